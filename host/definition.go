@@ -1,0 +1,267 @@
+package host
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+)
+
+// A Snapshot is every definition at one revision. It is immutable once it is built.
+type Snapshot struct {
+	Revision  string // SHA-256 over all below and the code it refers to: equal revisions are equal
+	APIs      []*API // sorted by name, as are the others
+	Functions []*Function
+	Upstreams []*Upstream
+	Domains   []*Domain
+}
+
+// A Protocol says whose semantics an API follows.
+type Protocol string
+
+// The protocols.
+const (
+	ProtocolHTTP      Protocol = "http"
+	ProtocolREST      Protocol = "rest"
+	ProtocolWebSocket Protocol = "websocket"
+)
+
+// DefaultStage is the stage that needs no path segment, and DefaultRoute the route that matches what no other does.
+const (
+	DefaultStage = "$default"
+	DefaultRoute = "$default"
+)
+
+// An API is a named set of routes with one protocol.
+type API struct {
+	Name            string
+	Protocol        Protocol
+	Root            bool // also answers at / of any host that no domain claims
+	DefaultEndpoint bool // answers at its execute-api host and below /_postern/
+	CORS            *CORS
+	Authorizers     []*Authorizer
+	Routes          []*Route // in the order of the file
+	Stages          []*Stage
+	Pos             Position
+}
+
+// Stage returns the stage of that name, or nil.
+func (a *API) Stage(name string) *Stage {
+	for _, s := range a.Stages {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// CORS is the cross-origin configuration of an http API.
+type CORS struct {
+	AllowOrigins     []string
+	AllowMethods     []string
+	AllowHeaders     []string
+	ExposeHeaders    []string
+	MaxAge           time.Duration
+	AllowCredentials bool
+	Pos              Position
+}
+
+// A Stage is a named, deployed snapshot of an API, with its own variables.
+type Stage struct {
+	Name      string
+	Variables map[string]string
+	Pos       Position
+}
+
+// A Route is a match, and what is plugged there.
+type Route struct {
+	Key         string // as written: "GET /orders/{id}", "$default"
+	Method      string // "" for ANY
+	Pattern     string // "/orders/{id}"; "" for $default
+	Authorizer  *Authorizer
+	Timeout     Setting[time.Duration] // for the whole request
+	MaxBody     Setting[int64]         // bytes of the request's body
+	Streaming   bool                   // bodies must not be buffered
+	Mappings    []Mapping              // of the request, by media type
+	Integration IntegrationConfig
+	Responses   []ResponseRule
+	Pos         Position
+}
+
+// A Mapping is a plugin for bodies of one media type.
+type Mapping struct {
+	MediaType string
+	Plugin    PluginConfig
+}
+
+// A ResponseRule selects by the integration's status and says what becomes of its response.
+type ResponseRule struct {
+	Match    string // a regular expression over the whole status code; "" matches all
+	Status   int    // 0 leaves it
+	Mappings []Mapping
+	Pos      Position
+}
+
+// An Authorizer decides who may call.
+type Authorizer struct {
+	Name            string
+	Plugin          PluginConfig
+	IdentitySources []string               // $request.header.X, $request.querystring.X, $context.X, $stageVariables.X
+	ResultTTL       Setting[time.Duration] // 0 caches nothing
+	PayloadFormat   string                 // "1.0" or "2.0"
+	Pos             Position
+}
+
+// An IntegrationType says what an integration reaches.
+type IntegrationType string
+
+// The integration types.
+const (
+	IntegrationFunction IntegrationType = "function"
+	IntegrationHTTP     IntegrationType = "http"
+	IntegrationUpstream IntegrationType = "upstream"
+	IntegrationMock     IntegrationType = "mock"
+)
+
+// An IntegrationConfig says where a route's requests go. Fields that its Type does not use are zero.
+type IntegrationConfig struct {
+	Type          IntegrationType
+	Function      string // a function's name
+	PayloadFormat string // of a function: "1.0" or "2.0"
+	URI           string // of http: a template with ${stageVariables.x} and {param}
+	Upstream      string // an upstream's name
+	Path          string // of upstream: a template; "" sends the request's path
+	Method        string // "" sends the client's
+	Passthrough   string // WHEN_NO_MATCH, WHEN_NO_TEMPLATES or NEVER, for bodies that no mapping matches
+	Mock          *MockResponse
+	Timeout       Setting[time.Duration]
+	Pos           Position
+}
+
+// The passthrough behaviours of a route with mappings (API Gateway developer guide, "Integration passthrough behaviors").
+const (
+	PassthroughWhenNoMatch     = "WHEN_NO_MATCH"
+	PassthroughWhenNoTemplates = "WHEN_NO_TEMPLATES"
+	PassthroughNever           = "NEVER"
+)
+
+// A MockResponse is answered as it stands.
+type MockResponse struct {
+	Status int
+	Header Header
+	Body   string
+}
+
+// A Function is plugin code that is called by name.
+type Function struct {
+	Name   string
+	Plugin PluginConfig
+	URL    bool // answers at its own host
+	Pos    Position
+}
+
+// Isolation says what an instance may carry from one call to the next.
+type Isolation string
+
+// The isolations.
+const (
+	IsolationPooled Isolation = "pooled"
+	IsolationFresh  Isolation = "fresh"
+)
+
+// A PluginConfig is a plugin as a definition has it: which code, and what it may do.
+type PluginConfig struct {
+	Name      string  // for people, spans and logs: the function's or authorizer's name, or the mapping's path
+	Ref       string  // as written: a path
+	Runtime   string  // RuntimeWasm or RuntimeJS; "" until it is resolved
+	ABI       string  // "" detects the carrier
+	Source    *Source // resolved by host/project; nil before
+	Env       map[string]string
+	Secrets   []Secret
+	Config    json.RawMessage // for the plugin alone; nil for none
+	Limits    Limits
+	Isolation Isolation
+	Egress    []string // scheme://host[:port] that Fetch may reach
+	Pos       Position // of the reference
+}
+
+// Limits bound one plugin.
+type Limits struct {
+	Timeout     Setting[time.Duration] // of one call, in wall time
+	Memory      Setting[int64]         // bytes an instance may grow to; 0 for js, where it cannot be capped
+	Concurrency Setting[int]           // instances at most
+	MaxResult   Setting[int64]         // bytes of a result that is buffered: its meta, and the body of a mapping or script
+}
+
+// A Secret is a value that a plugin may read by name. It never prints.
+type Secret struct {
+	Name  string
+	File  string // where it comes from: a file of the project
+	Env   string // or an environment variable of the host
+	Value SecretValue
+	Pos   Position
+}
+
+// A SecretValue hides itself from every formatter, encoder and log.
+type SecretValue string
+
+const redacted = "[secret]"
+
+// String returns "[secret]".
+func (SecretValue) String() string { return redacted }
+
+// GoString returns "[secret]".
+func (SecretValue) GoString() string { return redacted }
+
+// MarshalText returns "[secret]".
+func (SecretValue) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue returns "[secret]".
+func (SecretValue) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Reveal returns the value itself, for the guest that declared it.
+func (v SecretValue) Reveal() string { return string(v) }
+
+// An Upstream is a pool of targets outside.
+type Upstream struct {
+	Name    string
+	Targets []string // scheme://host[:port]
+	Timeout Setting[time.Duration]
+	TLS     UpstreamTLS
+	Pos     Position
+}
+
+// UpstreamTLS says whom to trust at an upstream's end.
+type UpstreamTLS struct {
+	CAFile     string // of the project
+	CA         []byte // its PEM, resolved by host/project; nil trusts the system's roots
+	ServerName string // "" is the target's host
+}
+
+// A Domain gives stages a host of their own.
+type Domain struct {
+	Name     string
+	Mappings []DomainMapping
+	Pos      Position
+}
+
+// A DomainMapping puts a stage below a base path of a domain.
+type DomainMapping struct {
+	Path  string // "/orders"; "/" for the whole domain
+	API   string
+	Stage string
+	Pos   Position
+}
+
+// Defaults of the settings that a definition may leave out.
+const (
+	DefaultRouteTimeout    = 30 * time.Second // Amazon's maximum for http APIs
+	DefaultMaxBody         = 10 << 20         // bytes, Amazon's payload quota
+	DefaultFunctionTimeout = 3 * time.Second  // Lambda's default
+	DefaultPluginTimeout   = 3 * time.Second  // of authorizers and mappings
+	DefaultMemory          = 64 << 20         // bytes; a Go guest starts with about 3 MiB
+	DefaultMaxResult       = 10 << 20         // bytes
+	DefaultConcurrency     = 64
+	DefaultResultTTL       = 5 * time.Minute // Amazon's default
+	MaxResultTTL           = time.Hour       // Amazon's maximum
+	DefaultUpstreamTimeout = 30 * time.Second
+)

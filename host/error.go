@@ -1,0 +1,119 @@
+package host
+
+import (
+	"errors"
+	"strings"
+)
+
+// A Kind classifies an error by what its receiver should do about it. Tests and callers look at the
+// Kind, never at the text.
+type Kind uint8
+
+// The kinds of error. Each has one HTTP status; host/pipeline/respond.go maps them.
+const (
+	Internal        Kind = iota // a defect of Postern's, or of a plugin
+	Invalid                     // what came in is malformed
+	Unauthenticated             // who is calling is not known
+	Forbidden                   // who is calling may not
+	NotFound                    // there is no such thing
+	Conflict                    // somebody else was first
+	TooLarge                    // over a limit of size
+	Unsupported                 // a media type or feature that is not handled
+	Throttled                   // over a limit of rate
+	BadGateway                  // an upstream is down, cut off, or speaks nonsense
+	Timeout                     // a deadline passed
+	Unavailable                 // Postern cannot take it now
+)
+
+var kindNames = [...]string{"internal", "invalid", "unauthenticated", "forbidden", "not found", "conflict",
+	"too large", "unsupported", "throttled", "bad gateway", "timeout", "unavailable"}
+
+// String returns the kind in lower-case words.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
+// Error makes a Kind a target for errors.Is: errors.Is(err, host.NotFound).
+func (k Kind) Error() string { return k.String() }
+
+// A ResponseType names the gateway response that an error selects, in Amazon's words
+// (API Gateway developer guide, "Gateway response types"). Empty: the Kind alone decides.
+type ResponseType string
+
+// The response types that http APIs tell apart.
+const (
+	AccessDenied            ResponseType = "ACCESS_DENIED"
+	APIConfigurationError   ResponseType = "API_CONFIGURATION_ERROR"
+	AuthorizerConfiguration ResponseType = "AUTHORIZER_CONFIGURATION_ERROR"
+	AuthorizerFailure       ResponseType = "AUTHORIZER_FAILURE"
+	IntegrationFailure      ResponseType = "INTEGRATION_FAILURE"
+	IntegrationTimeout      ResponseType = "INTEGRATION_TIMEOUT"
+	RequestTooLarge         ResponseType = "REQUEST_TOO_LARGE"
+	ResourceNotFound        ResponseType = "RESOURCE_NOT_FOUND"
+	UnauthorizedResponse    ResponseType = "UNAUTHORIZED"
+	UnsupportedMediaType    ResponseType = "UNSUPPORTED_MEDIA_TYPE"
+)
+
+// An Error says what was tried (Op), how it failed (Kind), where in the user's files the reason lies (Pos),
+// and what is below it (Err). Its text is for logs and spans; clients never see it.
+type Error struct {
+	Op   string
+	Kind Kind
+	Code ResponseType
+	Pos  Position
+	Err  error
+}
+
+// Error returns "pos: op: cause", leaving out what is not set.
+func (e *Error) Error() string {
+	parts := make([]string, 0, 3)
+	if !e.Pos.IsZero() {
+		parts = append(parts, e.Pos.String())
+	}
+	if e.Op != "" {
+		parts = append(parts, e.Op)
+	}
+	if e.Err != nil {
+		parts = append(parts, e.Err.Error())
+	} else {
+		parts = append(parts, e.Kind.String())
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is reports whether target is this error's Kind.
+func (e *Error) Is(target error) bool {
+	k, ok := target.(Kind)
+	return ok && k == e.Kind
+}
+
+// KindOf returns the Kind of the outermost Error in err's chain, and Internal where there is none.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Internal
+}
+
+// A GuestError is what a guest reported, threw or died of. It never reaches a client.
+type GuestError struct {
+	Type    string // "Error", "TypeError", "trap", "exit", "timeout", "memory"
+	Message string
+	Stack   string // in the user's own files and lines where a source map or name section allows
+	Pos     Position
+}
+
+// Error returns "type: message".
+func (e *GuestError) Error() string {
+	if e.Type == "" {
+		return e.Message
+	}
+	return e.Type + ": " + e.Message
+}

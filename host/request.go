@@ -1,0 +1,57 @@
+package host
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// A Request is one HTTP request, independent of the engine that read it. host/listener and host/upstream
+// convert; nothing else touches net/http.
+type Request struct {
+	Method, Scheme, Host string
+	Target               string        // path and query as received, undecoded; starts with / but for "*"
+	Header               Header        // without Host
+	Body                 io.ReadCloser // never nil
+	Length               int64         // -1 when unknown
+	Trailer              func() Header // after Body is at its end; nil when there can be none
+	Peer                 Peer
+}
+
+// Path returns the part of Target before the query, undecoded.
+func (r *Request) Path() string {
+	path, _, _ := strings.Cut(r.Target, "?")
+	return path
+}
+
+// Query returns the part of Target after the first question mark, undecoded.
+func (r *Request) Query() string {
+	_, query, _ := strings.Cut(r.Target, "?")
+	return query
+}
+
+// A Peer is who sent a request, and over what.
+type Peer struct {
+	Addr     netip.Addr     // the client, after trusted proxies
+	Remote   netip.AddrPort // the other end of the connection
+	Local    netip.AddrPort // the listener's end
+	Trusted  bool           // Remote is a trusted proxy: its forwarded headers, baggage and sampling are believed
+	Protocol string         // "HTTP/1.1", "HTTP/2.0"
+	TLS      *tls.ConnectionState
+}
+
+// A Response is one HTTP response, independent of the engine that writes it.
+type Response struct {
+	Status  int
+	Header  Header
+	Body    io.ReadCloser // nil for none; the receiver closes it
+	Length  int64         // -1 when unknown
+	Trailer func() Header // after Body is at its end; nil when there can be none
+	Upgrade func(net.Conn)
+
+	// End, when set, is called by the listener once, after the last byte was written (nil) or the client
+	// could not be given all of it (the reason).
+	End func(err error)
+}

@@ -1,0 +1,124 @@
+package host
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// The names of the entries by which a guest is called. They are the same in every language.
+const (
+	EntryAuthorize   = "authorize"
+	EntryMapRequest  = "map_request"
+	EntryMapResponse = "map_response"
+	EntryHandle      = "handle"
+)
+
+// A Runtime runs guests of one kind. It is safe for concurrent use.
+type Runtime interface {
+	// Compile checks and compiles code; it is called once per digest. Its errors have Kind Invalid, and a Pos
+	// where the source allows.
+	Compile(ctx context.Context, src Source) (Module, error)
+	// Close frees what all modules share. Modules must be closed before.
+	Close(ctx context.Context) error
+}
+
+// A Source is code that a runtime can compile.
+type Source struct {
+	Name      string   // for people: the reference in the user's file
+	Runtime   string   // RuntimeWasm or RuntimeJS
+	ABI       string   // overrides detection; empty detects
+	Code      []byte   // a Wasm binary, or one bundled script
+	SourceMap []byte   // of Code, for scripts; may be nil
+	Exports   []string // names that a script exports; nil for Wasm
+	Digest    string   // SHA-256 of Code, in hexadecimal
+}
+
+// The runtimes.
+const (
+	RuntimeWasm = "wasm"
+	RuntimeJS   = "js"
+)
+
+// A Module is compiled code. It is safe for concurrent use.
+type Module interface {
+	Info() ModuleInfo
+	// Open makes a plugin, which owns a pool of instances. The first instance may be made before Open returns, so that
+	// code which cannot start is refused when a definition is built and not by the first request.
+	Open(ctx context.Context, cfg PluginConfig) (Plugin, error)
+	// Close frees the compiled code. Every plugin of it must be closed before.
+	Close(ctx context.Context) error
+}
+
+// ModuleInfo describes compiled code.
+type ModuleInfo struct {
+	Carrier string   // "postern", "cgi", "js"
+	Entries []string // what it can be called by
+	Imports []string // module.name of each host function it wants
+	Memory  int64    // bytes that an instance starts with; 0 when unknown
+}
+
+// A Plugin is code with a configuration and a pool of instances. It is safe for concurrent use.
+type Plugin interface {
+	// Call runs one entry. The plugin's own deadline is laid inside ctx's. An error has Kind Timeout when a
+	// deadline passed, TooLarge when a size limit did, Unavailable when no instance came free in time, and
+	// Internal with a *GuestError in its chain when the guest failed. The instance that answers is leased until
+	// the result's Body is closed; the caller must close it, and in.Body stays the caller's to close.
+	Call(ctx context.Context, entry string, in Event, fx Effects) (Event, error)
+	// Close waits for running calls until ctx ends, then frees the instances.
+	Close(ctx context.Context) error
+}
+
+// An Event is what crosses the border to a guest and back: JSON that describes, and bytes that are the body.
+type Event struct {
+	Meta []byte
+	Body io.ReadCloser // nil for none
+}
+
+// Effects is everything that a guest can do to the world. It is built for each plugin call, from what that
+// plugin may do. Recording and replaying wrap it.
+type Effects interface {
+	Clock
+	Random
+	Fetcher
+	Secrets
+	Logger
+	Spans
+}
+
+// A Clock tells time and lets it pass.
+type Clock interface {
+	Now() time.Time
+	Sleep(ctx context.Context, d time.Duration) error // ends early with ctx's error
+}
+
+// Random gives bytes that cannot be foreseen.
+type Random interface {
+	Rand(p []byte)
+}
+
+// A Fetcher makes HTTP requests to what the plugin's egress list allows.
+type Fetcher interface {
+	// Fetch sends r, whose Scheme, Host and Target make the URL. Redirects are not followed: the caller
+	// follows by calling again, so that each hop is checked. Not being allowed has Kind Forbidden.
+	Fetch(ctx context.Context, r *Request) (*Response, error)
+}
+
+// Secrets gives the secrets that the plugin declared.
+type Secrets interface {
+	Secret(ctx context.Context, name string) (string, bool)
+}
+
+// A Logger takes a guest's log lines.
+type Logger interface {
+	Log(ctx context.Context, level slog.Level, message string)
+}
+
+// Spans lets a guest open child spans and see the W3C trace context.
+type Spans interface {
+	// Span opens a child of the call's span. End it with an error text, or "" for none.
+	Span(ctx context.Context, name string) (end func(errorText string))
+	// TraceParent returns the W3C traceparent of the call's span, "" when there is none.
+	TraceParent() string
+}
