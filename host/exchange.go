@@ -38,8 +38,9 @@ type Exchange struct {
 	Started   time.Time
 	Match     Match
 	Request   *Request
-	Response  *Response // nil until a Handler answers
-	Principal Principal // set by the authorize phase
+	Response  *Response   // nil until a Handler answers
+	Principal Principal   // set by the authorize phase
+	Outbound  *Invocation // set by the map_request phase; nil sends what arrived
 	Err       error
 }
 
@@ -128,6 +129,7 @@ type Invocation struct {
 	Request  *Request          // what is sent: after mapping, or what arrived on a proxy
 	Path     map[string]string // overrides of path parameters for the integration's URI
 	Mapped   bool              // a mapping made Request.Body: it is the whole payload of a function
+	Response Override          // what the request's mapping already decided about the response
 }
 
 // A Result is an integration's answer. Its Body may outlive the call.

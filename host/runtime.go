@@ -74,6 +74,17 @@ type Plugin interface {
 type Event struct {
 	Meta []byte
 	Body io.ReadCloser // nil for none
+
+	// Stats is what the call cost, filled by the runtime, also beside an error.
+	Stats CallStats
+}
+
+// CallStats is what a plugin call cost. Zero fields are not known.
+type CallStats struct {
+	Cold     bool          // the call made the instance that served it
+	Waited   time.Duration // for a free instance
+	HostTime time.Duration // spent in host calls, as fetches and waiting for a body
+	Memory   int64         // bytes that the instance holds after the call
 }
 
 // Effects is everything that a guest can do to the world. It is built for each plugin call, from what that
