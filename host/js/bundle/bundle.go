@@ -1,0 +1,236 @@
+package bundle
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/postern/postern/host"
+)
+
+const op = "bundle script"
+
+// Banner and footer make the bundle one expression: a function that fills module.exports.
+const (
+	banner = "(function(module,exports,require){"
+	footer = "})"
+)
+
+// Options say what to bundle.
+type Options struct {
+	Dir   string // the project's folder: positions are relative to it, and nothing outside of it is read
+	Entry string // a .ts, .js, .mts, .mjs, .cjs or .json file, or a folder with a package.json or an index file; relative to Dir
+}
+
+// A Result is a bundle. Inputs is set even when the bundle failed, so that a watcher can wait for the edit
+// that mends it.
+type Result struct {
+	Source   *host.Source  // nil when there were errors
+	Inputs   []string      // every file that was read, relative to Dir, with slashes, sorted
+	Warnings []*host.Error // what is legal and probably not meant
+}
+
+// Build bundles. Its error joins one *host.Error of Kind Invalid for each problem, with its place in the
+// user's file; errors.Join's Unwrap() []error lists them.
+func Build(ctx context.Context, o Options) (*Result, error) {
+	root, err := filepath.Abs(o.Dir)
+	if err == nil {
+		root, err = filepath.EvalSymlinks(root)
+	}
+	if err != nil {
+		return &Result{}, &host.Error{Op: op, Kind: host.NotFound, Err: err}
+	}
+	b := &builder{root: root, entry: filepath.ToSlash(filepath.Clean(o.Entry)), inputs: map[string]bool{}}
+	if err := b.checkEntry(); err != nil {
+		return &Result{Inputs: b.sortedInputs()}, err
+	}
+	res, err := b.run(ctx)
+	if err != nil {
+		return &Result{Inputs: b.sortedInputs()}, err
+	}
+	result := &Result{Inputs: b.sortedInputs()}
+	for _, m := range res.Warnings {
+		result.Warnings = append(result.Warnings, b.problem(m))
+	}
+	if len(res.Errors) > 0 {
+		return result, b.join(res.Errors)
+	}
+	result.Source, err = b.source(res)
+	return result, err
+}
+
+// A builder holds what one Build knows. Its mutex guards inputs, which esbuild's threads fill.
+type builder struct {
+	root, entry string
+	mu          sync.Mutex
+	inputs      map[string]bool
+}
+
+func (b *builder) checkEntry() error {
+	if !filepath.IsLocal(filepath.FromSlash(b.entry)) {
+		return invalid(host.Position{File: b.entry}, "the script lies outside of the project's folder")
+	}
+	info, err := os.Stat(filepath.Join(b.root, filepath.FromSlash(b.entry)))
+	if errors.Is(err, fs.ErrNotExist) {
+		b.note(filepath.Join(b.root, filepath.FromSlash(b.entry)))
+		return &host.Error{Op: op, Kind: host.Invalid, Pos: host.Position{File: b.entry}, Err: errors.New("no such file")}
+	}
+	if err != nil {
+		return &host.Error{Op: op, Kind: host.Invalid, Pos: host.Position{File: b.entry}, Err: err}
+	}
+	if info.IsDir() {
+		b.noteIfThere(filepath.Join(b.root, filepath.FromSlash(b.entry), "package.json"))
+	}
+	return nil
+}
+
+// run calls esbuild, and stops it when ctx ends.
+func (b *builder) run(ctx context.Context) (*api.BuildResult, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &host.Error{Op: op, Kind: host.Unavailable, Err: err}
+	}
+	build, ctxErr := api.Context(b.options())
+	if ctxErr != nil {
+		return nil, b.join(ctxErr.Errors)
+	}
+	defer build.Dispose()
+	stop := context.AfterFunc(ctx, build.Cancel)
+	res := build.Rebuild()
+	if !stop() {
+		return nil, &host.Error{Op: op, Kind: host.Unavailable, Err: context.Cause(ctx)}
+	}
+	return &res, nil
+}
+
+func (b *builder) options() api.BuildOptions {
+	o := api.BuildOptions{
+		AbsWorkingDir: b.root,
+		EntryPoints:   []string{"./" + b.entry},
+		Outfile:       filepath.Join(b.root, "bundle.js"),
+		Bundle:        true,
+		Write:         false,
+		Metafile:      true,
+		Format:        api.FormatCommonJS,
+		Platform:      api.PlatformBrowser,
+		MainFields:    []string{"browser", "module", "main"},
+		Conditions:    []string{"worker", "browser", "import"},
+		Target:        api.ES2022,
+		Supported: map[string]bool{
+			"async-generator": false, "for-await": false, // goja has neither
+			"class-field": false, "class-static-field": false, // goja misparses `class A { get = 1 }`
+			"class-private-field": false, "class-private-method": false, "class-private-accessor": false,
+			"dynamic-import": false, // import("./x") of a bundled file becomes a promise of it
+		},
+		Define:         map[string]string{"process.env.NODE_ENV": `"production"`, "global": "globalThis"},
+		Sourcemap:      api.SourceMapExternal,
+		SourcesContent: api.SourcesContentExclude,
+		LegalComments:  api.LegalCommentsNone,
+		Charset:        api.CharsetUTF8,
+		KeepNames:      false,
+		LogLevel:       api.LogLevelSilent,
+		LogLimit:       0,
+		LogOverride:    map[string]api.LogLevel{"empty-import-meta": api.LogLevelError},
+		Banner:         map[string]string{"js": banner},
+		Footer:         map[string]string{"js": footer},
+		TsconfigRaw:    "{}",
+		Plugins:        []api.Plugin{{Name: "postern", Setup: b.setup}},
+	}
+	// Left alone, esbuild would look for a tsconfig.json above the project too, and the bundle would depend on it.
+	if file := b.tsconfig(); file != "" {
+		o.TsconfigRaw, o.Tsconfig = "", file
+		b.note(file)
+	}
+	return o
+}
+
+// tsconfig returns the tsconfig.json nearest to the entry, within the project, or "".
+func (b *builder) tsconfig() string {
+	dir := filepath.Join(b.root, filepath.FromSlash(b.entry))
+	for {
+		file := filepath.Join(dir, "tsconfig.json")
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			return file
+		}
+		if dir == b.root || len(dir) < len(b.root) {
+			return ""
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+func (b *builder) source(res *api.BuildResult) (*host.Source, error) {
+	src := &host.Source{Name: b.entry, Runtime: host.RuntimeJS}
+	for _, f := range res.OutputFiles {
+		switch {
+		case strings.HasSuffix(f.Path, ".js.map"):
+			src.SourceMap = f.Contents
+		case strings.HasSuffix(f.Path, ".js"):
+			src.Code = f.Contents
+		}
+	}
+	if src.Code == nil {
+		return nil, invalid(host.Position{File: b.entry}, "is not a script")
+	}
+	src.Exports = exports(res.Metafile)
+	digest := sha256.Sum256(src.Code)
+	src.Digest = hex.EncodeToString(digest[:])
+	return src, nil
+}
+
+// exports reads the names that the entry exports from esbuild's metafile: nil for CommonJS, where only
+// running the script tells.
+func exports(metafile string) []string {
+	var meta struct {
+		Outputs map[string]struct {
+			EntryPoint string   `json:"entryPoint"`
+			Exports    []string `json:"exports"`
+		} `json:"outputs"`
+	}
+	if json.Unmarshal([]byte(metafile), &meta) != nil {
+		return nil
+	}
+	for _, out := range meta.Outputs {
+		if out.EntryPoint != "" && len(out.Exports) > 0 {
+			slices.Sort(out.Exports)
+			return out.Exports
+		}
+	}
+	return nil
+}
+
+func (b *builder) note(file string) {
+	rel, err := filepath.Rel(b.root, file)
+	if err != nil || !filepath.IsLocal(rel) {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inputs[filepath.ToSlash(rel)] = true
+}
+
+func (b *builder) noteIfThere(file string) {
+	if _, err := os.Stat(file); err == nil {
+		b.note(file)
+	}
+}
+
+func (b *builder) sortedInputs() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	files := make([]string, 0, len(b.inputs))
+	for f := range b.inputs {
+		files = append(files, f)
+	}
+	slices.Sort(files)
+	return files
+}

@@ -1,0 +1,115 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/postern/postern/host"
+)
+
+// Supplied are the modules of Node.js that host/js has. They stay imports in the bundle.
+func Supplied() []string { return []string{"buffer", "process"} }
+
+// nodeModules are the names of Node.js's own modules (nodejs.org/api, version 22).
+var nodeModules = []string{"assert", "async_hooks", "buffer", "child_process", "cluster", "console", "constants", "crypto",
+	"dgram", "diagnostics_channel", "dns", "domain", "events", "fs", "http", "http2", "https", "inspector", "module", "net",
+	"os", "path", "perf_hooks", "process", "punycode", "querystring", "readline", "repl", "stream", "string_decoder",
+	"sys", "timers", "tls", "trace_events", "tty", "url", "util", "v8", "vm", "wasi", "worker_threads", "zlib"}
+
+// setup adds what esbuild leaves open: what may be imported from where.
+func (b *builder) setup(build api.PluginBuild) {
+	build.OnResolve(api.OnResolveOptions{Filter: `^(https?:)?//|^data:`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+		return api.OnResolveResult{}, fmt.Errorf("%q: scripts cannot be imported from a URL; put the file into the project, or install it as a package", a.Path)
+	})
+	build.OnResolve(api.OnResolveOptions{Filter: `^node:|^(` + strings.Join(nodeModules, "|") + `)(/.*)?$`},
+		func(a api.OnResolveArgs) (api.OnResolveResult, error) { return nodeModule(build, a) })
+	build.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: "file"}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+		rel, err := filepath.Rel(b.root, a.Path)
+		if err != nil || !filepath.IsLocal(rel) {
+			return api.OnLoadResult{}, fmt.Errorf("this leads to %s, outside of the project's folder; nothing outside of it can be imported", filepath.Base(a.Path))
+		}
+		b.note(a.Path)
+		return api.OnLoadResult{}, nil
+	})
+}
+
+// resolving marks the look-up that nodeModule makes itself.
+type resolving struct{}
+
+// nodeModule decides about an import that has the name of one of Node's modules: a package of that name goes
+// first, then what host/js supplies. Packages may ask for others at run time, which fails there and then, because
+// many do so in code that never runs; the user's own code may not.
+func nodeModule(build api.PluginBuild, a api.OnResolveArgs) (api.OnResolveResult, error) {
+	if _, own := a.PluginData.(resolving); own {
+		return api.OnResolveResult{}, nil
+	}
+	name, explicit := strings.CutPrefix(a.Path, "node:")
+	if !explicit {
+		found := build.Resolve(a.Path, api.ResolveOptions{Importer: a.Importer, Namespace: a.Namespace, ResolveDir: a.ResolveDir,
+			Kind: a.Kind, PluginData: resolving{}})
+		if len(found.Errors) == 0 && found.Path != "" && !found.External {
+			return api.OnResolveResult{Path: found.Path, Namespace: found.Namespace, Suffix: found.Suffix}, nil
+		}
+	}
+	inPackage := strings.Contains(filepath.ToSlash(a.Importer), "/node_modules/")
+	if slices.Contains(Supplied(), name) || inPackage {
+		return api.OnResolveResult{Path: a.Path, External: true}, nil
+	}
+	return api.OnResolveResult{}, fmt.Errorf("%q is a module of Node.js, which scripts do not have; the web's fetch, crypto, URL and the like are there without an import", a.Path)
+}
+
+func (b *builder) join(messages []api.Message) error {
+	errs := make([]error, len(messages))
+	for i, m := range messages {
+		errs[i] = b.problem(m)
+	}
+	return errors.Join(errs...)
+}
+
+// problem makes an error of a message. esbuild's columns count bytes from 0.
+func (b *builder) problem(m api.Message) *host.Error {
+	pos := host.Position{File: b.entry}
+	if l := m.Location; l != nil {
+		pos = host.Position{File: filepath.ToSlash(l.File), Line: l.Line, Column: l.Column + 1}
+	}
+	return invalid(pos, explain(m))
+}
+
+// explain puts the remedy where esbuild's text leaves it to notes about esbuild's own options.
+func explain(m api.Message) string {
+	if name, ok := strings.CutPrefix(m.Text, `Could not resolve "`); ok {
+		name = strings.TrimSuffix(name, `"`)
+		if pkg := packageName(name); pkg != "" {
+			return fmt.Sprintf("package %q is not in node_modules; run: npm install %s", name, pkg)
+		}
+		return fmt.Sprintf("no file for the import %q", name)
+	}
+	switch {
+	case m.ID == "empty-import-meta":
+		return "import.meta is not there; a bundled script has no URL of its own"
+	case strings.HasPrefix(m.Text, "Top-level await"):
+		return "await is only possible inside of an async function; at the top level nothing waits for it"
+	}
+	return m.Text
+}
+
+// packageName returns the package that a bare import belongs to, "" when the import is a path.
+func packageName(path string) string {
+	if path == "" || strings.HasPrefix(path, ".") || strings.HasPrefix(path, "/") || strings.HasPrefix(path, "#") {
+		return ""
+	}
+	parts := strings.SplitN(path, "/", 3)
+	if strings.HasPrefix(path, "@") && len(parts) > 1 {
+		return parts[0] + "/" + parts[1]
+	}
+	return parts[0]
+}
+
+func invalid(pos host.Position, text string) *host.Error {
+	return &host.Error{Op: op, Kind: host.Invalid, Pos: pos, Err: errors.New(text)}
+}
