@@ -1,14 +1,15 @@
 package bundle
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -119,7 +120,6 @@ func (b *builder) options() api.BuildOptions {
 		Outfile:       filepath.Join(b.root, "bundle.js"),
 		Bundle:        true,
 		Write:         false,
-		Metafile:      true,
 		Format:        api.FormatCommonJS,
 		Platform:      api.PlatformBrowser,
 		MainFields:    []string{"browser", "module", "main"},
@@ -181,31 +181,31 @@ func (b *builder) source(res *api.BuildResult) (*host.Source, error) {
 	if src.Code == nil {
 		return nil, invalid(host.Position{File: b.entry}, "is not a script")
 	}
-	src.Exports = exports(res.Metafile)
+	src.Exports = exports(src.Code)
 	digest := sha256.Sum256(src.Code)
 	src.Digest = hex.EncodeToString(digest[:])
 	return src, nil
 }
 
-// exports reads the names that the entry exports from esbuild's metafile: nil for CommonJS, where only
-// running the script tells.
-func exports(metafile string) []string {
-	var meta struct {
-		Outputs map[string]struct {
-			EntryPoint string   `json:"entryPoint"`
-			Exports    []string `json:"exports"`
-		} `json:"outputs"`
-	}
-	if json.Unmarshal([]byte(metafile), &meta) != nil {
+// What esbuild writes for an entry that is an ES module: its getters, then the line that exports them.
+var (
+	exported = regexp.MustCompile(`(?m)^__export\(([\w$]+), \{\n((?:  .*\n)+)\}\);\nmodule\.exports = __toCommonJS\(([\w$]+)\);$`)
+	getters  = regexp.MustCompile(`(?m)^  (?:"((?:[^"\\]|\\.)*)"|([^\s":]+)): \(\) => `)
+)
+
+// exports returns the names that the entry exports, sorted: nil where only running the script tells, as for
+// CommonJS. esbuild's metafile has them for the ES module format alone, which goja cannot run.
+func exports(code []byte) []string {
+	m := exported.FindSubmatch(code)
+	if m == nil || !bytes.Equal(m[1], m[3]) || bytes.Contains(code, []byte("__reExport("+string(m[1])+",")) {
 		return nil
 	}
-	for _, out := range meta.Outputs {
-		if out.EntryPoint != "" && len(out.Exports) > 0 {
-			slices.Sort(out.Exports)
-			return out.Exports
-		}
+	var names []string
+	for _, g := range getters.FindAllSubmatch(m[2], -1) {
+		names = append(names, string(g[1])+string(g[2]))
 	}
-	return nil
+	slices.Sort(names)
+	return names
 }
 
 func (b *builder) note(file string) {

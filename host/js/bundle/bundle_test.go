@@ -116,6 +116,27 @@ func TestCommonJSExportsAreUnknown(t *testing.T) {
 	}
 }
 
+func TestExports(t *testing.T) {
+	for name, c := range map[string]struct {
+		code string
+		want []string
+	}{
+		"default":   {"export default { fetch() {} }", []string{"default"}},
+		"renamed":   {"const a = 1\nexport { a as handler, a as 'not a name' }", []string{"handler", "not a name"}},
+		"re-export": {"export * from './b.js'\nexport const handler = 1", []string{"b", "handler"}},
+		"dynamic":   {"export * from './c.cjs'\nexport const handler = 1", nil},
+		"nothing":   {"console.log(1)", nil},
+		"in a text": {"export const handler = () => `\nmodule.exports = __toCommonJS(x);\n`", []string{"handler"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res := build(t, "a.js", map[string]string{"a.js": c.code, "b.js": "export const b = 1", "c.cjs": "exports.c = 1"})
+			if diff := cmp.Diff(c.want, res.Source.Exports); diff != "" {
+				t.Errorf("%s\n%s", diff, res.Source.Code)
+			}
+		})
+	}
+}
+
 func TestSameBytesEverywhere(t *testing.T) {
 	files := map[string]string{"a.ts": "import b from './b'\nexport const handler = () => b", "b.js": "module.exports = 1"}
 	one, two := build(t, "./a.ts", files), build(t, "a.ts", files)
@@ -130,8 +151,8 @@ func TestErrors(t *testing.T) {
 		files map[string]string
 		want  []string
 	}{
-		"syntax, twice": {map[string]string{"a.ts": "import './b'\nconst x: = 1\n", "b.ts": "let\n  y = )"},
-			[]string{`a.ts:2:10 Unexpected "="`, `b.ts:2:7 Unexpected ")"`}},
+		"syntax, twice": {map[string]string{"a.ts": "import './b'\nimport './c'\n", "b.ts": "let\n  y = )", "c.ts": "const x: = 1"},
+			[]string{`b.ts:2:7 Unexpected ")"`, `c.ts:1:10 Unexpected "="`}},
 		"missing package": {map[string]string{"a.ts": "import x from '@scope/pkg/deep'\nimport y from 'zod'\nexport default x + y"},
 			[]string{`a.ts:1:15 package "@scope/pkg/deep" is not in node_modules; run: npm install @scope/pkg`, `a.ts:2:15 package "zod" is not in node_modules; run: npm install zod`}},
 		"missing file":    {map[string]string{"a.ts": "import x from './x'\nexport default x"}, []string{`a.ts:1:15 no file for the import "./x"`}},
