@@ -1,0 +1,151 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A kind says what a segment of a pattern matches. Lower kinds take precedence.
+type kind uint8
+
+const (
+	literal kind = iota
+	param
+	greedy
+)
+
+// A segment is one part of a pattern between slashes.
+type segment struct {
+	kind kind
+	text string // a literal's octets, percent-decoded; a parameter's name
+}
+
+// String returns the segment as explain shows it.
+func (s segment) String() string {
+	switch s.kind {
+	case param:
+		return "{" + s.text + "}"
+	case greedy:
+		return "{" + s.text + "+}"
+	default:
+		return fmt.Sprintf("literal %q", s.text)
+	}
+}
+
+// parsePattern splits a path pattern. A trailing slash is an empty literal at the end.
+func parsePattern(pattern string) ([]segment, error) {
+	rest, ok := strings.CutPrefix(pattern, "/")
+	if !ok {
+		return nil, errors.New("a path must start with /")
+	}
+	var segs []segment
+	for more := true; more; {
+		var text string
+		text, rest, more = strings.Cut(rest, "/")
+		seg, err := parseSegment(text)
+		if err != nil {
+			return nil, err
+		}
+		if seg.kind == greedy && more {
+			return nil, fmt.Errorf("{%s+} must be the last segment", seg.text)
+		}
+		if text == "" && more {
+			return nil, errors.New("a segment within the path is empty")
+		}
+		for _, s := range segs {
+			if s.kind != literal && seg.kind != literal && s.text == seg.text {
+				return nil, fmt.Errorf("the parameter {%s} stands twice", seg.text)
+			}
+		}
+		segs = append(segs, seg)
+	}
+	return segs, nil
+}
+
+func parseSegment(text string) (segment, error) {
+	inner, ok := strings.CutPrefix(text, "{")
+	if !ok {
+		return parseLiteral(text)
+	}
+	inner, ok = strings.CutSuffix(inner, "}")
+	if !ok {
+		return segment{}, fmt.Errorf("%q: a parameter must be a whole segment, as {name}", text)
+	}
+	k := param
+	if name, plus := strings.CutSuffix(inner, "+"); plus {
+		k, inner = greedy, name
+	}
+	if !validName(inner) {
+		return segment{}, fmt.Errorf("%q: a parameter's name has letters, digits and ._$- only", text)
+	}
+	return segment{k, inner}, nil
+}
+
+func parseLiteral(text string) (segment, error) {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '{' || c == '}':
+			return segment{}, fmt.Errorf("%q: a parameter must be a whole segment, as {name}", text)
+		case c <= ' ' || c == 0x7f || c == '?' || c == '#':
+			return segment{}, fmt.Errorf("%q: %q cannot stand in a path, percent-encode it", text, c)
+		case c == '%' && !escaped(text, i):
+			return segment{}, fmt.Errorf("%q: %% must be followed by two hexadecimal digits", text)
+		}
+	}
+	return segment{literal, string(appendDecoded(nil, text))}, nil
+}
+
+// validName holds parameters to the names that API Gateway takes.
+func validName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i] | 0x20
+		if (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && !strings.ContainsRune("._$-", rune(s[i])) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// escaped reports whether a whole percent-escape starts at i.
+func escaped(s string, i int) bool {
+	return i+2 < len(s) && unhex(s[i+1]) < 16 && unhex(s[i+2]) < 16
+}
+
+// appendDecoded appends the octets that s stands for; what is not a whole escape stays as it is.
+func appendDecoded(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && escaped(s, i) {
+			dst = append(dst, unhex(s[i+1])<<4|unhex(s[i+2]))
+			i += 2
+			continue
+		}
+		dst = append(dst, s[i])
+	}
+	return dst
+}
+
+// unhex returns the value of a hexadecimal digit, and 16 for what is none.
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 16
+}
+
+// lookup finds a segment of a request's path, whichever of its octets came percent-encoded.
+func lookup[V any](m map[string]V, seg string) (V, bool) {
+	if strings.IndexByte(seg, '%') < 0 {
+		v, ok := m[seg]
+		return v, ok
+	}
+	var buf [128]byte // on the stack: longer segments cost an allocation
+	b := appendDecoded(buf[:0], seg)
+	v, ok := m[string(b)]
+	return v, ok
+}
