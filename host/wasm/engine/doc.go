@@ -1,0 +1,17 @@
+// Package engine runs WebAssembly on wazero, and is the only package that knows it. It compiles, keeps pools of
+// instances, links WASI preview 1 over host.Effects, and turns what a guest dies of into a *host.Error. It knows no
+// contract with plugins: carriers (host/wasm/native and its siblings) offer host functions and call exports.
+//
+// # One runtime, limits per plugin
+//
+// There is one wazero runtime and one compilation cache a process, so that a module is compiled once whatever its
+// limits are. The memory limit belongs to a plugin: wazero asks an allocator for every growth, and the allocator of
+// an instance refuses beyond the limit, which the guest sees as -1 from memory.grow. Tables grow outside linear
+// memory, so Compile gives every table a maximum by rewriting the table section.
+//
+// # Interruption
+//
+// Calls are interrupted by wazero's own means (WithCloseOnContextDone): a check at loop heads. A deep tree of calls
+// without a loop is not interrupted and runs to its end, however late; metering of our own will close that hole.
+// wazero lets a guest's call stack grow to some 100 MiB before it traps; that memory is outside the plugin's limit.
+package engine

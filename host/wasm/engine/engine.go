@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/postern/postern/host"
+)
+
+// Limits that hold for every plugin.
+const (
+	MaxCode      = 16 << 20         // bytes of a module
+	StartTimeout = 10 * time.Second // of a start section and _initialize together, Lambda's limit for its init phase
+	MaxRandom    = 64 << 10         // bytes that one host call may ask of a random source
+	IdleTimeout  = 5 * time.Minute  // after which an unused instance is closed
+)
+
+// Options configure an Engine. The zero value works: no disk cache, no log.
+type Options struct {
+	// CacheDir keeps native code between runs. It is created with mode 0700, and refused when it belongs to somebody
+	// else or others may enter it, since what lies there is executed. Empty keeps nothing on disk.
+	CacheDir string
+	// Compiles is how many modules may be compiled at once; 0 is half the processors.
+	Compiles int
+	// Logger gets what guests write while they start, and defects of host functions. nil discards.
+	Logger *slog.Logger
+	// IdleTimeout overrides the constant of that name; 0 keeps it.
+	IdleTimeout time.Duration
+}
+
+// An Engine owns the process's wazero runtime. It is safe for concurrent use.
+type Engine struct {
+	runtime   wazero.Runtime
+	cache     wazero.CompilationCache // nil without a directory
+	cacheDir  string
+	compiling chan struct{}
+	log       *slog.Logger
+	idle      time.Duration
+	offered   map[string]map[string]api.FunctionDefinition // by module and name; written before the first Compile
+
+	codes, pools, instances, leased atomic.Int64
+}
+
+// Stats counts what is alive.
+type Stats struct {
+	Codes     int // compiled modules
+	Pools     int // open plugins
+	Instances int // running copies, idle or leased
+	Leased    int // in a call
+}
+
+// New makes an engine whose guests may import WASI preview 1.
+func New(opts Options) (*Engine, error) {
+	const op = "start the wasm engine"
+	e := &Engine{log: opts.Logger, idle: opts.IdleTimeout, offered: map[string]map[string]api.FunctionDefinition{}}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.idle <= 0 {
+		e.idle = IdleTimeout
+	}
+	compiles := opts.Compiles
+	if compiles <= 0 {
+		compiles = max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	e.compiling = make(chan struct{}, compiles)
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithCloseOnContextDone(true)
+	if opts.CacheDir != "" {
+		if err := prepareCacheDir(opts.CacheDir); err != nil {
+			return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
+		}
+		cache, err := wazero.NewCompilationCacheWithDir(opts.CacheDir)
+		if err != nil {
+			return nil, &host.Error{Op: op, Kind: host.Internal, Err: err}
+		}
+		e.cache, e.cacheDir = cache, opts.CacheDir
+		config = config.WithCompilationCache(cache)
+	}
+	ctx := context.Background()
+	e.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	if _, err := wasi_snapshot_preview1.NewBuilder(e.runtime).Instantiate(ctx); err != nil {
+		return nil, &host.Error{Op: op, Kind: host.Internal, Err: errors.Join(err, e.Close(ctx))}
+	}
+	const wasi = wasi_snapshot_preview1.ModuleName
+	e.offered[wasi] = e.runtime.Module(wasi).ExportedFunctionDefinitions()
+	return e, nil
+}
+
+// A Type is the type of a host function's parameter or result.
+type Type = api.ValueType
+
+// The types.
+const (
+	I32 = api.ValueTypeI32
+	I64 = api.ValueTypeI64
+)
+
+// A Func is a host function that guests may import.
+type Func struct {
+	Name            string
+	Params, Results []Type
+	// Call finds its parameters in stack and leaves its result there. ctx ends with the guest's call. A panic ends
+	// the guest; Fault is the one that is the guest's doing.
+	Call func(ctx context.Context, guest *Instance, stack []uint64)
+}
+
+// Offer adds an import module. It must be called before the first Compile.
+func (e *Engine) Offer(ctx context.Context, module string, funcs []Func) error {
+	b := e.runtime.NewHostModuleBuilder(module)
+	for _, f := range funcs {
+		call := f.Call
+		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
+			call(ctx, fromContext(ctx).guest, stack)
+		}), f.Params, f.Results).Export(f.Name)
+	}
+	m, err := b.Instantiate(ctx)
+	if err != nil {
+		return &host.Error{Op: "offer " + module, Kind: host.Internal, Err: err}
+	}
+	e.offered[module] = m.ExportedFunctionDefinitions()
+	return nil
+}
+
+// Stats returns what is alive now.
+func (e *Engine) Stats() Stats {
+	return Stats{Codes: int(e.codes.Load()), Pools: int(e.pools.Load()), Instances: int(e.instances.Load()), Leased: int(e.leased.Load())}
+}
+
+// Close frees the runtime. Modules must be closed before; while a guest still runs, it frees nothing and fails,
+// since the guest's code must stay mapped.
+func (e *Engine) Close(ctx context.Context) error {
+	if n := e.leased.Load(); n > 0 {
+		return &host.Error{Op: "close the wasm engine", Kind: host.Unavailable, Err: fmt.Errorf("%d guests are still running", n)}
+	}
+	closers := []interface{ Close(context.Context) error }{e.runtime}
+	if e.cache != nil {
+		closers = append(closers, e.cache)
+	}
+	var errs []error
+	for _, c := range closers {
+		errs = append(errs, c.Close(ctx))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/postern/postern/host"
+)
+
+// An Instance is one running copy of a module, leased to one caller. It takes one call at a time, and its methods
+// are for that caller and for host functions during its call.
+type Instance struct {
+	pool   *Pool
+	module api.Module
+	memory api.Memory
+	linear linearMemory
+	system system
+	funcs  map[string]api.Function // made on first use: each carries a call stack
+	state  any
+	used   time.Time // when it became idle; guarded by the pool
+	cold   bool      // no call has begun yet
+	broken bool      // it must not be used again
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of the call that runs
+	killed bool
+}
+
+// callContext is the context of host functions: the deadline of the call, and its instance.
+type callContext struct {
+	context.Context
+	guest *Instance
+}
+
+type callKey struct{}
+
+// Value finds the callContext itself, below whatever wazero laid around it.
+func (c *callContext) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+func fromContext(ctx context.Context) *callContext {
+	if c, ok := ctx.(*callContext); ok {
+		return c
+	}
+	return ctx.Value(callKey{}).(*callContext)
+}
+
+// start makes an instance and runs what it has to run before its first call.
+func (p *Pool) start(ctx context.Context) (*Instance, error) {
+	inst := &Instance{pool: p, cold: true, funcs: map[string]api.Function{}, state: p.state, linear: linearMemory{limit: p.memory}}
+	inst.system.init(inst)
+	parent := ctx
+	run, cancel := context.WithTimeout(ctx, StartTimeout)
+	defer cancel()
+	call := &callContext{run, inst}
+	inst.system.begin(call, &startEffects{engine: p.code.engine, plugin: &p.plugin})
+	defer inst.system.end()
+	module, err := p.code.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(call, &inst.linear), p.code.compiled, inst.config())
+	if err != nil {
+		return nil, inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
+	}
+	inst.module, inst.memory = module, module.Memory()
+	if initialize := module.ExportedFunction("_initialize"); initialize != nil {
+		if err := initialize.CallWithStack(call, nil); err != nil {
+			err = inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
+			_ = module.Close(ctx) // the reason is err
+			return nil, err
+		}
+	}
+	return inst, nil
+}
+
+func (i *Instance) config() wazero.ModuleConfig {
+	s := &i.system
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions().
+		WithStdout(&s.stdout).WithStderr(&s.stderr).WithRandSource(randomReader{s}).
+		WithWalltime(s.walltime, 1).WithNanotime(s.nanotime, 1).WithNanosleep(s.nanosleep)
+	env := i.pool.plugin.Env
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		config = config.WithEnv(name, env[name])
+	}
+	return config
+}
+
+// Call runs an export with the plugin's deadline laid inside ctx's. Parameters and result are in stack. Host
+// functions find state and fx at the instance.
+func (i *Instance) Call(ctx context.Context, export string, stack []uint64, state any, fx host.Effects) error {
+	op := "call " + i.pool.name + " " + export
+	fn := i.funcs[export]
+	if fn == nil {
+		if fn = i.module.ExportedFunction(export); fn == nil {
+			return &host.Error{Op: op, Kind: host.NotFound, Err: errors.New("the module does not export " + export)}
+		}
+		i.funcs[export] = fn
+	}
+	if err := ctx.Err(); err != nil { // wazero would close the instance
+		return &host.Error{Op: op, Kind: endKind(err), Err: err}
+	}
+	limit := i.pool.plugin.Limits.Timeout
+	run, cancel := context.WithTimeout(ctx, limit.Value)
+	defer cancel()
+	i.running(cancel)
+	call := &callContext{run, i}
+	i.cold, i.state, i.linear.refused = false, state, 0
+	i.system.begin(call, fx)
+	err := fn.CallWithStack(call, stack)
+	i.system.end()
+	i.state = nil
+	i.running(nil)
+	if run.Err() != nil {
+		i.broken = true // wazero closes it, now or a moment later
+	}
+	if err != nil {
+		i.broken = true
+		return i.failure(op, ctx, run, limit.Value, limit.Origin(), err)
+	}
+	return nil
+}
+
+// running notes how the call can be cancelled, nil after it; a killed instance's call ends at once.
+func (i *Instance) running(cancel context.CancelFunc) {
+	i.mu.Lock()
+	i.cancel = cancel
+	killed := i.killed
+	i.mu.Unlock()
+	if killed && cancel != nil {
+		cancel()
+	}
+}
+
+func (i *Instance) kill() {
+	i.mu.Lock()
+	i.killed = true
+	cancel := i.cancel
+	i.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// Release gives the instance back. It is closed if its last call broke it, or if the plugin wants each call fresh.
+func (i *Instance) Release() {
+	i.pool.giveBack(i, !i.broken && i.pool.plugin.Isolation != host.IsolationFresh)
+}
+
+// Break keeps the instance from being used again, because what it answered makes no sense.
+func (i *Instance) Break() { i.broken = true }
+
+// Cold reports whether the instance has not been called yet.
+func (i *Instance) Cold() bool { return i.cold }
+
+// State returns what the carrier gave to Call, or PoolConfig.State while the instance starts.
+func (i *Instance) State() any { return i.state }
+
+// Effects returns the effects of the running call.
+func (i *Instance) Effects() host.Effects { return i.system.fx }
+
+// Plugin returns the configuration of the instance's plugin.
+func (i *Instance) Plugin() *host.PluginConfig { return &i.pool.plugin }
+
+// MemorySize returns the bytes of memory that the instance has now.
+func (i *Instance) MemorySize() int64 {
+	if i.memory == nil {
+		return 0
+	}
+	return int64(i.memory.Size())
+}
+
+func (i *Instance) close() {
+	// Its only error is of file descriptors, and the instance has none.
+	_ = i.module.Close(context.Background())
+	i.pool.code.engine.instances.Add(-1)
+}

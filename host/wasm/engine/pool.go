@@ -1,0 +1,312 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/postern/postern/host"
+)
+
+// waitersPerInstance bounds the queue in front of a pool: callers wait for at most this many times its instances.
+const waitersPerInstance = 16
+
+// A PoolConfig says what the instances of a pool are and may do.
+type PoolConfig struct {
+	Plugin host.PluginConfig
+	State  any // what host functions find while an instance starts; shared by all of them
+}
+
+// A Pool holds the instances of one plugin. It is safe for concurrent use.
+type Pool struct {
+	code   *Code
+	name   string
+	plugin host.PluginConfig
+	state  any
+	size   int // instances at most
+	memory uint64
+
+	mu      sync.Mutex
+	idle    []*Instance // the last one used is at the end, and is the next one taken
+	leased  map[*Instance]struct{}
+	total   int // idle, leased, and being made
+	waiting []chan *Instance
+	closed  bool
+	drained chan struct{} // closed once closed and total == 0
+	timer   *time.Timer   // runs while instances are idle
+}
+
+// Open makes a pool and its first instance, so that code which cannot start is refused here.
+func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
+	name := cfg.Plugin.Name
+	if name == "" {
+		name = c.name
+	}
+	p := &Pool{
+		code: c, name: name, plugin: cfg.Plugin, state: cfg.State,
+		size: cfg.Plugin.Limits.Concurrency.Value, memory: uint64(cfg.Plugin.Limits.Memory.Value),
+		leased: map[*Instance]struct{}{}, drained: make(chan struct{}),
+	}
+	if p.size <= 0 {
+		p.size = host.DefaultConcurrency
+	}
+	if p.memory == 0 {
+		p.memory = host.DefaultMemory
+	}
+	if p.plugin.Limits.Timeout.Value <= 0 {
+		p.plugin.Limits.Timeout = host.Default(host.DefaultPluginTimeout)
+	}
+	if need, _ := c.Memory(); uint64(need) > p.memory {
+		return nil, &host.Error{Op: "open " + name, Kind: host.Invalid, Pos: cfg.Plugin.Limits.Memory.Pos, Err: &host.GuestError{Type: "memory",
+			Message: fmt.Sprintf("the module starts with %d bytes of memory; the limit is %d bytes (%s)", need, p.memory, cfg.Plugin.Limits.Memory.Origin())}}
+	}
+	if err := c.retain(); err != nil {
+		return nil, err
+	}
+	c.engine.pools.Add(1)
+	first, err := p.Acquire(ctx)
+	if err != nil {
+		_ = p.Close(ctx) // nothing is leased: it cannot fail
+		return nil, err
+	}
+	p.giveBack(first, true) // unused: even a fresh pool may give it out
+	return p, nil
+}
+
+// Plugin returns the pool's configuration, with defaults filled in. It must not be changed.
+func (p *Pool) Plugin() *host.PluginConfig { return &p.plugin }
+
+// Acquire leases an instance: the one used last, or a new one while the limit allows, or the first that comes free
+// before ctx ends or the plugin's timeout passes. The latter has Kind Unavailable. It must be given back by Release.
+func (p *Pool) Acquire(ctx context.Context) (*Instance, error) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, p.unavailable(errors.New("the plugin is closed"))
+	}
+	if n := len(p.idle); n > 0 {
+		inst := p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		p.lease(inst)
+		p.mu.Unlock()
+		return inst, nil
+	}
+	if p.total < p.size {
+		p.total++
+		p.mu.Unlock()
+		return p.make(ctx)
+	}
+	if len(p.waiting) >= p.size*waitersPerInstance {
+		p.mu.Unlock()
+		return nil, p.unavailable(fmt.Errorf("all %d instances are busy (concurrency: %s) and %d callers are waiting",
+			p.size, p.plugin.Limits.Concurrency.Origin(), p.size*waitersPerInstance))
+	}
+	turn := make(chan *Instance, 1)
+	p.waiting = append(p.waiting, turn)
+	p.mu.Unlock()
+	return p.wait(ctx, turn)
+}
+
+// wait gets an instance, or nil for the right to make one, or a closed channel when the pool is closed.
+func (p *Pool) wait(ctx context.Context, turn chan *Instance) (*Instance, error) {
+	timeout := time.NewTimer(p.plugin.Limits.Timeout.Value)
+	defer timeout.Stop()
+	var reason error
+	select {
+	case inst, ok := <-turn:
+		return p.granted(ctx, inst, ok)
+	case <-ctx.Done():
+		reason = ctx.Err()
+	case <-timeout.C:
+		reason = fmt.Errorf("waited %v (%s)", p.plugin.Limits.Timeout.Value, p.plugin.Limits.Timeout.Origin())
+	}
+	p.mu.Lock()
+	if i := slices.Index(p.waiting, turn); i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+	}
+	p.mu.Unlock()
+	select { // somebody may have handed over in between
+	case inst, ok := <-turn:
+		switch {
+		case ok && inst != nil:
+			p.giveBack(inst, true)
+		case ok:
+			p.forget()
+		}
+	default:
+	}
+	return nil, p.unavailable(fmt.Errorf("all %d instances are busy (concurrency: %s): %w", p.size, p.plugin.Limits.Concurrency.Origin(), reason))
+}
+
+func (p *Pool) granted(ctx context.Context, inst *Instance, ok bool) (*Instance, error) {
+	switch {
+	case !ok:
+		return nil, p.unavailable(errors.New("the plugin is closed"))
+	case inst == nil:
+		return p.make(ctx)
+	}
+	return inst, nil
+}
+
+func (p *Pool) unavailable(err error) error {
+	return &host.Error{Op: "call " + p.name, Kind: host.Unavailable, Err: err}
+}
+
+// make starts an instance in a place that is already counted, and leases it.
+func (p *Pool) make(ctx context.Context) (*Instance, error) {
+	inst, err := p.start(ctx)
+	if err != nil {
+		p.forget()
+		return nil, err
+	}
+	p.code.engine.instances.Add(1)
+	p.mu.Lock()
+	p.lease(inst)
+	p.mu.Unlock()
+	return inst, nil
+}
+
+// lease is called with the lock held.
+func (p *Pool) lease(inst *Instance) {
+	p.leased[inst] = struct{}{}
+	p.code.engine.leased.Add(1)
+}
+
+// giveBack ends a lease. What cannot be used again is closed.
+func (p *Pool) giveBack(inst *Instance, reuse bool) {
+	p.mu.Lock()
+	delete(p.leased, inst)
+	p.code.engine.leased.Add(-1)
+	if reuse && !p.closed {
+		if turn := p.next(); turn != nil {
+			p.lease(inst)
+			turn <- inst
+		} else {
+			inst.used = time.Now()
+			p.idle = append(p.idle, inst)
+			p.arm()
+		}
+		p.mu.Unlock()
+		return
+	}
+	p.mu.Unlock()
+	inst.close()
+	p.forget()
+}
+
+// next takes the first waiter off the queue; nil for none. It is called with the lock held.
+func (p *Pool) next() chan *Instance {
+	if len(p.waiting) == 0 {
+		return nil
+	}
+	turn := p.waiting[0]
+	p.waiting = p.waiting[1:]
+	return turn
+}
+
+// forget gives up a counted place: to a waiter, who then makes an instance of its own, or for good.
+func (p *Pool) forget() {
+	p.mu.Lock()
+	if turn := p.next(); turn != nil && !p.closed {
+		turn <- nil
+		p.mu.Unlock()
+		return
+	}
+	p.total--
+	last := p.closed && p.total == 0
+	p.mu.Unlock()
+	if last {
+		close(p.drained)
+		p.code.engine.pools.Add(-1)
+		p.code.release()
+	}
+}
+
+// arm starts the timer of idle eviction. It is called with the lock held.
+func (p *Pool) arm() {
+	if p.timer == nil {
+		p.timer = time.AfterFunc(p.code.engine.idle, p.evict)
+	}
+}
+
+// evict closes the instances that nobody has used for long; they are at the front.
+func (p *Pool) evict() {
+	p.mu.Lock()
+	p.timer = nil
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	limit := time.Now().Add(-p.code.engine.idle)
+	n := 0
+	for n < len(p.idle) && !p.idle[n].used.After(limit) {
+		n++
+	}
+	old := slices.Clone(p.idle[:n])
+	p.idle = slices.Delete(p.idle, 0, n)
+	if len(p.idle) > 0 {
+		p.timer = time.AfterFunc(time.Until(p.idle[0].used.Add(p.code.engine.idle)), p.evict)
+	}
+	p.mu.Unlock()
+	for _, inst := range old {
+		inst.close()
+		p.forget()
+	}
+}
+
+// Close refuses further calls, waits for the running ones until ctx ends, then cancels those and waits for them no
+// longer than closeGrace. Guests that even then run are reported; their code stays mapped until they end.
+func (p *Pool) Close(ctx context.Context) error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	for _, turn := range p.waiting {
+		close(turn)
+	}
+	p.waiting = nil
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.total++ // a place of our own, so that giving it up finds out whether all are gone
+	p.mu.Unlock()
+	for _, inst := range idle {
+		inst.close()
+		p.forget()
+	}
+	p.forget()
+	return p.drain(ctx)
+}
+
+const closeGrace = 2 * time.Second
+
+func (p *Pool) drain(ctx context.Context) error {
+	select {
+	case <-p.drained:
+		return nil
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	for inst := range p.leased {
+		inst.kill()
+	}
+	p.mu.Unlock()
+	grace := time.NewTimer(closeGrace)
+	defer grace.Stop()
+	select {
+	case <-p.drained:
+		return nil
+	case <-grace.C:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return &host.Error{Op: "close " + p.name, Kind: host.Timeout, Err: fmt.Errorf("%d of its instances are still running", p.total)}
+	}
+}

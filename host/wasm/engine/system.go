@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/postern/postern/host"
+)
+
+// Bounds of what one call may log.
+const (
+	MaxLogLines = 1000
+	MaxLogLine  = 16 << 10  // bytes; the rest of a line is cut off
+	MaxLogBytes = 256 << 10 // of all lines together
+	maxTail     = 4 << 10   // of standard error, kept for the error of a guest that exits
+)
+
+// A system is what an instance sees of the world through WASI. wazero takes clocks and streams when an instance is
+// made, but effects belong to a call, so this stands between and is pointed at each call's effects when it begins.
+type system struct {
+	ctx            context.Context
+	fx             host.Effects
+	base           time.Time
+	monotonic      int64
+	lines, bytes   int
+	stdout, stderr lineWriter
+	tail           []byte
+}
+
+func (s *system) init(i *Instance) {
+	s.stdout = lineWriter{system: s, level: slog.LevelInfo}
+	s.stderr = lineWriter{system: s, level: slog.LevelWarn}
+	s.base = time.Now()
+}
+
+func (s *system) begin(ctx context.Context, fx host.Effects) {
+	s.ctx, s.fx = ctx, fx
+	s.lines, s.bytes, s.tail = 0, 0, s.tail[:0]
+}
+
+func (s *system) end() {
+	s.stdout.flush()
+	s.stderr.flush()
+	s.ctx, s.fx = nil, nil
+}
+
+func (s *system) walltime() (sec int64, nsec int32) {
+	now := s.fx.Now()
+	return now.Unix(), int32(now.Nanosecond())
+}
+
+// nanotime never goes back, which guests rely on, whatever clock the effects have.
+func (s *system) nanotime() int64 {
+	s.monotonic = max(s.monotonic, int64(s.fx.Now().Sub(s.base)))
+	return s.monotonic
+}
+
+func (s *system) nanosleep(ns int64) {
+	// When ctx ends, so does the guest, at its next loop or return.
+	_ = s.fx.Sleep(s.ctx, time.Duration(ns))
+}
+
+// log passes one line on, as long as the call is within its bounds.
+func (s *system) log(ctx context.Context, level slog.Level, line string) {
+	switch {
+	case s.lines > MaxLogLines || s.bytes > MaxLogBytes:
+		return
+	case s.lines == MaxLogLines || s.bytes+min(len(line), MaxLogLine) > MaxLogBytes:
+		s.lines, s.bytes = MaxLogLines+1, MaxLogBytes+1
+		s.fx.Log(ctx, slog.LevelWarn, fmt.Sprintf("log limit reached (%d lines, %d bytes a call); the rest is dropped", MaxLogLines, MaxLogBytes))
+		return
+	}
+	if len(line) > MaxLogLine {
+		line = line[:MaxLogLine] + "…"
+	}
+	s.lines++
+	s.bytes += len(line)
+	s.fx.Log(ctx, level, strings.ToValidUTF8(line, "\uFFFD"))
+}
+
+// Log writes a line of the guest's, within the bounds of the call.
+func (i *Instance) Log(ctx context.Context, level slog.Level, line string) {
+	i.system.log(ctx, level, line)
+}
+
+// A lineWriter turns what a guest writes to a stream into log lines.
+type lineWriter struct {
+	system *system
+	level  slog.Level
+	line   []byte // unfinished; no longer than MaxLogLine, and a little to see that it was
+}
+
+// Write never fails: a guest cannot do anything about its log.
+func (w *lineWriter) Write(p []byte) (int, error) {
+	if w.level == slog.LevelWarn {
+		w.system.keepTail(p)
+	}
+	for rest := p; len(rest) > 0; {
+		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		if room := MaxLogLine + 1 - len(w.line); len(line) > room {
+			line = line[:room]
+		}
+		w.line = append(w.line, line...)
+		if whole {
+			w.flush()
+		}
+		rest = after
+	}
+	return len(p), nil
+}
+
+func (w *lineWriter) flush() {
+	if len(w.line) > 0 {
+		w.system.log(w.system.ctx, w.level, string(w.line))
+		w.line = w.line[:0]
+	}
+}
+
+// keepTail remembers the last bytes: a language's runtime that gives up writes its reason there.
+func (s *system) keepTail(p []byte) {
+	p = p[max(0, len(p)-maxTail):]
+	if over := len(s.tail) + len(p) - maxTail; over > 0 {
+		s.tail = append(s.tail[:0], s.tail[over:]...)
+	}
+	s.tail = append(s.tail, p...)
+}
+
+// randomReader is the source behind WASI's random_get.
+type randomReader struct{ *system }
+
+// Read fails beyond MaxRandom, which the guest sees as an I/O error.
+func (r randomReader) Read(p []byte) (int, error) {
+	if len(p) > MaxRandom {
+		return 0, fmt.Errorf("%d random bytes asked for; the limit is %d a call", len(p), MaxRandom)
+	}
+	r.fx.Rand(p)
+	return len(p), nil
+}
+
+// startEffects are the effects of an instance that starts. No request stands behind it, so it can reach nothing.
+type startEffects struct {
+	engine *Engine
+	plugin *host.PluginConfig
+}
+
+var _ host.Effects = (*startEffects)(nil)
+
+func (*startEffects) Now() time.Time { return time.Now() }
+func (*startEffects) Rand(p []byte)  { _, _ = rand.Read(p) } // crypto/rand never fails
+
+func (*startEffects) Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (*startEffects) Fetch(context.Context, *host.Request) (*host.Response, error) {
+	return nil, &host.Error{Op: "fetch", Kind: host.Forbidden, Err: errors.New("a plugin cannot fetch while it starts")}
+}
+
+func (s *startEffects) Secret(_ context.Context, name string) (string, bool) {
+	for _, secret := range s.plugin.Secrets {
+		if secret.Name == name {
+			return secret.Value.Reveal(), true
+		}
+	}
+	return "", false
+}
+
+func (s *startEffects) Log(ctx context.Context, level slog.Level, message string) {
+	s.engine.log.LogAttrs(ctx, level, message, slog.String("plugin", s.plugin.Name))
+}
+
+func (*startEffects) Span(context.Context, string) func(string) { return func(string) {} }
+func (*startEffects) TraceParent() string                       { return "" }
