@@ -44,10 +44,11 @@ func endKind(err error) host.Kind {
 }
 
 // failure turns what wazero reports into an error that says what happened to the guest. parent is the caller's
-// context, run the one with the plugin's own deadline, which is limit and was set at origin.
+// context, run the one with the plugin's own deadline, which is limit and was set at origin. err is nil for a guest
+// that ended by itself, but too late.
 func (i *Instance) failure(op string, parent, run context.Context, limit time.Duration, origin string, err error) error {
 	var exit *sys.ExitError
-	if errors.As(err, &exit) && run.Err() != nil {
+	if (err == nil || errors.As(err, &exit)) && run.Err() != nil {
 		switch {
 		case parent.Err() != nil: // the caller's deadline or cancellation came first
 			return &host.Error{Op: op, Kind: endKind(parent.Err()), Err: fmt.Errorf("the guest was stopped: %w", parent.Err())}

@@ -119,10 +119,7 @@ func (i *Instance) Call(ctx context.Context, export string, stack []uint64, stat
 	i.system.end()
 	i.state = nil
 	i.running(nil)
-	if run.Err() != nil {
-		i.broken = true // wazero closes it, now or a moment later
-	}
-	if err != nil {
+	if err != nil || run.Err() != nil { // in the latter case wazero closes it, now or a moment later
 		i.broken = true
 		return i.failure(op, ctx, run, limit.Value, limit.Origin(), err)
 	}

@@ -1,0 +1,409 @@
+package wasm_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/wasm"
+	"github.com/postern/postern/host/wasm/engine"
+)
+
+// Whatever a guest does, its caller gets an error of the right kind, and the next call works.
+func TestHostile(t *testing.T) {
+	for _, test := range []struct {
+		name, act string
+		kind      host.Kind
+		guest     string   // the type of the GuestError; "" when there is none
+		says      []string // in the error's text, for people
+		stack     string
+		discards  bool
+	}{
+		{"trap", "t", host.Internal, "trap", []string{"unreachable"}, "act", true},
+		{"loop", "l", host.Timeout, "timeout", []string{"500ms", "postern.yaml:7:9"}, "", true},
+		{"sleep", "h", host.Timeout, "timeout", []string{"500ms"}, "", true},
+		{"recursion", "r", host.Internal, "trap", []string{"stack overflow"}, "", true},
+		{"memory", "M", host.Internal, "memory", []string{"4194304 bytes (default)", "unreachable"}, "act", true},
+		{"malformed", "j", host.Internal, "result", []string{"not JSON", "invalid character"}, "", true},
+		{"negative length", "n", host.Internal, "trap", []string{"meta_write: negative length -5"}, "act", true},
+		{"pointer outside", "p", host.Internal, "trap", []string{"meta_write: 32 bytes at 4294967280 are outside the memory of 131072 bytes"}, "act", true},
+		{"pointer to write to", "P", host.Internal, "trap", []string{"body_read: 1000 bytes at 131000"}, "act", true},
+		{"exit", "x", host.Internal, "exit", []string{"code 3"}, "going down", true},
+		{"body over the limit", "b", host.TooLarge, "", []string{"body is larger than 1048576 bytes (default)"}, "", false},
+		{"reported", "e", host.Internal, "ValueError", []string{"the value is wrong"}, "at frame one", false},
+		{"refused", "E", host.Internal, "Error", []string{"returned 7"}, "", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rt, p := openGuest(t, "hostile")
+			entries := []string{host.EntryMapRequest, host.EntryHandle}
+			if test.act == "b" {
+				entries = entries[:1] // what a function writes is not bounded
+			}
+			for _, entry := range entries {
+				_, _, err := ask(p, entry, `"`+test.act+`"`, nil, &effects{})
+				if !errors.Is(err, test.kind) {
+					t.Fatalf("%s: got %v; want kind %v", entry, err, test.kind)
+				}
+				for _, text := range test.says {
+					if !strings.Contains(err.Error(), text) {
+						t.Errorf("%s: %q does not say %q", entry, err, text)
+					}
+				}
+				checkGuestError(t, err, test.guest, test.stack)
+				waitFor(t, func() bool { return rt.Stats().Leased == 0 })
+				if idle := rt.Stats().Instances; (idle == 0) != test.discards {
+					t.Errorf("%s: %d instances are kept; want the instance discarded: %v", entry, idle, test.discards)
+				}
+				if got, _, err := ask(p, entry, `"k"`, nil, &effects{}); err != nil || got != `{"ok":true}` {
+					t.Errorf("%s: the next call: %s, %v", entry, got, err)
+				}
+			}
+		})
+	}
+}
+
+func checkGuestError(t *testing.T, err error, kind, stack string) {
+	t.Helper()
+	var guest *host.GuestError
+	if errors.As(err, &guest) != (kind != "") {
+		t.Fatalf("%v: a GuestError is in it: %v", err, kind == "")
+	}
+	if kind == "" {
+		return
+	}
+	if guest.Type != kind || !strings.Contains(guest.Stack, stack) {
+		t.Errorf("got %+v; want type %s and a stack with %q", guest, kind, stack)
+	}
+	if strings.Contains(guest.Stack+guest.Message, ".go:") || strings.Contains(guest.Message, "wazero") {
+		t.Errorf("the host shows through: %+v", guest)
+	}
+}
+
+// What a guest tries in vain, and may survive.
+func TestRefused(t *testing.T) {
+	_, p := openGuest(t, "hostile")
+	for name, test := range map[string]struct{ act, want string }{
+		"memory.grow beyond the limit":   {"m", "-1"},
+		"table.grow beyond the limit":    {"g", "-1"},
+		"spans beyond the limit":         {"s", "-9"},
+		"randomness beyond the limit":    {"z", "-3"},
+		"a request that is none":         {"F", "-8"},
+		"nothing at all, from a mapping": {"0", "{}"},
+		"ordinary":                       {"k", `{"ok":true}`},
+	} {
+		if got, _, err := ask(p, host.EntryMapRequest, `"`+test.act+`"`, nil, &effects{}); err != nil || got != test.want {
+			t.Errorf("%s: got %s, %v; want %s", name, got, err, test.want)
+		}
+	}
+	for entry, want := range map[string]string{host.EntryHandle: "null", host.EntryMapRequest: "{}"} {
+		if got, _, err := ask(p, entry, `"0"`, nil, &effects{}); err != nil || got != want {
+			t.Errorf("%s that writes nothing: %s, %v; want %s", entry, got, err, want)
+		}
+	}
+	if _, _, err := ask(p, host.EntryAuthorize, `"0"`, nil, &effects{}); !errors.Is(err, host.Internal) {
+		t.Errorf("an authorizer that writes nothing: %v", err)
+	}
+	if meta, body, err := ask(p, host.EntryMapRequest, `"O"`, nil, &effects{}); err != nil || meta != `{"ok":true}` || body != "going down" {
+		t.Errorf("meta after body: %s %s, %v", meta, body, err)
+	}
+}
+
+func TestTrapInMidStream(t *testing.T) {
+	_, p := openGuest(t, "hostile")
+	meta, body, err := ask(p, host.EntryHandle, `"T"`, nil, &effects{})
+	if meta != `{"ok":true}` || body != "going down" || !errors.Is(err, host.Internal) {
+		t.Errorf("got %s %q, %v", meta, body, err)
+	}
+}
+
+func TestLogFlood(t *testing.T) {
+	_, p := openGuest(t, "hostile")
+	fx := &effects{}
+	if _, _, err := ask(p, host.EntryAuthorize, `"f"`, nil, fx); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(fx.logs); n != engine.MaxLogLines+1 || fx.logs[0] != "INFO going down" || !strings.Contains(fx.logs[n-1], "log limit") {
+		t.Errorf("%d lines; the last: %s", n, fx.logs[n-1])
+	}
+	fx = &effects{}
+	if _, _, err := ask(p, host.EntryAuthorize, `"x"`, nil, fx); err == nil || len(fx.logs) != 1 || fx.logs[0] != "WARN going down" {
+		t.Errorf("standard error: %q, %v", fx.logs, err)
+	}
+}
+
+// The span that a guest left open ends with its call.
+func TestSpansEnd(t *testing.T) {
+	_, p := openGuest(t, "hostile")
+	fx := &effects{}
+	if _, _, err := ask(p, host.EntryAuthorize, `"s"`, nil, fx); err != nil {
+		t.Fatal(err)
+	}
+	if len(fx.spans) != 64 || fx.spans[0] != "going: the call ended before the span" {
+		t.Errorf("%d spans: %q", len(fx.spans), fx.spans[:min(1, len(fx.spans))])
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{})
+	echo := guestCode(t, "echo")
+	for name, test := range map[string]struct {
+		code []byte
+		abi  string
+		says []string
+	}{
+		"empty":               {nil, "", []string{"truncated"}},
+		"truncated header":    {echo[:6], "", []string{"truncated"}},
+		"truncated":           {echo[:len(echo)-20], "", []string{"truncated"}},
+		"no wasm":             {[]byte("#!/bin/sh\n"), "", []string{"not a WebAssembly module", "23 21 2f 62"}},
+		"a future version":    {append([]byte("\x00asm\x02\x00\x00\x00"), echo[8:]...), "", []string{"version 02 00 00 00"}},
+		"damaged code":        {damage(echo), "", []string{"compile"}},
+		"too large":           {append(bytes.Clone(echo), make([]byte, engine.MaxCode)...), "", []string{"16777216"}},
+		"a component":         {[]byte("\x00asm\x0d\x00\x01\x00"), "", []string{"component", "postern_abi_1"}},
+		"proxy-wasm":          {guestCode(t, "is_proxywasm"), "", []string{"is a proxy-wasm 0.2.1 plugin; this version runs Postern's own ABI only"}},
+		"http-wasm":           {guestCode(t, "is_httpwasm"), "", []string{"is an http-wasm plugin"}},
+		"Extism":              {guestCode(t, "is_extism"), "", []string{"is an Extism plugin"}},
+		"a command":           {guestCode(t, "is_command"), "", []string{"is a WASI command"}},
+		"a reactor":           {guestCode(t, "is_reactor"), "", []string{"no ABI that is known"}},
+		"unknown imports":     {guestCode(t, "bad_imports"), "", []string{"env.nobody (i32)->()", "postern.now ()->i32 (it is offered as ()->i64)", "postern.clock (a global"}},
+		"an entry's type":     {guestCode(t, "bad_entry"), "", []string{"export handle has type (i32)->i32; it must be ()->i32"}},
+		"no entry":            {guestCode(t, "no_entry"), "", []string{"exports no entry"}},
+		"no memory":           {guestCode(t, "no_memory"), "", []string{`"memory"`}},
+		"an unknown abi":      {echo, "cgi2", []string{`"cgi2"`}},
+		"another abi, forced": {guestCode(t, "is_command"), "postern", []string{"exports no entry"}},
+	} {
+		_, err := rt.Compile(context.Background(), host.Source{Name: "guest.wasm", ABI: test.abi, Code: test.code})
+		if !errors.Is(err, host.Invalid) {
+			t.Errorf("%s: got %v", name, err)
+			continue
+		}
+		for _, text := range test.says {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: %q does not say %q", name, err, text)
+			}
+		}
+	}
+}
+
+// damage turns an opcode of the last function into one that does not exist.
+func damage(code []byte) []byte {
+	code = bytes.Clone(code)
+	at := bytes.LastIndex(code, []byte{0x0b, 0x00}) // the end of a function before the name section
+	at = bytes.LastIndexByte(code[:at], 0x10)       // a call
+	code[at] = 0xff
+	return code
+}
+
+func TestOpenRefuses(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{})
+	big := compile(t, rt, "big_memory", guestCode(t, "big_memory"))
+	_, err := big.Open(context.Background(), host.PluginConfig{Name: "big", Limits: limits()})
+	if !errors.Is(err, host.Invalid) || !strings.Contains(err.Error(), "131072000 bytes of memory; the limit is 4194304 bytes (default)") {
+		t.Errorf("a memory that starts over the limit: %v", err)
+	}
+	loop := compile(t, rt, "start_loop", guestCode(t, "start_loop"))
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := loop.Open(ctx, host.PluginConfig{Name: "loop", Limits: limits()}); !errors.Is(err, host.Timeout) {
+		t.Errorf("a start without end: %v", err)
+	}
+	call := compile(t, rt, "start_call", guestCode(t, "start_call"))
+	if _, err := call.Open(context.Background(), host.PluginConfig{Name: "call", Limits: limits()}); err == nil || !strings.Contains(err.Error(), "meta_write: used while the guest starts") {
+		t.Errorf("a call's function while it starts: %v", err)
+	}
+}
+
+// At most Concurrency guests run; a caller waits for its turn, and no longer than it can.
+func TestConcurrency(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{})
+	cfg := host.PluginConfig{Name: "hostile", Limits: limits()}
+	cfg.Limits.Concurrency = host.Default(1)
+	p := open(t, compile(t, rt, "hostile", guestCode(t, "hostile")), cfg)
+	out, err := p.Call(context.Background(), host.EntryHandle, host.Event{Meta: []byte(`"B"`)}, &effects{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := p.Call(ctx, host.EntryAuthorize, host.Event{Meta: []byte(`"k"`)}, &effects{}); !errors.Is(err, host.Unavailable) {
+		t.Errorf("while the only instance is busy: %v", err)
+	}
+	_ = out.Body.Close()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 20 {
+				if got, _, err := ask(p, host.EntryAuthorize, `"k"`, nil, &effects{}); err != nil || got != `{"ok":true}` {
+					t.Errorf("got %s, %v", got, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := rt.Stats().Instances; n != 1 {
+		t.Errorf("%d instances", n)
+	}
+}
+
+// A caller that leaves is told so, and not that the plugin was slow.
+func TestCallerLeaves(t *testing.T) {
+	_, p := openGuest(t, "hostile")
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	_, err := p.Call(ctx, host.EntryAuthorize, host.Event{Meta: []byte(`"l"`)}, &effects{})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, host.Timeout) {
+		t.Errorf("cancelled: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err = p.Call(ctx, host.EntryAuthorize, host.Event{Meta: []byte(`"l"`)}, &effects{})
+	if !errors.Is(err, host.Timeout) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the caller's deadline: %v", err)
+	}
+	if got, _, err := ask(p, host.EntryAuthorize, `"k"`, nil, &effects{}); err != nil || got != `{"ok":true}` {
+		t.Errorf("the next call: %s, %v", got, err)
+	}
+}
+
+func TestFresh(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{})
+	p := open(t, compile(t, rt, "hostile", guestCode(t, "hostile")), host.PluginConfig{Name: "fresh", Limits: limits(), Isolation: host.IsolationFresh})
+	for range 3 {
+		// A memory that was grown to its limit can grow again: it is another one.
+		if got, _, err := ask(p, host.EntryAuthorize, `"M"`, nil, &effects{}); err == nil || !strings.Contains(err.Error(), "out of memory") {
+			t.Errorf("got %s, %v", got, err)
+		}
+		if n := rt.Stats().Instances; n != 0 {
+			t.Errorf("%d instances are kept", n)
+		}
+	}
+}
+
+func TestIdleInstancesAreClosed(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{IdleTimeout: 50 * time.Millisecond})
+	p := open(t, compile(t, rt, "echo", guestCode(t, "echo")), host.PluginConfig{Name: "echo", Limits: limits()})
+	waitFor(t, func() bool { return rt.Stats().Instances == 0 })
+	if _, got, err := ask(p, host.EntryHandle, `{}`, []byte("again"), &effects{}); err != nil || got != "again" {
+		t.Errorf("after eviction: %q, %v", got, err)
+	}
+}
+
+// Close waits for the guest that runs, and ends it when it may not wait longer.
+func TestCloseWhileRunning(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{})
+	cfg := host.PluginConfig{Name: "hostile", Limits: limits()}
+	cfg.Limits.Timeout = host.Default(time.Minute)
+	p := open(t, compile(t, rt, "hostile", guestCode(t, "hostile")), cfg)
+	failed := make(chan error)
+	go func() {
+		_, err := p.Call(context.Background(), host.EntryAuthorize, host.Event{Meta: []byte(`"l"`)}, &effects{})
+		failed <- err
+	}()
+	waitFor(t, func() bool { return rt.Stats().Leased == 1 })
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := p.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-failed; !errors.Is(err, host.Unavailable) {
+		t.Errorf("the call: %v", err)
+	}
+	if _, err := p.Call(context.Background(), host.EntryAuthorize, host.Event{Meta: []byte(`"k"`)}, &effects{}); !errors.Is(err, host.Unavailable) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// Nothing is left of a thousand loads and hostile calls.
+func TestReloadsLeaveNothing(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{})
+	ctx, code := context.Background(), guestCode(t, "hostile")
+	cycle := func() {
+		m, err := rt.Compile(ctx, host.Source{Name: "hostile", Code: code})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := m.Open(ctx, host.PluginConfig{Name: "hostile", Limits: limits()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, act := range []string{"k", "t", "x", "k"} {
+			_, _, _ = ask(p, host.EntryHandle, `"`+act+`"`, nil, &effects{})
+		}
+		if err := errors.Join(p.Close(ctx), m.Close(ctx)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 50 {
+		cycle()
+	}
+	goroutines, before := runtime.NumGoroutine(), heap()
+	for range 300 {
+		cycle()
+	}
+	if after := heap(); after > before+4<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
+	}
+	waitFor(t, func() bool { return runtime.NumGoroutine() <= goroutines })
+	if got := rt.Stats(); got != (engine.Stats{}) {
+		t.Errorf("left behind: %+v", got)
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func TestCache(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	log := &bytes.Buffer{}
+	opts := wasm.Options{CacheDir: dir, Logger: slog.New(slog.NewTextHandler(log, nil))}
+	load := func() {
+		t.Helper()
+		rt, err := wasm.New(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := rt.Compile(context.Background(), host.Source{Name: "echo", Code: guestCode(t, "echo")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(m.Close(context.Background()), rt.Close(context.Background())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load()
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory: %v, %v", info, err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "wazero-*", "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("nothing is cached: %v", err)
+	}
+	for _, f := range files {
+		if err := os.Truncate(f, 40); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load()
+	if !strings.Contains(log.String(), "damaged") {
+		t.Errorf("a damaged cache goes unnoticed: %s", log)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wasm.New(opts); !errors.Is(err, host.Invalid) || !strings.Contains(err.Error(), "0755") {
+		t.Errorf("a directory open to others: %v", err)
+	}
+}
