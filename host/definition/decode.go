@@ -1,0 +1,137 @@
+package definition
+
+import (
+	"reflect"
+
+	"github.com/postern/postern/host"
+)
+
+// A val is one scalar. It stays unwritten when the file has another type there, which the schema has reported.
+type val[T any] struct {
+	place
+	Value T
+}
+
+// or returns the value, or def where it is not written.
+func (v val[T]) or(def T) T {
+	if v.written() {
+		return v.Value
+	}
+	return def
+}
+
+// A list is a list of values.
+type list[T any] struct {
+	place
+	items []T
+}
+
+// A dict is an object whose keys are the user's own, in the order of the file.
+type dict[T any] struct {
+	place
+	entries []entry[T]
+}
+
+type entry[T any] struct {
+	place // of the key
+	Key   string
+	Value T
+}
+
+// keys returns the names that the dict defines.
+func (d *dict[T]) keys() []string {
+	keys := make([]string, len(d.entries))
+	for i := range d.entries {
+		keys[i] = d.entries[i].Key
+	}
+	return keys
+}
+
+// A tree is any value.
+type tree struct {
+	place
+	node *node
+}
+
+// A decoder takes what it can use of a node, and leaves the rest: the schema has said what is wrong with it.
+// The place is that of the value.
+type decoder interface {
+	decode(n *node, at place)
+}
+
+func (v *val[T]) decode(n *node, at place) {
+	if value, ok := n.scalar.(T); ok && n.shape != shapeNull {
+		v.place, v.Value = at, value
+	}
+}
+
+func (l *list[T]) decode(n *node, at place) {
+	if n.shape != shapeList {
+		return
+	}
+	l.place = at
+	l.items = make([]T, len(n.items))
+	for i, item := range n.items {
+		decode(&l.items[i], item, place{item.pos, indexPath(at.path, i)})
+	}
+}
+
+func (d *dict[T]) decode(n *node, at place) {
+	if n.shape != shapeObject {
+		return
+	}
+	d.place = at
+	d.entries = make([]entry[T], len(n.members))
+	for i, m := range n.members {
+		path := keyPath(at.path, m.key)
+		d.entries[i].place, d.entries[i].Key = place{m.pos, path}, m.key
+		decode(&d.entries[i].Value, m.val, place{m.val.pos, path})
+	}
+}
+
+func (t *tree) decode(n *node, at place) { t.place, t.node = at, n }
+
+func (m *mappingDef) decode(n *node, at place) {
+	if n.shape == shapeText {
+		m.place = at
+		m.Plugin.decode(n, at)
+		return
+	}
+	decodeObject(m, n, at)
+}
+
+// decode fills what into points to.
+func decode(into any, n *node, at place) {
+	if d, ok := into.(decoder); ok {
+		d.decode(n, at)
+		return
+	}
+	decodeObject(into, n, at)
+}
+
+// decodeObject fills the fields of a struct from the keys that their tags name. The struct embeds a place.
+func decodeObject(into any, n *node, at place) {
+	if n.shape != shapeObject {
+		return
+	}
+	into.(interface{ setPlace(place) }).setPlace(at)
+	decodeFields(reflect.ValueOf(into).Elem(), n, at)
+}
+
+func decodeFields(v reflect.Value, n *node, at place) {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		key := field.Tag.Get("key")
+		switch {
+		case key != "":
+			if m := n.get(key); m != nil {
+				decode(v.Field(i).Addr().Interface(), m.val, place{m.val.pos, keyPath(at.path, key)})
+			}
+		case field.Type == reflect.TypeFor[settingsDef]():
+			decodeFields(v.Field(i), n, at)
+		}
+	}
+}
+
+// setting pairs a value with the place that set it.
+func setting[T any](v T, at place) host.Setting[T] { return host.Setting[T]{Value: v, Pos: at.pos} }

@@ -1,0 +1,66 @@
+// Package definition turns postern.yaml into a host.Snapshot, or into everything that is wrong with it.
+//
+// A file is read in four steps, each of which leaves to the next what it cannot know. The YAML library gives a
+// syntax tree, of which a tree of plain nodes with positions is made (yaml.go, tree.go). The JSON Schema says which
+// keys and types there are (schema.go, explain.go); editors use the same schema. The decoder takes the values into
+// structs that mirror the file (file.go, decode.go), leaving out what the schema refused. The builder makes the
+// snapshot of them and checks what stands in more than one place: references, conflicts, route keys, units (build.go
+// and the files beside it). The builder runs after schema errors too, so that a user sees all errors at once.
+//
+// What is outside the file is not looked at: host/project finds plugins, secrets and certificates, and adds its own
+// errors to these.
+package definition
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/postern/postern/host"
+)
+
+// Load reads the file name of a project folder and parses it. When the file cannot be read the error is a
+// *host.Error with Kind NotFound or Internal; when it is wrong, Errors.
+func Load(fsys fs.FS, name string) (*host.Snapshot, error) {
+	data, err := read(fsys, name)
+	if err != nil {
+		kind := host.Internal
+		if errors.Is(err, fs.ErrNotExist) {
+			kind = host.NotFound
+		}
+		return nil, &host.Error{Op: "read the definition", Kind: kind, Pos: host.Position{File: name}, Err: err}
+	}
+	return Parse(name, data)
+}
+
+// read returns the file, or as much of it as shows that it is too large.
+func read(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+// Parse decodes and checks a definition; name is the file's, for positions. The error is Errors with everything that is
+// wrong, in the order of the file, and errors.Is(err, host.Invalid) holds. The snapshot has no revision, and its
+// plugins, secrets and certificates are references that are not resolved.
+func Parse(name string, data []byte) (*host.Snapshot, error) {
+	r := &report{file: name}
+	root := r.readTree(data)
+	if root == nil {
+		return nil, r.finish(data)
+	}
+	if err := r.validate(root); err != nil {
+		return nil, &host.Error{Op: "check the definition", Kind: host.Internal, Err: fmt.Errorf("the schema is broken: %w", err)}
+	}
+	b := builder{report: r}
+	decode(&b.file, root, place{pos: root.pos})
+	snapshot := b.build()
+	if err := r.finish(data); err != nil {
+		return nil, err
+	}
+	return snapshot, nil
+}

@@ -1,0 +1,218 @@
+package definition_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares with a file beside the definition.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got):\n%s", name, diff)
+	}
+}
+
+func definitions(t *testing.T, folder string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join("testdata", folder, "*.yaml"))
+	if err != nil || len(names) == 0 {
+		t.Fatal("no definitions in", folder, err)
+	}
+	return names
+}
+
+func TestBad(t *testing.T) {
+	for _, name := range definitions(t, "bad") {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			snapshot, err := definition.Parse("postern.yaml", data)
+			var errs definition.Errors
+			if snapshot != nil || !errors.As(err, &errs) || !errors.Is(err, host.Invalid) || host.KindOf(err) != host.Invalid {
+				t.Fatalf("Parse = %v, %v; want Errors of Kind Invalid alone", snapshot, err)
+			}
+			for _, e := range errs {
+				if e.Pos.Line < 1 || e.Pos.Column < 1 || e.Rule == "" || e.Message == "" {
+					t.Errorf("incomplete: %+v", e)
+				}
+				if e.Source != strings.TrimSuffix(definition.SourceLine(data, e.Pos.Line), "\r") {
+					t.Errorf("source %q is not line %d", e.Source, e.Pos.Line)
+				}
+			}
+			golden(t, strings.TrimSuffix(name, ".yaml")+".txt", err.Error()+"\n")
+		})
+	}
+}
+
+func TestGood(t *testing.T) {
+	for _, name := range definitions(t, "good") {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			snapshot, err := definition.Load(os.DirFS(filepath.Dir(name)), filepath.Base(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := json.MarshalIndent(snapshot, "", "\t")
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, strings.TrimSuffix(name, ".yaml")+".json", string(text)+"\n")
+		})
+	}
+}
+
+// TestDesign holds the design's own example to what it must mean, by hand.
+func TestDesign(t *testing.T) {
+	got, err := definition.Load(os.DirFS("testdata/good"), "design.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(designExample(), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func at(line, column int) host.Position {
+	return host.Position{File: "design.yaml", Line: line, Column: column}
+}
+
+func set[T any](v T, line, column int) host.Setting[T] {
+	return host.Setting[T]{Value: v, Pos: at(line, column)}
+}
+
+func script(name string, line, column int) host.PluginConfig {
+	return host.PluginConfig{
+		Name: name, Ref: name, Runtime: host.RuntimeJS, Isolation: host.IsolationPooled, Pos: at(line, column),
+		Limits: host.Limits{
+			Timeout:     host.Default(host.DefaultPluginTimeout),
+			Concurrency: host.Default(host.DefaultConcurrency),
+			MaxResult:   host.Default[int64](host.DefaultMaxResult),
+		},
+	}
+}
+
+func route(key string, line int, fill func(*host.Route)) *host.Route {
+	r := &host.Route{
+		Key: key, Timeout: host.Default(host.DefaultRouteTimeout), MaxBody: host.Default[int64](host.DefaultMaxBody), Pos: at(line, 7),
+		Integration: host.IntegrationConfig{Passthrough: host.PassthroughWhenNoMatch},
+	}
+	fill(r)
+	return r
+}
+
+func designExample() *host.Snapshot {
+	caller := &host.Authorizer{
+		Name: "caller", Plugin: script("caller", 10, 17), IdentitySources: []string{"$request.header.Authorization"},
+		ResultTTL: set(5*time.Minute, 12, 20), PayloadFormat: "2.0", Pos: at(9, 7),
+	}
+	caller.Plugin.Ref, caller.Plugin.Config = "./authorizers/caller.ts", json.RawMessage(`{"issuer":"acme"}`)
+	orders := &host.API{
+		Name: "orders", Protocol: host.ProtocolHTTP, Root: true, DefaultEndpoint: true, Pos: at(4, 3),
+		CORS: &host.CORS{
+			AllowOrigins: []string{"https://shop.example.com"}, AllowMethods: []string{"GET", "POST"}, MaxAge: 5 * time.Minute, Pos: at(7, 11),
+		},
+		Authorizers: []*host.Authorizer{caller},
+		Stages: []*host.Stage{{
+			Name: "$default", Variables: map[string]string{"backend": "http://127.0.0.1:8080/_postern/inventory/$default"}, Pos: at(33, 7),
+		}},
+	}
+	orders.Routes = []*host.Route{
+		route("GET /orders/{id}", 15, func(r *host.Route) {
+			r.Method, r.Pattern, r.Authorizer = "GET", "/orders/{id}", caller
+			r.Integration.Type, r.Integration.Function, r.Integration.PayloadFormat = host.IntegrationFunction, "get-order", "2.0"
+			r.Integration.Pos = at(17, 33)
+		}),
+		route("POST /orders", 18, func(r *host.Route) {
+			r.Method, r.Pattern, r.Authorizer = "POST", "/orders", caller
+			r.Timeout, r.MaxBody = set(10*time.Second, 20, 18), set[int64](1<<20, 22, 20)
+			r.Mappings = []host.Mapping{{MediaType: "application/json", Plugin: script("./mappings/create-order.js", 23, 39)}}
+			r.Integration.Type, r.Integration.URI, r.Integration.Timeout = host.IntegrationHTTP, "${stageVariables.backend}/orders", set(5*time.Second, 24, 74)
+			r.Integration.Pos = at(24, 29)
+			r.Responses = []host.ResponseRule{
+				{Match: `2\d\d`, Status: 201, Mappings: []host.Mapping{{MediaType: "application/json", Plugin: script("./mappings/created.js", 26, 73)}}, Pos: at(26, 13)},
+				{Match: `4\d\d`, Status: 400, Pos: at(27, 13)},
+			}
+		}),
+		route("ANY /legacy/{proxy+}", 28, func(r *host.Route) {
+			r.Pattern = "/legacy/{proxy+}"
+			r.Integration.Type, r.Integration.Upstream, r.Integration.Path, r.Integration.Pos = host.IntegrationUpstream, "legacy", "/{proxy}", at(29, 33)
+		}),
+		route("$default", 30, func(r *host.Route) {
+			r.Integration.Type, r.Integration.Mock, r.Integration.Pos = host.IntegrationMock, &host.MockResponse{Status: 404}, at(31, 29)
+		}),
+	}
+	return &host.Snapshot{
+		APIs: []*host.API{orders},
+		Functions: []*host.Function{{
+			Name: "get-order", URL: true, Pos: at(35, 3),
+			Plugin: host.PluginConfig{
+				Name: "get-order", Ref: "./functions/get-order", Pos: at(36, 13),
+				Env:     map[string]string{"TABLE": "orders"},
+				Secrets: []host.Secret{{Name: "DB_PASSWORD", File: "./db.secret", Pos: at(40, 35)}},
+				Egress:  []string{"https://payments.example.com"},
+				Limits: host.Limits{
+					Timeout: set(3*time.Second, 37, 14), Memory: set[int64](64<<20, 38, 13),
+					Concurrency: host.Default(host.DefaultConcurrency), MaxResult: host.Default[int64](host.DefaultMaxResult),
+				},
+			},
+		}},
+		Upstreams: []*host.Upstream{{
+			Name: "legacy", Targets: []string{"http://10.0.0.5:9000"}, Timeout: set(5*time.Second, 44, 56),
+			TLS: host.UpstreamTLS{CAFile: "./ca.pem"}, Pos: at(44, 3),
+		}},
+		Domains: []*host.Domain{{
+			Name: "api.example.com", Pos: at(46, 3),
+			Mappings: []host.DomainMapping{{Path: "/orders", API: "orders", Stage: "$default", Pos: at(46, 30)}},
+		}},
+	}
+}
+
+func TestLoadMissing(t *testing.T) {
+	_, err := definition.Load(fstest.MapFS{}, "postern.yaml")
+	if host.KindOf(err) != host.NotFound {
+		t.Errorf("Load = %v, want Kind NotFound", err)
+	}
+}
+
+func TestErrorJSON(t *testing.T) {
+	e := &definition.Error{
+		Pos: host.Position{File: "postern.yaml", Line: 3, Column: 5}, Path: "apis.a", Rule: definition.RuleUnknownKey,
+		Message: `"x" is not a key`, Hint: `did you mean "y"?`, Source: "    x: 1",
+	}
+	got, err := json.Marshal(definition.Errors{e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `[{"file":"postern.yaml","line":3,"column":5,"path":"apis.a","rule":"unknown-key","message":"\"x\" is not a key","hint":"did you mean \"y\"?"}]`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if want := `postern.yaml:3:5: "x" is not a key (unknown-key); did you mean "y"?`; e.Error() != want {
+		t.Errorf("Error() = %q, want %q", e.Error(), want)
+	}
+}

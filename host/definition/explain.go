@@ -1,0 +1,251 @@
+package definition
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+)
+
+// unsupported names what the design has and this version does not run: "definition of the schema/key", or
+// "definition/value", and the name with its verb. They are refused by name, never as an unknown key.
+var unsupported = map[string]string{
+	"api/filters":              "filters are",
+	"api/openapi":              "APIs from OpenAPI documents are",
+	"authorizer/onError":       "onError is",
+	"function/onError":         "onError is",
+	"mapping/onError":          "onError is",
+	"domain/clientCertificate": "client certificates of domains are", "domain/clientCertificates": "client certificates of domains are",
+	"domain/clientCA": "client certificates of domains are", "domain/mutualTLS": "client certificates of domains are",
+	"domain/tls":                "certificates and client certificates of domains are",
+	"protocol/rest":             "REST APIs are",
+	"protocol/websocket":        "WebSocket APIs are",
+	"runtime/quickjs":           "the runtime quickjs is",
+	"isolation/reset":           "the isolation reset is",
+	"abi/cgi":                   "WASI commands (abi: cgi) are",
+	"abi/stdio":                 "WASI commands (abi: stdio) are",
+	"abi/http-wasm":             "http-wasm plugins are",
+	"abi/proxy-wasm":            "proxy-wasm plugins are",
+	"abi/extism":                "Extism plugins are",
+	"integrationType/AWS":       "integrations of type AWS are",
+	"integrationType/AWS_PROXY": "integrations of type AWS_PROXY are",
+}
+
+// refuse reports something that is unsupported, and whether it is.
+func (r *report) refuse(at place, name string) bool {
+	what, ok := unsupported[name]
+	if ok {
+		r.refused = append(r.refused, at.path)
+		r.add(at, RuleUnsupported, what+" not supported by this version of Postern")
+	}
+	return ok
+}
+
+// otherSize is how others write sizes: 64MB, 64m.
+var otherSize = regexp.MustCompile(`^([0-9]+) *([kKmMgG])i?[bB]?$`)
+
+// explain turns a finding of the schema library into errors. In a quiet place only the cause of the quiet is told.
+func (r *report) explain(f finding, quiet bool) {
+	switch k := f.kind.(type) {
+	case *kind.Type:
+		r.wrongType(f, k)
+	case *kind.AdditionalProperties:
+		for _, key := range k.Properties {
+			r.unknownKey(f, key)
+		}
+	case *kind.Required:
+		if !quiet {
+			for _, key := range k.Missing {
+				r.add(place{f.key, keyPath(f.at.path, key)}, RuleRequired, f.name+" has no "+strconv.Quote(key)).Hint = f.schema.example(f.part, key)
+			}
+		}
+	case *kind.OneOf:
+		if !quiet {
+			r.integrationForms(f)
+		}
+	case *kind.Enum:
+		if !quiet {
+			r.notListed(f, k)
+		}
+	default:
+		if !quiet {
+			e := r.add(f.at, RuleInvalidValue, f.name+" "+expectation(f.part, f.kind)+not(f.node))
+			if m := otherSize.FindStringSubmatch(f.node.text); m != nil && f.def == "size" {
+				e.Hint = "write " + m[1] + strings.ToUpper(m[2]) + "iB"
+			}
+		}
+	}
+}
+
+// not repeats a scalar for a message: `, not "5 sec"`.
+func not(n *node) string {
+	switch {
+	case n.scalar == "":
+		return ""
+	case n.shape == shapeText:
+		return ", not " + quote(n.scalar.(string))
+	case n.shape == shapeList || n.shape == shapeObject:
+		return ""
+	case n.shape == shapeNull:
+		return ", not empty"
+	default:
+		return ", not " + n.text
+	}
+}
+
+// expectation says what a value must be, in the schema's own words where it has some.
+func expectation(part map[string]any, why jsonschema.ErrorKind) string {
+	for _, key := range []string{"patternErrorMessage", "errorMessage"} {
+		if s, ok := part[key].(string); ok {
+			return s
+		}
+	}
+	switch k := why.(type) {
+	case *kind.Minimum, *kind.Maximum:
+		return "must be from " + bound(part["minimum"]) + " to " + bound(part["maximum"])
+	case *kind.MinItems, *kind.MinLength, *kind.MinProperties:
+		return "must not be empty"
+	case *kind.MaxLength:
+		return "must have at most " + strconv.Itoa(k.Want) + " letters"
+	case *kind.UniqueItems:
+		return "has the same value twice: items " + strconv.Itoa(k.Duplicates[0]+1) + " and " + strconv.Itoa(k.Duplicates[1]+1)
+	default:
+		return "is not a value that fits here"
+	}
+}
+
+func bound(v any) string {
+	n, ok := v.(float64)
+	if !ok {
+		return "any"
+	}
+	return new(big.Float).SetFloat64(n).Text('f', 0)
+}
+
+// example returns a hint with the schema's first example of a key. JSON is YAML, too.
+func (s *schema) example(part map[string]any, key string) string {
+	properties, _ := part["properties"].(map[string]any)
+	property, _ := properties[key].(map[string]any)
+	if ref, ok := property["$ref"].(string); ok && property["examples"] == nil {
+		property, _ = s.at(ref)
+	}
+	examples, _ := property["examples"].([]any)
+	if len(examples) == 0 {
+		return ""
+	}
+	text, _ := json.Marshal(examples[0]) // it came from JSON
+	return "add " + key + ": " + string(text)
+}
+
+func (r *report) unknownKey(f finding, key string) {
+	m := f.node.get(key)
+	if m == nil {
+		return
+	}
+	at := place{m.pos, keyPath(f.at.path, key)}
+	if r.refuse(at, f.def+"/"+key) {
+		return
+	}
+	properties, _ := f.part["properties"].(map[string]any)
+	in := f.name
+	if in == "the file" {
+		in = "the top level"
+	}
+	r.add(at, RuleUnknownKey, quote(key)+" is not a key of "+in).Hint = r.suggest(key, slices.Collect(maps.Keys(properties)))
+}
+
+// wrongType reports a value of another type, and how YAML came to read it so.
+func (r *report) wrongType(f finding, k *kind.Type) {
+	words := map[string]string{"string": shapeText.String(), "integer": shapeInteger.String(), "number": shapeNumber.String(),
+		"boolean": shapeBool.String(), "array": shapeList.String(), "object": shapeObject.String()}
+	var want []string
+	for _, w := range k.Want {
+		if word, ok := words[w]; ok {
+			want = append(want, word)
+		}
+	}
+	message := f.name + " must be " + strings.Join(want, " or ")
+	if own, ok := f.part["patternErrorMessage"].(string); ok && strings.HasPrefix(own, "must be ") {
+		message = f.name + " " + own
+	}
+	switch f.node.shape {
+	case shapeList, shapeObject:
+		message += ", not " + f.node.shape.String()
+	default:
+		message += not(f.node)
+	}
+	e := r.add(f.at, RuleWrongType, message)
+	text := slices.Equal(k.Want, []string{"string"})
+	switch n := f.node; {
+	case f.def == "mappings" && n.shape == shapeText:
+		e.Hint = "write {application/json: " + n.text + "}"
+	case text && (n.shape == shapeInteger || n.shape == shapeNumber || n.shape == shapeBool):
+		e.Hint = "write it in quotes: " + strconv.Quote(n.text)
+		if f.def == "duration" {
+			e.Hint = "write it with a unit: " + n.text + "s"
+		}
+	case slices.Contains(k.Want, "boolean") && n.shape == shapeText:
+		e.Hint = yesOrNo(n.scalar.(string))
+	case slices.Contains(k.Want, "array") && n.shape == shapeText:
+		e.Hint = "write [" + quote(n.scalar.(string)) + "]"
+	case slices.Contains(k.Want, "integer") && n.shape == shapeText:
+		if _, err := strconv.Atoi(n.scalar.(string)); err == nil {
+			e.Hint = "write it without quotes: " + n.scalar.(string)
+		}
+	}
+}
+
+// yesOrNo explains the words that YAML 1.1 took for booleans.
+func yesOrNo(word string) string {
+	switch strings.ToLower(word) {
+	case "yes", "on", "y", "true":
+		return "write true"
+	case "no", "off", "n", "false":
+		return "write false"
+	}
+	return ""
+}
+
+func (r *report) notListed(f finding, k *kind.Enum) {
+	value := fmt.Sprint(f.node.scalar)
+	if r.refuse(f.at, f.def+"/"+value) {
+		return
+	}
+	var known []string
+	for _, w := range k.Want {
+		known = append(known, fmt.Sprint(w))
+	}
+	encoded, _ := json.Marshal(k.Want) // strings and whole numbers, which cannot fail
+	list := strings.ReplaceAll(strings.Trim(string(encoded), "[]"), ",", ", ")
+	message := f.name + " must be one of " + list
+	if len(known) == 1 {
+		message = f.name + " must be " + list
+	}
+	e := r.add(f.at, RuleInvalidValue, message+not(f.node))
+	if best := nearest(value, known); best != "" && f.node.shape == shapeText {
+		e.Hint = "did you mean " + strconv.Quote(best) + "?"
+	}
+}
+
+// integrationForms reports an integration that has no form, or two.
+func (r *report) integrationForms(f finding) {
+	var has []string
+	for _, form := range []string{"function", "http", "upstream", "mock", "type"} {
+		if f.node.get(form) != nil {
+			has = append(has, form)
+		}
+	}
+	if len(has) == 0 {
+		r.add(place{f.key, f.at.path}, RuleRequired, "the integration says nowhere to go").Hint = "it needs one of function, http, upstream, mock or type"
+		return
+	}
+	second := f.node.get(has[1])
+	r.add(place{second.pos, keyPath(f.at.path, has[1])}, RuleConflict, "the integration has "+strings.Join(has, " and ")).Hint = "keep one of them"
+}

@@ -1,0 +1,179 @@
+package definition
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/postern/postern/host"
+)
+
+// formKeys has the keys that mean something beside each form of an integration; timeout and
+// passthroughBehavior mean something beside all but mocks.
+var formKeys = map[string][]string{
+	"function": {"payloadFormatVersion"},
+	"http":     {"method"},
+	"upstream": {"path", "method"},
+	"mock":     nil,
+	"type":     {"uri", "method"},
+}
+
+// integration decodes where a route's requests go.
+func (b *builder) integration(a *host.API, r *routeDef) host.IntegrationConfig {
+	def := &r.Integration
+	c := host.IntegrationConfig{
+		Method:      strings.TrimPrefix(def.Method.Value, "ANY"),
+		Passthrough: def.Passthrough.or(host.PassthroughWhenNoMatch),
+		Timeout:     b.duration(def.Timeout, 0, 1),
+	}
+	switch {
+	case def.Function.written():
+		c.Type, c.Function, c.Pos = host.IntegrationFunction, def.Function.Value, def.Function.pos
+		c.PayloadFormat = def.PayloadFormat.or("2.0")
+		b.onlyKeys(def, "function")
+		b.reference(def.Function, "function", b.functions)
+	case def.HTTP.written():
+		c.Type, c.URI, c.Pos = host.IntegrationHTTP, def.HTTP.Value, def.HTTP.pos
+		b.onlyKeys(def, "http")
+		b.uri(a, def.HTTP)
+	case def.Upstream.written():
+		c.Type, c.Upstream, c.Path, c.Pos = host.IntegrationUpstream, def.Upstream.Value, def.Path.Value, def.Upstream.pos
+		b.onlyKeys(def, "upstream")
+		b.reference(def.Upstream, "upstream", b.upstreams)
+		b.stageVariables(a, def.Path)
+	case def.Mock.written():
+		c.Type, c.Mock, c.Pos = host.IntegrationMock, b.mock(&def.Mock), def.Mock.pos
+		b.onlyKeys(def, "mock")
+	case def.Type.written():
+		b.longForm(a, r, &c)
+	}
+	return c
+}
+
+// longForm decodes the form with Amazon's names.
+func (b *builder) longForm(a *host.API, r *routeDef, c *host.IntegrationConfig) {
+	def := &r.Integration
+	c.Pos = def.Type.pos
+	b.onlyKeys(def, "type")
+	switch def.Type.Value {
+	case "HTTP", "HTTP_PROXY":
+	case "MOCK":
+		c.Type, c.Mock = host.IntegrationMock, &host.MockResponse{Status: 200}
+		for _, v := range []val[string]{def.URI, def.Method} {
+			if v.written() {
+				b.add(v.place, RuleConflict, "a MOCK integration sends nothing").Hint = "remove it"
+			}
+		}
+		return
+	default: // the schema has refused it
+		return
+	}
+	c.Type, c.URI = host.IntegrationHTTP, def.URI.Value
+	if def.URI.written() {
+		c.Pos = def.URI.pos
+		b.uri(a, def.URI)
+	} else {
+		b.add(place{def.Type.pos, keyPath(def.path, "uri")}, RuleRequired, "an integration of type "+def.Type.Value+" has no \"uri\"")
+	}
+	if at := r.Request.Mapping.place; def.Type.Value == "HTTP_PROXY" {
+		if !at.written() {
+			at = r.Responses.place
+		}
+		if at.written() {
+			b.add(at, RuleConflict, "an integration of type HTTP_PROXY passes everything on as it is").Hint = "write type: HTTP"
+		}
+	}
+}
+
+// onlyKeys reports keys that mean nothing beside the form that was chosen.
+func (b *builder) onlyKeys(def *integrationDef, form string) {
+	written := map[string]place{
+		"payloadFormatVersion": def.PayloadFormat.place,
+		"path":                 def.Path.place,
+		"uri":                  def.URI.place,
+		"method":               def.Method.place,
+	}
+	if form == "mock" {
+		written["timeout"], written["passthroughBehavior"] = def.Timeout.place, def.Passthrough.place
+	}
+	for _, key := range slices.Sorted(maps.Keys(written)) {
+		at := written[key]
+		if !at.written() || slices.Contains(formKeys[form], key) {
+			continue
+		}
+		e := b.add(at, RuleConflict, fmt.Sprintf("%q means nothing beside %q", key, form))
+		if e.Hint = "remove it"; key == "uri" && form == "http" {
+			e.Hint = "http: has the URI already"
+		}
+	}
+}
+
+// reference checks that something of that name is defined at the top level.
+func (b *builder) reference(ref val[string], what string, known map[string]bool) {
+	if ref.Value != "" && !known[ref.Value] {
+		b.unknown(ref.place, "there is no "+what+" "+quote(ref.Value), ref.Value, slices.Sorted(maps.Keys(known)))
+	}
+}
+
+var (
+	uriStart      = regexp.MustCompile(`^(https?://|\$\{(stageVariables\.[A-Za-z0-9_]+|listeners\.https?)\})`)
+	stageVariable = regexp.MustCompile(`\$\{stageVariables\.([A-Za-z0-9_]+)\}`)
+)
+
+// uri checks what can be known of a URI template here. That its parameters are the route's is checked where
+// templates are compiled.
+func (b *builder) uri(a *host.API, v val[string]) {
+	if v.Value == "" {
+		return
+	}
+	lead := uriStart.FindString(v.Value)
+	rest := v.Value[len(lead):]
+	authority, _, _ := strings.Cut(rest, "/")
+	fixed := stageVariable.ReplaceAllString(authority, "x")
+	switch {
+	case lead == "":
+		b.add(v.place, RuleInvalidValue, "the URI "+quote(v.Value)+" must begin with http:// or https://, ${stageVariables.x} or ${listeners.http}")
+	case lead[0] == 'h' && fixed == "":
+		b.add(v.place, RuleInvalidValue, "the URI "+quote(v.Value)+" has no host")
+	case strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '#' }):
+		b.add(v.place, RuleInvalidValue, "the URI "+quote(v.Value)+" has a character that a URI to send to cannot have").Hint = "remove spaces and fragments"
+	case strings.Contains(fixed, "{"):
+		b.add(v.place, RuleInvalidValue, "the URI "+quote(v.Value)+" has a parameter before its path").Hint = "a client must not choose the host"
+	case strings.Contains(fixed, "@"):
+		b.add(v.place, RuleInvalidValue, "the URI has a user or password").Hint = "credentials do not belong into a definition"
+	}
+	b.stageVariables(a, v)
+}
+
+// stageVariables reports a variable that a stage of the API does not set: the route could not work there.
+func (b *builder) stageVariables(a *host.API, v val[string]) {
+	reported := map[string]bool{}
+	for _, m := range stageVariable.FindAllStringSubmatch(v.Value, -1) {
+		for _, s := range a.Stages {
+			if _, ok := s.Variables[m[1]]; !ok && !reported[m[1]] {
+				reported[m[1]] = true
+				b.unknown(v.place, fmt.Sprintf("the stage %s has no variable %q", s.Name, m[1]), m[1], slices.Sorted(maps.Keys(s.Variables)))
+			}
+		}
+	}
+}
+
+// framing are the header fields that follow from how a response is sent, not from a definition.
+var framing = []string{"connection", "content-length", "transfer-encoding", "trailer", "upgrade", "keep-alive"}
+
+func (b *builder) mock(def *mockDef) *host.MockResponse {
+	m := &host.MockResponse{Status: int(def.Status.or(200)), Body: def.Body.Value}
+	for i := range def.Headers.entries {
+		e := &def.Headers.entries[i]
+		if slices.Contains(framing, strings.ToLower(e.Key)) {
+			b.add(e.place, RuleInvalidValue, "Postern sets "+quote(e.Key)+" itself").Hint = "remove it"
+		}
+		m.Header.Add(e.Key, e.Value.Value)
+	}
+	if noBody := m.Status == 204 || m.Status == 205 || m.Status == 304; noBody && m.Body != "" {
+		b.add(def.Body.place, RuleConflict, fmt.Sprintf("a response with status %d has no body", m.Status)) // RFC 9110, section 6.4.1
+	}
+	return m
+}

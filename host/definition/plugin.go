@@ -1,0 +1,219 @@
+package definition
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postern/postern/host"
+)
+
+const (
+	minMemory = 64 << 10 // bytes, one Wasm page
+	maxMemory = 4 << 30  // bytes, all that 32-bit addresses reach
+	maxBuffer = 1 << 30  // bytes of a body or result that is buffered; more would be a slip of the pen
+	anySize   = 1 << 50  // bytes of a body that may stream through
+)
+
+// extensions are the files that can be plugins, with their runtimes. Everything without an extension is a folder.
+var extensions = map[string]string{
+	".wasm": host.RuntimeWasm,
+	".js":   host.RuntimeJS, ".mjs": host.RuntimeJS, ".cjs": host.RuntimeJS,
+	".ts": host.RuntimeJS, ".mts": host.RuntimeJS, ".cts": host.RuntimeJS,
+}
+
+func (b *builder) function(e *entry[functionDef]) *host.Function {
+	f := &host.Function{Name: e.Key, URL: e.Value.URL.or(false), Pos: e.pos}
+	f.Plugin = b.plugin(&e.Value.settingsDef, e.Key, host.DefaultFunctionTimeout)
+	if e.Value.Isolation.written() {
+		return f
+	}
+	switch f.Plugin.Runtime { // Lambda functions in JavaScript expect globals of their own
+	case host.RuntimeJS:
+		f.Plugin.Isolation = host.IsolationFresh
+	case "":
+		f.Plugin.Isolation = ""
+	}
+	return f
+}
+
+func (b *builder) authorizer(e *entry[authorizerDef]) *host.Authorizer {
+	def := &e.Value
+	a := &host.Authorizer{
+		Name:            e.Key,
+		Plugin:          b.plugin(&def.settingsDef, e.Key, host.DefaultPluginTimeout),
+		IdentitySources: stringsOf(&def.IdentitySources),
+		PayloadFormat:   def.PayloadFormat.or("2.0"),
+		Pos:             e.pos,
+	}
+	ttl := time.Duration(0)
+	if len(a.IdentitySources) > 0 {
+		ttl = host.DefaultResultTTL
+	}
+	a.ResultTTL = b.duration(def.ResultTTL, ttl, 0)
+	switch {
+	case a.ResultTTL.Value > host.MaxResultTTL:
+		b.add(def.ResultTTL.place, RuleInvalidValue, "resultTTL must be at most 1h")
+	case a.ResultTTL.Value > 0 && !def.IdentitySources.written():
+		b.add(def.ResultTTL.place, RuleConflict, "resultTTL needs identitySources").Hint = "results are kept by the caller's identity"
+	}
+	return a
+}
+
+// mappings returns the plugins of a mapping, in the order of the file.
+func (b *builder) mappings(d *dict[mappingDef]) []host.Mapping {
+	var mappings []host.Mapping
+	lines := map[string]int{}
+	for i := range d.entries {
+		e := &d.entries[i]
+		if line, twice := lines[strings.ToLower(e.Key)]; twice { // RFC 9110, section 8.3.1: they ignore case
+			b.add(e.place, RuleDuplicateKey, fmt.Sprintf("%s is already set in line %d", quote(e.Key), line)).Hint = "media types ignore case"
+		}
+		lines[strings.ToLower(e.Key)] = e.pos.Line
+		p := b.plugin(&e.Value.settingsDef, e.Value.Plugin.Value, host.DefaultPluginTimeout)
+		mappings = append(mappings, host.Mapping{MediaType: e.Key, Plugin: p})
+	}
+	return mappings
+}
+
+// plugin decodes what stands beside every plugin. A folder's runtime stays "" until it is known what it holds.
+func (b *builder) plugin(def *settingsDef, name string, timeout time.Duration) host.PluginConfig {
+	p := host.PluginConfig{
+		Name:      name,
+		Ref:       def.Plugin.Value,
+		Runtime:   b.runtime(def),
+		ABI:       def.ABI.Value,
+		Env:       stringMap(&def.Env),
+		Secrets:   b.secrets(&def.Secrets),
+		Isolation: host.Isolation(def.Isolation.or(string(host.IsolationPooled))),
+		Egress:    stringsOf(&def.Egress),
+		Pos:       def.Plugin.pos,
+	}
+	p.Limits = host.Limits{
+		Timeout:     b.duration(def.Timeout, timeout, 1),
+		Memory:      b.size(def.Memory, host.DefaultMemory, minMemory, maxMemory),
+		Concurrency: host.Default(host.DefaultConcurrency),
+		MaxResult:   b.size(def.MaxResult, host.DefaultMaxResult, 1, maxBuffer),
+	}
+	if def.Concurrency.written() {
+		p.Limits.Concurrency = setting(int(def.Concurrency.Value), def.Concurrency.place)
+	}
+	if p.Runtime == host.RuntimeJS {
+		b.onlyWasm(def)
+		p.Limits.Memory = host.Default[int64](0)
+	}
+	for _, v := range def.Egress.items {
+		b.origin(v, "the egress", true)
+	}
+	if def.Config.written() {
+		raw, err := json.Marshal(def.Config.node.plain())
+		if err != nil {
+			b.add(def.Config.place, RuleInvalidValue, "config cannot be written as JSON: "+err.Error())
+		}
+		p.Config = raw
+	}
+	return p
+}
+
+// onlyWasm reports the settings that mean nothing to JavaScript.
+func (b *builder) onlyWasm(def *settingsDef) {
+	if def.Memory.written() {
+		b.add(def.Memory.place, RuleUnsupported, "memory cannot be capped for JavaScript: goja, the engine that runs it, has no limit").
+			Hint = "remove it, or make it a Wasm plugin, whose memory is capped"
+	}
+	if def.ABI.written() {
+		b.add(def.ABI.place, RuleConflict, "abi is for Wasm plugins; this one is JavaScript").Hint = "remove it"
+	}
+}
+
+// runtime checks the reference and returns what runs it, "" where only its folder can tell.
+func (b *builder) runtime(def *settingsDef) string {
+	ref := def.Plugin
+	if !ref.written() {
+		return def.Runtime.Value
+	}
+	runtime, ok := b.pluginRef(ref)
+	switch {
+	case !ok || runtime == "":
+		return def.Runtime.Value
+	case def.Runtime.written() && def.Runtime.Value != runtime:
+		b.add(def.Runtime.place, RuleConflict, fmt.Sprintf("%s runs on %s, not on %s", quote(ref.Value), runtime, def.Runtime.Value)).Hint = "remove it"
+	}
+	return runtime
+}
+
+var uploaded = regexp.MustCompile(`^(sha256:.*|[A-Za-z0-9_-]+@[A-Za-z0-9._$-]*)$`)
+
+// pluginRef checks the shape of a reference; its file is host/project's to find.
+func (b *builder) pluginRef(ref val[string]) (runtime string, ok bool) {
+	switch s := ref.Value; {
+	case s == "":
+		return "", false
+	case uploaded.MatchString(s):
+		b.add(ref.place, RuleUnsupported, "uploaded plugins ("+quote(s)+") are not supported by this version of Postern").Hint = "refer to a file or folder"
+		return "", false
+	case strings.Contains(s, "://"):
+		b.add(ref.place, RuleUnsupported, "plugins from URLs are not supported by this version of Postern").Hint = "refer to a file or folder"
+		return "", false
+	case !b.projectFile(ref):
+		return "", false
+	}
+	base := path.Base(ref.Value)
+	ext := path.Ext(base)
+	runtime, known := extensions[strings.ToLower(ext)]
+	switch {
+	case known, ext == "", ext == ".", base == "..":
+		return runtime, true
+	case ext == ".vtl":
+		b.add(ref.place, RuleUnsupported, "VTL templates are not supported by this version of Postern").Hint = "write the mapping in JavaScript"
+	default:
+		e := b.add(ref.place, RuleInvalidValue, quote(ref.Value)+" is not a plugin: it must be a .wasm, .js or .ts file, or a folder")
+		if slices.Contains([]string{".go", ".rs", ".c", ".zig", ".py", ".json", ".toml", ".mod"}, ext) {
+			e.Hint = "did you mean its folder, " + quote(path.Dir(ref.Value)) + "?"
+		}
+	}
+	return "", false
+}
+
+// projectFile checks that a path stays in the project: relative, with slashes, and not above it.
+func (b *builder) projectFile(v val[string]) bool {
+	s := v.Value
+	if !v.written() || s == "" {
+		return false
+	}
+	problem, hint := "", "write it relative to the definition, such as ./"+path.Base(strings.ReplaceAll(s, `\`, "/"))
+	switch clean := path.Clean(s); {
+	case strings.Contains(s, `\`):
+		problem, hint = "has a backslash", "write "+quote(strings.ReplaceAll(s, `\`, "/"))
+	case strings.HasPrefix(s, "/") || strings.HasPrefix(s, "~") || len(s) > 1 && s[1] == ':':
+		problem = "is not a relative path"
+	case clean == ".." || strings.HasPrefix(clean, "../"):
+		problem, hint = "leaves the project's folder", "copy it into the project"
+	case strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }):
+		problem, hint = "has control characters", ""
+	default:
+		return true
+	}
+	b.add(v.place, RuleInvalidValue, "the path "+quote(s)+" "+problem).Hint = hint
+	return false
+}
+
+// secrets returns where the secrets come from, sorted by name.
+func (b *builder) secrets(d *dict[secretDef]) []host.Secret {
+	var secrets []host.Secret
+	for i := range d.entries {
+		def := &d.entries[i].Value
+		b.projectFile(def.File)
+		at := def.File.pos
+		if def.Env.written() {
+			at = def.Env.pos
+		}
+		secrets = append(secrets, host.Secret{Name: d.entries[i].Key, File: def.File.Value, Env: def.Env.Value, Pos: at})
+	}
+	slices.SortFunc(secrets, func(a, b host.Secret) int { return strings.Compare(a.Name, b.Name) })
+	return secrets
+}

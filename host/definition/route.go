@@ -1,0 +1,187 @@
+package definition
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/postern/postern/host"
+)
+
+// methods are those that a route key may have, with ANY for all.
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY"}
+
+// routes decodes the routes of an API whose authorizers and stages are there already.
+func (b *builder) routes(a *host.API, d *dict[routeDef]) {
+	shapes := map[string]*entry[routeDef]{} // the first route of each shape
+	for i := range d.entries {
+		e := &d.entries[i]
+		method, pattern, ok := b.routeKey(e.place, e.Key)
+		if ok {
+			shape := shapeOf(method, pattern)
+			if same := shapes[shape]; same != nil {
+				b.add(e.place, RuleConflict, fmt.Sprintf("this route matches the same requests as %s in line %d", quote(same.Key), same.pos.Line)).Hint = "remove one of them"
+			} else {
+				shapes[shape] = e
+			}
+		}
+		r := b.route(a, e)
+		r.Method, r.Pattern = method, pattern
+		a.Routes = append(a.Routes, r)
+	}
+}
+
+func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
+	def := &e.Value
+	r := &host.Route{
+		Key:       e.Key,
+		Timeout:   b.duration(def.Timeout, host.DefaultRouteTimeout, 1),
+		MaxBody:   b.size(def.Request.MaxBody, host.DefaultMaxBody, 1, anySize),
+		Streaming: def.Streaming.or(false),
+		Mappings:  b.mappings(&def.Request.Mapping),
+		Pos:       e.pos,
+	}
+	if ref := def.Authorizer; ref.written() && ref.Value != "" {
+		i := slices.IndexFunc(a.Authorizers, func(x *host.Authorizer) bool { return x.Name == ref.Value })
+		if i >= 0 {
+			r.Authorizer = a.Authorizers[i]
+		} else {
+			var known []string
+			for _, x := range a.Authorizers {
+				known = append(known, x.Name)
+			}
+			b.unknown(ref.place, fmt.Sprintf("the API %q has no authorizer %s", a.Name, quote(ref.Value)), ref.Value, known)
+		}
+	}
+	for i := range def.Responses.items {
+		r.Responses = append(r.Responses, b.responseRule(&def.Responses.items[i]))
+	}
+	r.Integration = b.integration(a, def)
+	if r.Streaming {
+		b.mustNotBuffer(def)
+	}
+	return r
+}
+
+func (b *builder) responseRule(def *responseRuleDef) host.ResponseRule {
+	if _, err := regexp.Compile(def.Match.Value); err != nil {
+		b.add(def.Match.place, RuleInvalidValue, "match is not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return host.ResponseRule{
+		Match:    def.Match.Value,
+		Status:   int(def.Status.Value),
+		Mappings: b.mappings(&def.Mapping),
+		Pos:      def.pos,
+	}
+}
+
+// mustNotBuffer reports what needs whole bodies on a route that streams them.
+func (b *builder) mustNotBuffer(def *routeDef) {
+	found := []*dict[mappingDef]{&def.Request.Mapping}
+	for i := range def.Responses.items {
+		found = append(found, &def.Responses.items[i].Mapping)
+	}
+	for _, d := range found {
+		if d.written() {
+			b.add(d.place, RuleConflict, "a mapping needs the whole body, and this route has streaming: true").Hint = "remove one of them"
+		}
+	}
+}
+
+// shapeOf returns what two routes share that match the same requests: parameters without their names, and
+// literals decoded.
+func shapeOf(method, pattern string) string {
+	segments := strings.Split(pattern, "/")
+	for i, s := range segments {
+		if m := parameter.FindStringSubmatch(s); m != nil {
+			segments[i] = "\x00" + m[2] // NUL is in no literal
+		} else if literal, err := url.PathUnescape(s); err == nil {
+			segments[i] = literal
+		}
+	}
+	return method + " " + strings.Join(segments, "\x00/")
+}
+
+var (
+	parameter     = regexp.MustCompile(`\{([^{}+]*)(\+?)\}`)
+	parameterName = regexp.MustCompile(`^[A-Za-z0-9._$-]+$`)
+)
+
+// routeKey splits "GET /a/{b}" into method and pattern, with "" for ANY, and reports what is wrong with it.
+func (b *builder) routeKey(at place, key string) (method, pattern string, ok bool) {
+	if key == host.DefaultRoute {
+		return "", "", true
+	}
+	problem, hint := "", ""
+	method, pattern, found := strings.Cut(key, " ")
+	switch {
+	case strings.HasPrefix(key, "/"):
+		problem, hint = "has no method", "did you mean "+quote("ANY "+key)+"?"
+	case !found && strings.HasPrefix(key, "$"):
+		problem, hint = "is not a route of an http API", "did you mean \"$default\"?"
+	case !found || !strings.HasPrefix(strings.TrimLeft(pattern, " "), "/"):
+		problem, hint = "is not a method and a path", `write it as "GET /orders/{id}", or "$default"`
+	case pattern[0] == ' ':
+		problem, hint = "has more than one space", "write "+quote(method+" "+strings.TrimLeft(pattern, " "))
+	case !slices.Contains(methods, method):
+		problem, hint = "has the method "+quote(method)+", which routes do not know", b.suggest(method, methods)
+		if best := nearest(method, methods); best != "" {
+			hint = "did you mean " + quote(best+" "+pattern) + "?"
+		}
+	default:
+		problem, hint = pathProblem(pattern)
+	}
+	if problem != "" {
+		b.add(at, RuleInvalidValue, "the route key "+quote(key)+" "+problem).Hint = hint
+		return "", "", false
+	}
+	if method == "ANY" {
+		method = ""
+	}
+	return method, pattern, true
+}
+
+// pathProblem says what is wrong with a route's path, which starts with a slash.
+func pathProblem(pattern string) (problem, hint string) {
+	if pattern == "/" {
+		return "", ""
+	}
+	segments := strings.Split(pattern[1:], "/")
+	names := map[string]bool{}
+	for i, s := range segments {
+		last := i == len(segments)-1
+		switch {
+		case s == "" && !last:
+			return "has an empty segment", "remove one slash"
+		case s == "." || s == "..":
+			return "has the segment " + s + ", which no request has", ""
+		case !strings.ContainsAny(s, "{}"):
+			if bad := strings.IndexFunc(s, notInPath); bad >= 0 {
+				return "has a character that a path cannot have: " + quote(s[bad:]), "write it percent-encoded"
+			}
+			if _, err := url.PathUnescape(s); err != nil {
+				return "has a % without two hexadecimal digits", "write %25"
+			}
+			continue
+		}
+		m := parameter.FindStringSubmatch(s)
+		switch {
+		case m == nil || m[0] != s:
+			return "has the segment " + quote(s) + "; a parameter is a whole segment", "write {name} or {name+} between slashes"
+		case !parameterName.MatchString(m[1]):
+			return "has the parameter " + s + ", which has no valid name", "names are letters, digits, and . _ $ -"
+		case names[m[1]]:
+			return "has the parameter {" + m[1] + "} twice", "give them different names"
+		case m[2] == "+" && !last:
+			return "has something behind " + s, "a greedy parameter is the last segment"
+		}
+		names[m[1]] = true
+	}
+	return "", ""
+}
+
+// notInPath reports whether a character ends a path or cannot be sent in one (RFC 3986, section 3.3). Others may be
+// written as they are, or percent-encoded.
+func notInPath(c rune) bool { return c <= ' ' || c == 0x7f || c == '?' || c == '#' }

@@ -1,0 +1,187 @@
+package definition
+
+import (
+	"fmt"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// A treeBuilder makes nodes of the YAML library's syntax tree. Anchors, aliases and merge keys work as YAML 1.1
+// has them; what aliases expand to is bounded by maxNodes and maxDepth.
+type treeBuilder struct {
+	*report
+	anchors map[string]*node // nil while the anchor's own value is read
+	refused bool             // a bound was passed; the tree is of no use
+}
+
+// node converts n, whose key (or list) stands at the place. A value that is left out stands there too.
+func (b *treeBuilder) node(n ast.Node, key place) *node {
+	switch n := n.(type) {
+	case *ast.AnchorNode:
+		return b.anchor(n, key)
+	case *ast.AliasNode:
+		return b.alias(n, key)
+	case *ast.MappingNode:
+		return b.object(n.Values, place{b.atToken(start(n)).pos, key.path})
+	case *ast.MappingValueNode:
+		return b.object([]*ast.MappingValueNode{n}, place{b.atToken(start(n)).pos, key.path})
+	case *ast.SequenceNode:
+		return b.list(n, key.path)
+	}
+	return b.scalar(n, key)
+}
+
+func (b *treeBuilder) scalar(n ast.Node, key place) *node {
+	if n == nil {
+		return &node{pos: key.pos, size: 1, depth: 1}
+	}
+	t := n.GetToken()
+	s := &node{pos: b.atToken(t).pos, text: t.Value, size: 1, depth: 1}
+	switch n := n.(type) {
+	case *ast.NullNode:
+		if t.Type == token.ImplicitNullType {
+			s.pos = key.pos
+		}
+	case *ast.BoolNode:
+		s.shape, s.scalar = shapeBool, n.Value
+	case *ast.IntegerNode:
+		s.shape, s.scalar = shapeInteger, n.Value
+		if u, ok := n.Value.(uint64); ok && u <= 1<<63-1 {
+			s.scalar = int64(u)
+		}
+	case *ast.FloatNode:
+		s.shape, s.scalar = shapeNumber, n.Value
+	case *ast.StringNode:
+		s.shape, s.scalar = shapeText, n.Value
+	case *ast.LiteralNode:
+		s.shape, s.scalar = shapeText, n.Value.Value
+	case *ast.InfinityNode, *ast.NanNode:
+		b.add(place{s.pos, key.path}, RuleInvalidValue, s.text+" is not a number that JSON can hold")
+	default:
+		b.add(place{s.pos, key.path}, RuleSyntax, "this form of YAML is not supported here")
+	}
+	return s
+}
+
+func (b *treeBuilder) list(n *ast.SequenceNode, path string) *node {
+	list := &node{pos: b.atToken(n.GetToken()).pos, shape: shapeList}
+	for i, v := range n.Values {
+		list.items = append(list.items, b.node(v, place{list.pos, indexPath(path, i)}))
+	}
+	return b.bounded(list, path)
+}
+
+func (b *treeBuilder) object(values []*ast.MappingValueNode, at place) *node {
+	object := &node{pos: at.pos, shape: shapeObject}
+	lines := make(map[string]int, len(values))
+	var merged []*node
+	for _, v := range values {
+		keyAt := place{b.atToken(start(v.Key)).pos, at.path}
+		if _, ok := v.Key.(*ast.MergeKeyNode); ok {
+			merged = append(merged, b.mergeSources(b.node(v.Value, keyAt), keyAt)...)
+			continue
+		}
+		key, ok := keyText(v.Key)
+		if !ok {
+			b.add(keyAt, RuleSyntax, "a key must be text before a colon")
+			continue
+		}
+		keyAt.path = keyPath(at.path, key)
+		if line, twice := lines[key]; twice {
+			b.add(keyAt, RuleDuplicateKey, fmt.Sprintf("%s is already set in line %d", quote(key), line)).Hint = "remove one of them"
+			continue
+		}
+		lines[key] = keyAt.pos.Line
+		object.members = append(object.members, member{key, keyAt.pos, b.node(v.Value, keyAt)})
+	}
+	for _, source := range merged {
+		for _, m := range source.members {
+			if _, own := lines[m.key]; !own { // the object's own keys win, then the first source's
+				lines[m.key] = m.pos.Line
+				object.members = append(object.members, m)
+			}
+		}
+	}
+	return b.bounded(object, at.path)
+}
+
+// mergeSources returns the objects that a merge key names: one, or a list of them.
+func (b *treeBuilder) mergeSources(n *node, key place) []*node {
+	sources := []*node{n}
+	if n.shape == shapeList {
+		sources = n.items
+	}
+	for _, s := range sources {
+		if s.shape != shapeObject {
+			b.add(place{s.pos, key.path}, RuleWrongType, "<< merges objects, not "+s.shape.String())
+			return nil
+		}
+	}
+	return sources
+}
+
+// keyText returns a scalar key as it is written.
+func keyText(key ast.MapKeyNode) (string, bool) {
+	switch k := key.(type) {
+	case *ast.StringNode:
+		return k.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:
+		return k.GetToken().Value, true
+	}
+	return "", false
+}
+
+func (b *treeBuilder) anchor(n *ast.AnchorNode, key place) *node {
+	name := n.Name.GetToken().Value
+	b.anchors[name] = nil
+	val := b.node(n.Value, key)
+	b.anchors[name] = val
+	return val
+}
+
+func (b *treeBuilder) alias(n *ast.AliasNode, key place) *node {
+	at, name := place{b.atToken(n.GetToken()).pos, key.path}, n.Value.GetToken().Value
+	val, defined := b.anchors[name]
+	switch {
+	case val != nil:
+		return val
+	case defined:
+		b.add(at, RuleConflict, "*"+name+" stands within &"+name+" itself")
+	default:
+		known := make([]string, 0, len(b.anchors))
+		for anchor := range b.anchors {
+			known = append(known, anchor)
+		}
+		b.add(at, RuleUnknownReference, "no anchor &"+name+" stands before this alias").Hint = b.suggest(name, known)
+	}
+	b.refused = true // whatever else is said about this value would be noise
+	return &node{pos: at.pos, size: 1, depth: 1}
+}
+
+// bounded measures a list or object, and empties it when it is larger than any honest file: every tree that
+// is passed on is within the bounds, however its aliases multiply.
+func (b *treeBuilder) bounded(n *node, path string) *node {
+	n.measure()
+	if n.size <= maxNodes && n.depth <= maxDepth {
+		return n
+	}
+	if !b.refused {
+		b.add(place{n.pos, path}, RuleTooLarge, fmt.Sprintf("aliases expand to more than %d values, or nest more than %d deep", maxNodes, maxDepth))
+	}
+	b.refused = true
+	return &node{pos: n.pos, size: 1, depth: 1}
+}
+
+// start returns the token that a value begins with; an object without braces begins with its first key.
+func start(n ast.Node) *token.Token {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		if !n.IsFlowStyle && len(n.Values) > 0 {
+			return start(n.Values[0].Key)
+		}
+	case *ast.MappingValueNode:
+		return start(n.Key)
+	}
+	return n.GetToken()
+}

@@ -1,0 +1,10 @@
+// Package spec holds what Postern promises to those who write definitions and plugins, as files: the
+// contracts in prose, and the schema of definitions. The program embeds what it prints or checks with.
+package spec
+
+import _ "embed" // for the files below
+
+// DefinitionSchema is the JSON Schema (draft 2020-12) of postern.yaml. It must not be changed.
+//
+//go:embed definition.schema.json
+var DefinitionSchema []byte
