@@ -1,0 +1,287 @@
+package listener
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lingerTime is how long a connection whose client still sends stays half open, so that the kernel's reset does not
+// overtake the answer (RFC 9112, section 9.6).
+const lingerTime = 500 * time.Millisecond
+
+const timeoutAnswer = "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n408 Request Timeout"
+
+var errCut = errors.New("the request body was given up")
+
+// A conn is a client's connection below TLS.
+type conn struct {
+	net.Conn
+	l             *Listener
+	remote, local netip.AddrPort
+
+	secure   bool        // a secureConn above sees the clear text
+	fresh    atomic.Bool // nothing was read since the connection, or its TLS session, began
+	got      atomic.Bool // something was read since the last request ended
+	serving  atomic.Bool // a request is with the Handler or its answer is still being written
+	body     atomic.Bool // reads belong to a request body
+	cut      atomic.Bool // the rest of a body was given up; what follows on the wire is not a request
+	upgraded atomic.Bool // the connection is somebody else's: no deadlines but their own
+	armed    atomic.Int64
+
+	closing sync.Once
+	closed  error
+}
+
+func newConn(l *Listener, inner net.Conn) *conn {
+	c := &conn{Conn: inner, l: l, remote: addrPort(inner.RemoteAddr()), local: addrPort(inner.LocalAddr())}
+	c.fresh.Store(true)
+	return c
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	p := t.AddrPort()
+	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+}
+
+type connKey struct{}
+
+// connContext lets a request find its connection.
+func connContext(ctx context.Context, nc net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, connOf(nc))
+}
+
+func connOf(nc net.Conn) *conn {
+	switch c := nc.(type) {
+	case *conn:
+		return c
+	case *secureConn:
+		return c.c
+	case *tls.Conn:
+		return connOf(c.NetConn())
+	}
+	return nil
+}
+
+// connState is told by net/http when an answer is out and the next request may come.
+func connState(nc net.Conn, s http.ConnState) {
+	if s != http.StateIdle {
+		return
+	}
+	if c := connOf(nc); c != nil {
+		c.serving.Store(false)
+		c.got.Store(false)
+	}
+}
+
+// Read lays a deadline around each read of a body. net/http has one for whole requests only.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.cut.Load() {
+		return 0, errCut
+	}
+	inBody := c.body.Load()
+	if idle := c.l.limits.BodyIdle; inBody && idle > 0 {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(idle))
+		if c.cut.Load() { // giveUp was between
+			_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+		}
+	}
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.arrived()
+	}
+	if err != nil {
+		if inBody && c.body.Load() && isTimeout(err) {
+			c.cut.Store(true)
+		}
+		if !c.secure {
+			c.readFailed(c.Conn, err)
+		}
+	}
+	return n, err
+}
+
+func (c *conn) arrived() {
+	if !c.got.Load() {
+		c.fresh.Store(false)
+		c.got.Store(true)
+	}
+}
+
+// readFailed answers a client that was too slow with its header. net/http would hang up without a word.
+func (c *conn) readFailed(w net.Conn, err error) {
+	if c.serving.Load() || !c.got.Load() || c.upgraded.Load() || !isTimeout(err) {
+		return
+	}
+	c.got.Store(false)
+	_ = w.SetWriteDeadline(time.Now().Add(lingerTime))
+	_, _ = w.Write([]byte(timeoutAnswer))
+	c.l.refuse(Refusal{Remote: c.remote, Reason: ReasonHeaderTimeout, Status: 408,
+		Detail: "the header took longer than " + c.l.limits.ReadHeader.String()})
+}
+
+// Write fails when there is no progress for a while; it does not matter how long all of p takes.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.upgraded.Load() {
+		return c.Conn.Write(p)
+	}
+	if !c.secure && !c.serving.Load() {
+		c.watchAnswer(p)
+	}
+	done := 0
+	for {
+		c.armWrite()
+		n, err := c.Conn.Write(p[done:])
+		done += n
+		if err == nil || n == 0 || !isTimeout(err) {
+			return done, err
+		}
+	}
+}
+
+// armWrite moves the deadline only when a quarter of it has gone, which spares most writes a timer.
+func (c *conn) armWrite() {
+	idle := c.l.limits.WriteIdle
+	if idle <= 0 {
+		return
+	}
+	now := time.Now()
+	if c.armed.Load()-now.UnixNano() < int64(idle-idle/4) {
+		until := now.Add(idle)
+		c.armed.Store(until.UnixNano())
+		_ = c.Conn.SetWriteDeadline(until)
+	}
+}
+
+// watchAnswer recognises what net/http answers on its own: it is written while no request is with the Handler.
+func (c *conn) watchAnswer(p []byte) {
+	rest, ok := bytes.CutPrefix(p, []byte("HTTP/1.1 "))
+	if !ok || len(rest) < 3 || (rest[0] != '4' && rest[0] != '5') {
+		return
+	}
+	line, _, _ := bytes.Cut(rest, []byte("\r\n"))
+	status, err := strconv.Atoi(string(line[:3]))
+	if err != nil {
+		return
+	}
+	r := Refusal{Remote: c.remote, Status: status, Reason: ReasonMalformed, Detail: strings.TrimSpace(string(line[3:]))}
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
+		r.Reason = ReasonHeaderTooLarge
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusExpectationFailed:
+		r.Reason = ReasonUnsupported
+	}
+	c.l.refuse(r)
+}
+
+// SetReadDeadline is net/http's sign that what it reads next is not a body.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.body.Store(false)
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline keeps Write's own deadline when net/http clears it after each answer.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && !c.upgraded.Load() {
+		return nil
+	}
+	c.armed.Store(0)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline sets both.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// giveUp ends a read of the body that is under way, and lets nothing be read after it.
+func (c *conn) giveUp() {
+	c.cut.Store(true)
+	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+}
+
+// upgrade hands the connection to somebody else.
+func (c *conn) upgrade() {
+	c.upgraded.Store(true)
+	_ = c.SetDeadline(time.Time{})
+}
+
+// CloseWrite ends the writing half, where the connection has one.
+func (c *conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
+
+// Close closes the connection, lingering where the client may still be sending.
+func (c *conn) Close() error {
+	if c.cut.Load() {
+		c.linger()
+		return nil
+	}
+	return c.shut()
+}
+
+func (c *conn) linger() {
+	_ = c.CloseWrite()
+	time.AfterFunc(lingerTime, func() { _ = c.shut() })
+}
+
+// shut closes at once. It frees the connection's slot.
+func (c *conn) shut() error {
+	c.closing.Do(func() {
+		c.closed = c.Conn.Close()
+		c.l.mu.Lock()
+		delete(c.l.conns, c)
+		c.l.mu.Unlock()
+		if c.l.slots != nil {
+			<-c.l.slots
+		}
+	})
+	return c.closed
+}
+
+// A secureConn is HTTP/1 over TLS. Not being a *tls.Conn, it is read and written through by net/http.
+type secureConn struct {
+	*tls.Conn
+	c *conn
+}
+
+// Read reads clear text.
+func (s *secureConn) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	if n > 0 {
+		s.c.arrived() // the first request may have come in one piece with the handshake's end
+	}
+	if err != nil {
+		s.c.readFailed(s.Conn, err)
+	}
+	return n, err
+}
+
+// Write writes clear text.
+func (s *secureConn) Write(p []byte) (int, error) {
+	if !s.c.serving.Load() && !s.c.upgraded.Load() {
+		s.c.watchAnswer(p)
+	}
+	return s.Conn.Write(p)
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}

@@ -1,0 +1,229 @@
+package listener
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postern/postern/host"
+)
+
+// A deadliner is net/http's ResponseWriter of an HTTP/2 stream.
+type deadliner interface {
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+// convert fills x.req. A status that is not zero refuses the request.
+func (x *exchange) convert() (status int, reason Reason, detail string) {
+	r := x.r
+	fields := 0
+	for _, values := range r.Header {
+		fields += len(values)
+	}
+	if limit := x.l.limits.HeaderFields; fields > limit {
+		return http.StatusRequestHeaderFieldsTooLarge, ReasonHeaderTooLarge, fmt.Sprintf("%d header fields, the limit is %d", fields, limit)
+	}
+	target, ok := originForm(r)
+	if !ok {
+		return http.StatusNotImplemented, ReasonUnsupported, "method " + r.Method + " with target " + r.RequestURI
+	}
+	header := make(host.Header, 0, fields+1)
+	for name, values := range r.Header {
+		for _, v := range values {
+			header = append(header, host.Field{Name: name, Value: v})
+		}
+	}
+	x.req = host.Request{
+		Method: r.Method,
+		Scheme: "http",
+		Host:   r.Host,
+		Target: target,
+		Header: header,
+		Length: r.ContentLength,
+		Peer: host.Peer{
+			Remote:   x.conn.remote,
+			Local:    x.conn.local,
+			Addr:     x.conn.remote.Addr(),
+			Protocol: r.Proto,
+			TLS:      r.TLS,
+		},
+	}
+	if r.TLS != nil {
+		x.req.Scheme = "https"
+	}
+	if len(x.l.cfg.TrustedProxies) > 0 {
+		believe(&x.req, x.l.cfg.TrustedProxies)
+	}
+	x.takeBody()
+	return 0, "", ""
+}
+
+// takeBody sets what belongs to the request's body.
+func (x *exchange) takeBody() {
+	r := x.r
+	x.req.Body = &x.body
+	if r.Body == nil || r.Body == http.NoBody {
+		x.req.Length = 0
+		return
+	}
+	x.body.from = r.Body
+	if r.ProtoMajor == 1 {
+		x.body.conn = x.conn
+		x.conn.body.Store(true)
+	} else {
+		x.body.stream, _ = x.w.(deadliner)
+		x.body.idle = x.l.limits.BodyIdle
+	}
+	if r.ContentLength < 0 {
+		x.req.Trailer = x.trailer
+		if len(r.Trailer) > 0 { // net/http took the field out of the header
+			names := make([]string, 0, len(r.Trailer))
+			for name := range r.Trailer {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			x.req.Header.Add("Trailer", strings.Join(names, ", "))
+		}
+	}
+}
+
+// trailer is host.Request.Trailer.
+func (x *exchange) trailer() host.Header {
+	var h host.Header
+	for name, values := range x.r.Trailer {
+		for _, v := range values {
+			h.Add(name, v)
+		}
+	}
+	return h
+}
+
+// originForm returns path and query as they came, without scheme and authority where the client sent an absolute
+// form (RFC 9112, section 3.2.2). It is false for CONNECT and for targets of no form.
+func originForm(r *http.Request) (string, bool) {
+	target := r.RequestURI
+	switch {
+	case r.Method == http.MethodConnect:
+		return "", false
+	case strings.HasPrefix(target, "/"):
+		return target, true
+	case target == "*":
+		return target, r.Method == http.MethodOptions
+	}
+	_, rest, ok := strings.Cut(target, "://")
+	if !ok {
+		return "", false
+	}
+	i := strings.IndexAny(rest, "/?")
+	switch {
+	case i < 0:
+		return "/", true
+	case rest[i] == '?':
+		return "/" + rest[i:], true
+	}
+	return rest[i:], true
+}
+
+// A body is host.Request.Body. Reading may go on while the answer is written, and ends with the exchange:
+// net/http allows no read after that. Close only stops reading; net/http deals with what is left.
+type body struct {
+	from   io.Reader // nil for an empty body
+	conn   *conn     // of HTTP/1
+	stream deadliner // of HTTP/2
+	idle   time.Duration
+	mu     sync.Mutex // held while reading
+	ended  atomic.Bool
+	begun  bool  // a read was tried
+	err    error // what Read returned at the end; later reads return it again
+}
+
+// Read implements io.Reader. An error other than io.EOF has Kind Invalid: the client's message is not complete.
+func (b *body) Read(p []byte) (int, error) {
+	if b.from == nil {
+		return 0, io.EOF
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.begun = true
+	if b.ended.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.stream != nil && b.idle > 0 {
+		_ = b.stream.SetReadDeadline(time.Now().Add(b.idle))
+	}
+	n, err := b.from.Read(p)
+	if b.stream != nil && b.idle > 0 { // the timer of a stream runs between reads too, when the Handler may be slow
+		_ = b.stream.SetReadDeadline(time.Time{})
+	}
+	if err == nil || err == io.EOF {
+		b.err = err
+		return n, err
+	}
+	cause := fmt.Errorf("the client's body is not complete: %w", err)
+	if isTimeout(err) {
+		cause = errors.New("the client sent nothing of its body for too long")
+	}
+	b.err = &host.Error{Op: "read request body", Kind: host.Invalid, Err: cause}
+	return n, b.err
+}
+
+// Close implements io.Closer. It ends a read that is under way, but does not wait for that.
+func (b *body) Close() error {
+	b.interrupt()
+	return nil
+}
+
+// settle decides, before an answer begins on HTTP/1, what becomes of a request that has not ended. Where nobody has begun to
+// read it and the answer is whole, net/http reads the rest, or hangs up if that is long. Otherwise reading may go on
+// beside the answer; that is the connection's last one, as some clients stop sending when they have the answer.
+func (b *body) settle(whole bool) (last bool) {
+	if b.conn == nil {
+		return false
+	}
+	if b.mu.TryLock() {
+		defer b.mu.Unlock()
+		if b.err == io.EOF {
+			return false
+		}
+		if whole && !b.begun {
+			b.ended.Store(true)
+			return false
+		}
+	}
+	return true
+}
+
+// end makes further reads fail and waits for one that is under way.
+func (b *body) end() {
+	if b.interrupt() {
+		b.mu.Lock()
+		defer b.mu.Unlock() // the reader has gone
+	}
+}
+
+// interrupt reports whether a read was under way. What is left on an HTTP/1 connection after that is no request.
+func (b *body) interrupt() bool {
+	b.ended.Store(true)
+	switch {
+	case b.from == nil:
+		return false
+	case b.mu.TryLock():
+		b.mu.Unlock()
+		return false
+	case b.conn != nil:
+		b.conn.giveUp()
+	case b.stream != nil:
+		_ = b.stream.SetReadDeadline(time.Unix(1, 0))
+	}
+	return true
+}

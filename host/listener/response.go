@@ -1,0 +1,235 @@
+package listener
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/postern/postern/host"
+)
+
+// copyBuffer is how much of a body is held at a time.
+const copyBuffer = 32 << 10
+
+var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+
+// answer writes resp, closes its body and ends it. What could not be written whole is cut off, so that the
+// client cannot take a part for the whole (RFC 9112, section 8).
+func (x *exchange) answer(resp *host.Response) {
+	err := errPanicked
+	defer func() {
+		if resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		if resp.End != nil {
+			resp.End(err)
+		}
+	}()
+	err = x.write(resp)
+	if err != nil && !x.refused {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (x *exchange) write(resp *host.Response) error {
+	if resp.Status == http.StatusSwitchingProtocols && resp.Upgrade != nil {
+		return x.switchProtocols(resp)
+	}
+	if resp.Status < 200 || resp.Status > 999 {
+		x.refuse(http.StatusInternalServerError, ReasonPanic, fmt.Sprintf("the handler answered with status %d", resp.Status))
+		return fmt.Errorf("status %d cannot be sent", resp.Status)
+	}
+	x.setHeader(resp)
+	if x.body.settle(resp.Body == nil || resp.Length >= 0) {
+		x.w.Header().Set("Connection", "close")
+		// Without it, net/http would read the rest of the request before the first byte of the answer.
+		if w, ok := x.w.(interface{ EnableFullDuplex() error }); ok {
+			_ = w.EnableFullDuplex() // HTTP/1 always can
+		}
+	}
+	x.wrote = true
+	x.w.WriteHeader(resp.Status)
+	if x.r.Method == http.MethodHead || resp.Status == http.StatusNoContent || resp.Status == http.StatusNotModified {
+		return nil
+	}
+	if resp.Body != nil {
+		if err := x.copyBody(resp); err != nil {
+			return err
+		}
+	} else if resp.Length > 0 {
+		return fmt.Errorf("%d bytes were announced, but there is no body", resp.Length)
+	}
+	if resp.Trailer != nil {
+		return x.writeTrailer(resp.Trailer())
+	}
+	return nil
+}
+
+// setHeader copies what may be sent. Hop-by-hop fields are the engine's (RFC 9110, section 7.6.1), and so is the length.
+func (x *exchange) setHeader(resp *host.Response) {
+	h := x.w.Header()
+	values := make([]string, len(resp.Header)+1)
+	named := ""
+	for i, f := range resp.Header {
+		name := http.CanonicalHeaderKey(f.Name)
+		switch name {
+		case "Connection":
+			named += "," + f.Value
+			continue
+		case "Keep-Alive", "Proxy-Connection", "Te", "Transfer-Encoding", "Upgrade":
+			continue
+		case "Content-Length":
+			if x.r.Method != http.MethodHead || resp.Length >= 0 {
+				continue
+			}
+		case "Trailer":
+			if resp.Trailer == nil {
+				continue
+			}
+		}
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(f.Value) {
+			x.l.log.Warn("response field dropped: it cannot be written", "name", strconv.Quote(f.Name), "target", x.r.RequestURI)
+			continue
+		}
+		if prior := h[name]; prior != nil {
+			h[name] = append(prior, f.Value)
+			continue
+		}
+		values[i] = f.Value
+		h[name] = values[i : i+1 : i+1]
+	}
+	if named != "" {
+		for name := range strings.SplitSeq(named, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil // net/http would guess one
+	}
+	// A trailer needs chunks on HTTP/1.1, and a body without a length.
+	if resp.Length > 0 && resp.Trailer == nil || resp.Length == 0 && resp.Body == nil && x.r.Method != http.MethodHead {
+		if resp.Status != http.StatusNoContent && resp.Status != http.StatusNotModified {
+			values[len(resp.Header)] = strconv.FormatInt(resp.Length, 10)
+			h["Content-Length"] = values[len(resp.Header):]
+		}
+	}
+}
+
+// copyBody sends the body. Where its length is not known, each piece is flushed as it comes: whoever makes
+// it may pause for long.
+func (x *exchange) copyBody(resp *host.Response) error {
+	buf := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buf)
+	flusher, _ := x.w.(interface{ FlushError() error })
+	streaming := resp.Length < 0 || isEventStream(resp.Header)
+	if streaming {
+		if err := flusher.FlushError(); err != nil {
+			return err
+		}
+	}
+	var stream deadliner
+	if x.r.ProtoMajor > 1 && x.l.limits.WriteIdle > 0 {
+		stream, _ = x.w.(deadliner)
+	}
+	var written int64
+	for {
+		n, err := resp.Body.Read(buf[:])
+		if n > 0 {
+			if stream != nil { // flow control may stop one stream while the connection is well
+				_ = stream.SetWriteDeadline(time.Now().Add(x.l.limits.WriteIdle))
+			}
+			if _, werr := x.w.Write(buf[:n]); werr != nil {
+				return fmt.Errorf("write to the client: %w", werr)
+			}
+			if stream != nil && err == nil {
+				_ = stream.SetWriteDeadline(time.Time{}) // the body may pause as long as it likes
+			}
+			written += int64(n)
+		}
+		switch {
+		case err == io.EOF:
+			if resp.Length >= 0 && written != resp.Length {
+				return fmt.Errorf("%d bytes were announced, but the body had %d", resp.Length, written)
+			}
+			return nil
+		case err != nil:
+			return err
+		}
+		if streaming && n > 0 {
+			if err := flusher.FlushError(); err != nil {
+				return fmt.Errorf("write to the client: %w", err)
+			}
+		}
+	}
+}
+
+func isEventStream(h host.Header) bool {
+	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
+}
+
+func (x *exchange) writeTrailer(t host.Header) error {
+	if len(t) == 0 {
+		return nil
+	}
+	if f, ok := x.w.(http.Flusher); ok {
+		f.Flush() // so that net/http cannot send a short body with a length, after which no trailer fits
+	}
+	h := x.w.Header()
+	for _, f := range t {
+		if !httpguts.ValidTrailerHeader(f.Name) || !httpguts.ValidHeaderFieldValue(f.Value) {
+			x.l.log.Warn("response trailer dropped: it cannot be written", "name", strconv.Quote(f.Name), "target", x.r.RequestURI)
+			continue
+		}
+		h.Add(http.TrailerPrefix+f.Name, f.Value)
+	}
+	return nil
+}
+
+// switchProtocols writes the 101 and gives the connection away (RFC 9110, section 7.8).
+func (x *exchange) switchProtocols(resp *host.Response) error {
+	hijacker, ok := x.w.(http.Hijacker)
+	if !ok || x.r.ProtoAtLeast(2, 0) {
+		x.refuse(http.StatusInternalServerError, ReasonUnsupported, "an upgrade of "+x.r.Proto)
+		return errors.New("HTTP/2 has no upgrade")
+	}
+	x.setHeader(resp)
+	h := x.w.Header()
+	delete(h, "Content-Length")
+	delete(h, "Content-Type")
+	h.Set("Connection", "Upgrade")
+	h.Set("Upgrade", resp.Header.Get("Upgrade"))
+	nc, rw, err := hijacker.Hijack()
+	if err != nil {
+		return err
+	}
+	x.conn.upgrade()
+	x.wrote = true
+	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	_ = h.Write(rw)
+	_, _ = rw.WriteString("\r\n")
+	if err := rw.Flush(); err != nil {
+		_ = nc.Close()
+		return err
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		early, _ := rw.Reader.Peek(n)
+		nc = &upgradedConn{Conn: nc, early: early}
+	}
+	returned := false
+	defer func() {
+		if !returned { // it panicked
+			_ = nc.Close()
+		}
+	}()
+	resp.Upgrade(nc)
+	returned = true
+	return nil
+}
