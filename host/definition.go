@@ -15,6 +15,30 @@ type Snapshot struct {
 	Domains   []*Domain
 }
 
+// Plugins returns every use of a plugin, in no particular order: functions, authorizers and mappings.
+func (s *Snapshot) Plugins() []*PluginConfig {
+	var list []*PluginConfig
+	for _, f := range s.Functions {
+		list = append(list, &f.Plugin)
+	}
+	for _, a := range s.APIs {
+		for _, authorizer := range a.Authorizers {
+			list = append(list, &authorizer.Plugin)
+		}
+		for _, r := range a.Routes {
+			for i := range r.Mappings {
+				list = append(list, &r.Mappings[i].Plugin)
+			}
+			for _, rule := range r.Responses {
+				for i := range rule.Mappings {
+					list = append(list, &rule.Mappings[i].Plugin)
+				}
+			}
+		}
+	}
+	return list
+}
+
 // A Protocol says whose semantics an API follows.
 type Protocol string
 

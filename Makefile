@@ -1,0 +1,42 @@
+# Every target needs Go alone, but for test-langs, whose other languages are skipped when they are missing.
+GO ?= go
+GUESTS = $(shell git ls-files '*go.mod' | grep -v '^go.mod$$' | xargs -n1 dirname)
+
+.PHONY: build test test-langs check fuzz bench examples clean
+
+build: ## the command, into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/postern ./cmd/postern
+
+test: ## all tests: Go alone, a few minutes
+	$(GO) test ./...
+
+test-langs: ## plugins in the other languages; skips what has no toolchain, in CI fails
+	$(GO) test -count=1 -run 'TestExamples|TestLanguages' ./cmd/postern ./host/project
+
+check: ## the gate: format, vet, lint, tidy, race; fails on a dirty tree
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run: gofmt -w .'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+	@for dir in $(GUESTS); do (cd $$dir && GOOS=wasip1 GOARCH=wasm $(GO) vet ./...) || exit 1; done
+	$(GO) test -race ./...
+	@test -z "$$(git status --porcelain)" || { git status --porcelain; echo 'the tree is dirty'; exit 1; }
+
+FUZZTIME ?= 20s
+fuzz: ## every fuzz target for FUZZTIME
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+bench: build ## speed and memory, as ratios side by side in one run
+	$(GO) test -run '^$$' -bench . -benchmem ./host/...
+	POSTERN_BENCH=1 $(GO) test -count=1 -run TestBench -v -timeout 20m ./cmd/postern
+
+examples: build ## every example's README, as its test runs it
+	$(GO) test -count=1 -run TestExamples -v ./cmd/postern
+
+clean:
+	rm -rf bin dist
+	$(GO) clean -testcache
