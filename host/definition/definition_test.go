@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -214,5 +215,74 @@ func TestErrorJSON(t *testing.T) {
 	}
 	if want := `postern.yaml:3:5: "x" is not a key (unknown-key); did you mean "y"?`; e.Error() != want {
 		t.Errorf("Error() = %q, want %q", e.Error(), want)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	keys := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "k%d: 1\n", i)
+		}
+		return b.String()
+	}
+	for name, text := range map[string]string{
+		"bytes":    "# " + strings.Repeat("x", 4<<20),
+		"tokens":   "a: [" + strings.Repeat("1,", 200_000) + "]",
+		"keys":     keys(20_001),
+		"brackets": strings.Repeat("[", 1<<20),
+		"dashes":   strings.Repeat("- ", 100_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := definition.Load(fstest.MapFS{"postern.yaml": {Data: []byte(text)}}, "postern.yaml")
+			var errs definition.Errors
+			if !errors.As(err, &errs) || len(errs) != 1 || errs[0].Rule != definition.RuleTooLarge {
+				t.Errorf("Load = %v, want one error with the rule too-large", err)
+			}
+		})
+	}
+}
+
+func TestManyErrors(t *testing.T) {
+	text := "apis: {}\n"
+	for i := range 1000 {
+		text += fmt.Sprintf("k%d: 1\n", i)
+	}
+	_, err := definition.Parse("postern.yaml", []byte(text))
+	var errs definition.Errors
+	if !errors.As(err, &errs) || len(errs) != 201 || errs[200].Message != "and 800 more errors from here" {
+		t.Errorf("Parse gave %d errors, want the first 200 and how many more", len(errs))
+	}
+}
+
+// TestPaths checks how errors name what they are about.
+func TestPaths(t *testing.T) {
+	const text = `
+apis:
+  a:
+    routes:
+      GET /x:
+        authorizer: nobody
+        integration: {mock: {satus: 1}}
+        responses: [{status: 1}]
+      GET /y: {}
+    stages: {$default: {variables: {a: 1}}}
+`
+	_, err := definition.Parse("postern.yaml", []byte(text))
+	var errs definition.Errors
+	errors.As(err, &errs)
+	var got []string
+	for _, e := range errs {
+		got = append(got, e.Path)
+	}
+	want := []string{
+		`apis.a.routes["GET /x"].authorizer`,
+		`apis.a.routes["GET /x"].integration.mock.satus`,
+		`apis.a.routes["GET /x"].responses[0].status`,
+		`apis.a.routes["GET /y"].integration`,
+		`apis.a.stages.$default.variables.a`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

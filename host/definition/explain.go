@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/big"
 	"regexp"
 	"slices"
 	"strconv"
@@ -126,7 +125,7 @@ func bound(v any) string {
 	if !ok {
 		return "any"
 	}
-	return new(big.Float).SetFloat64(n).Text('f', 0)
+	return strconv.FormatFloat(n, 'f', -1, 64)
 }
 
 // example returns a hint with the schema's first example of a key. JSON is YAML, too.

@@ -55,7 +55,7 @@ func (b *treeBuilder) scalar(n ast.Node, key place) *node {
 	case *ast.StringNode:
 		s.shape, s.scalar = shapeText, n.Value
 	case *ast.LiteralNode:
-		s.shape, s.scalar = shapeText, n.Value.Value
+		s.shape, s.scalar, s.text = shapeText, n.Value.Value, n.Value.Value
 	case *ast.InfinityNode, *ast.NanNode:
 		b.add(place{s.pos, key.path}, RuleInvalidValue, s.text+" is not a number that JSON can hold")
 	default:
