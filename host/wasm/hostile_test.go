@@ -45,8 +45,9 @@ func TestHostile(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			rt, p := openGuest(t, "hostile")
 			entries := []string{host.EntryMapRequest, host.EntryHandle}
-			if test.act == "b" {
-				entries = entries[:1] // what a function writes is not bounded
+			if test.act == "b" || test.act == "r" {
+				// What a function writes is not bounded, and it is let go of while its stack overflows, which takes a while.
+				entries = entries[:1]
 			}
 			for _, entry := range entries {
 				_, _, err := ask(p, entry, `"`+test.act+`"`, nil, &effects{})

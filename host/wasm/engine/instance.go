@@ -26,7 +26,7 @@ type Instance struct {
 	funcs  map[string]api.Function // made on first use: each carries a call stack
 	state  any
 	used   time.Time // when it became idle; guarded by the pool
-	cold   bool      // no call has begun yet
+	cold   bool      // its first caller had to wait for it to start
 	broken bool      // it must not be used again
 
 	mu     sync.Mutex
@@ -59,7 +59,7 @@ func fromContext(ctx context.Context) *callContext {
 
 // start makes an instance and runs what it has to run before its first call.
 func (p *Pool) start(ctx context.Context) (*Instance, error) {
-	inst := &Instance{pool: p, cold: true, funcs: map[string]api.Function{}, state: p.state, linear: linearMemory{limit: p.memory}}
+	inst := &Instance{pool: p, funcs: map[string]api.Function{}, state: p.state, linear: linearMemory{limit: p.memory}}
 	inst.system.init(inst)
 	parent := ctx
 	run, cancel := context.WithTimeout(ctx, StartTimeout)
@@ -113,7 +113,7 @@ func (i *Instance) Call(ctx context.Context, export string, stack []uint64, stat
 	defer cancel()
 	i.running(cancel)
 	call := &callContext{run, i}
-	i.cold, i.state, i.linear.refused = false, state, 0
+	i.state, i.linear.refused = state, 0
 	i.system.begin(call, fx)
 	err := fn.CallWithStack(call, stack)
 	i.system.end()
@@ -155,7 +155,10 @@ func (i *Instance) Release() {
 // Break keeps the instance from being used again, because what it answered makes no sense.
 func (i *Instance) Break() { i.broken = true }
 
-// Cold reports whether the instance has not been called yet.
+// Slept returns how long the running call, or the last one, has slept in WASI.
+func (i *Instance) Slept() time.Duration { return i.system.slept }
+
+// Cold reports whether the instance was made by the Acquire that leased it.
 func (i *Instance) Cold() bool { return i.cold }
 
 // State returns what the carrier gave to Call, or PoolConfig.State while the instance starts.

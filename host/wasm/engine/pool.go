@@ -164,6 +164,7 @@ func (p *Pool) make(ctx context.Context) (*Instance, error) {
 		return nil, err
 	}
 	p.code.engine.instances.Add(1)
+	inst.cold = true
 	p.mu.Lock()
 	p.lease(inst)
 	p.mu.Unlock()
@@ -181,6 +182,7 @@ func (p *Pool) giveBack(inst *Instance, reuse bool) {
 	p.mu.Lock()
 	delete(p.leased, inst)
 	p.code.engine.leased.Add(-1)
+	inst.cold = false
 	if reuse && !p.closed {
 		if turn := p.next(); turn != nil {
 			p.lease(inst)

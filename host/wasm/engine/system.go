@@ -31,6 +31,7 @@ type system struct {
 	lines, bytes   int
 	stdout, stderr lineWriter
 	tail           []byte
+	slept          time.Duration // in this call
 }
 
 func (s *system) init(i *Instance) {
@@ -41,7 +42,7 @@ func (s *system) init(i *Instance) {
 
 func (s *system) begin(ctx context.Context, fx host.Effects) {
 	s.ctx, s.fx = ctx, fx
-	s.lines, s.bytes, s.tail = 0, 0, s.tail[:0]
+	s.lines, s.bytes, s.tail, s.slept = 0, 0, s.tail[:0], 0
 }
 
 func (s *system) end() {
@@ -62,8 +63,10 @@ func (s *system) nanotime() int64 {
 }
 
 func (s *system) nanosleep(ns int64) {
+	begun := time.Now()
 	// When ctx ends, so does the guest, at its next loop or return.
 	_ = s.fx.Sleep(s.ctx, time.Duration(ns))
+	s.slept += time.Since(begun)
 }
 
 // log passes one line on, as long as the call is within its bounds.

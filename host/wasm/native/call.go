@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/wasm/engine"
@@ -21,6 +22,7 @@ type call struct {
 	in     host.Event
 	fx     host.Effects
 
+	overdue     atomic.Bool // the caller has been told so, while the guest still runs
 	inputClosed atomic.Bool // the caller may have taken the input back
 	inputEnded  bool
 	inputErr    error
@@ -35,6 +37,9 @@ type call struct {
 	fetches  []*fetch // nil where a place is free
 	spans    []func(string)
 	opened   int // spans in all
+
+	stats      host.CallStats
+	begunStats host.CallStats // as they were when the output began
 }
 
 func newCall(plugin *host.PluginConfig, entry string, in host.Event, fx host.Effects) *call {
@@ -48,6 +53,8 @@ func (c *call) run(ctx context.Context, inst *engine.Instance) error {
 	stack := make([]uint64, 1)
 	err := inst.Call(ctx, c.entry, stack, c, c.fx)
 	c.release(err)
+	c.stats.HostTime += inst.Slept()
+	c.stats.Memory = inst.MemorySize()
 	switch {
 	case err != nil && c.inputErr != nil && !isTimeout(err):
 		return c.fail(host.KindOf(c.inputErr), fmt.Errorf("%w; the request's body could not be read: %w", err, c.inputErr))
@@ -127,21 +134,30 @@ func (c *call) seal() error {
 	return c.fail(host.Internal, &host.GuestError{Type: "result", Message: fmt.Sprintf("%s wrote meta that is not JSON: %v", c.entry, err)})
 }
 
-// result is what a guest that has ended made.
-func (c *call) result() host.Event {
-	ev := host.Event{Meta: c.meta}
+// result is what a guest that has ended made, or why it did not.
+func (c *call) result(err error) (host.Event, error) {
+	if err != nil {
+		return host.Event{Stats: c.stats}, err
+	}
+	ev := host.Event{Meta: c.meta, Stats: c.stats}
 	if c.out.written {
 		ev.Body = io.NopCloser(bytes.NewReader(c.out.buf))
 	}
-	return ev
+	return ev, nil
 }
 
 // beginStream starts to hand out a function's body, if its meta is in order.
-func (c *call) beginStream() int32 {
+func (c *call) beginStream(inst *engine.Instance) int32 {
+	if c.out.hasBegun() {
+		return 0
+	}
 	if err := c.seal(); err != nil {
 		c.failure = err
 		return c.refuse(resultInvalid, err.Error())
 	}
+	c.begunStats = c.stats
+	c.begunStats.HostTime += inst.Slept()
+	c.begunStats.Memory = inst.MemorySize()
 	c.out.begin()
 	return 0
 }
@@ -156,6 +172,7 @@ func (c *call) readBody(p []byte) int32 {
 	case c.inputClosed.Load():
 		return c.refuse(resultClosed, "the caller has gone")
 	}
+	defer c.hostTime(time.Now())
 	n, err := readSome(c.in.Body, p)
 	if err == io.EOF {
 		c.inputEnded = true
@@ -167,6 +184,9 @@ func (c *call) readBody(p []byte) int32 {
 	}
 	return int32(n)
 }
+
+// hostTime adds what a host function took since then, where it may have waited for somebody.
+func (c *call) hostTime(since time.Time) { c.stats.HostTime += time.Since(since) }
 
 // readSome reads at least a byte or an error. Readers may return neither, but not for ever.
 func readSome(r io.Reader, p []byte) (int, error) {

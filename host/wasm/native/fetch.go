@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/postern/postern/host"
 )
@@ -42,7 +43,9 @@ func (c *call) open(ctx context.Context, meta, body []byte) int32 {
 	if place < 0 && len(c.fetches) == maxFetches {
 		return c.refuse(resultBusy, fmt.Sprintf("%d responses are open; close one first", maxFetches))
 	}
+	begun := time.Now()
 	res, err := c.fx.Fetch(ctx, r)
+	c.hostTime(begun)
 	if err != nil {
 		return c.refuse(fetchResult(err), err.Error())
 	}
@@ -114,7 +117,9 @@ func (c *call) fetchOf(handle uint64) *fetch {
 
 func (c *call) readFetch(f *fetch, p []byte) int32 {
 	if f.err == nil && f.body != nil {
+		begun := time.Now()
 		n, err := readSome(f.body, p)
+		c.hostTime(begun)
 		f.err = err
 		if n > 0 {
 			return int32(n)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/wasm/engine"
@@ -116,9 +117,12 @@ func bodyWrite(ctx context.Context, g guest, s []uint64) int32 {
 		}
 	case !c.out.room(len(p), streamBuffer):
 		c.out.written = true
-		if r := c.beginStream(); r != 0 {
+		if r := c.beginStream(g.Instance); r != 0 {
 			return r
 		}
+	}
+	if c.out.begun != nil {
+		defer c.hostTime(time.Now())
 	}
 	switch r := c.out.write(ctx, p); r {
 	case resultClosed:
@@ -139,7 +143,7 @@ func bodyFlush(_ context.Context, g guest, _ []uint64) int32 {
 		return 0
 	}
 	c.out.written = true
-	return c.beginStream()
+	return c.beginStream(g.Instance)
 }
 
 func reportError(_ context.Context, g guest, s []uint64) int32 {

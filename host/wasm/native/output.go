@@ -24,15 +24,18 @@ type output struct {
 
 func (o *output) init() { o.changed.L = &o.mu }
 
-// begin makes the output a pipe; there must be somebody to read it.
+// begin makes the output a pipe, once; there must be somebody to read it.
 func (o *output) begin() {
 	o.mu.Lock()
-	first := !o.streaming
 	o.streaming = true
 	o.mu.Unlock()
-	if first {
-		close(o.begun)
-	}
+	close(o.begun)
+}
+
+func (o *output) hasBegun() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.streaming
 }
 
 // room reports whether n more bytes fit into the buffer of an output that has not begun.

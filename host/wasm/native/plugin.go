@@ -64,17 +64,17 @@ func Open(ctx context.Context, code *engine.Code, cfg host.PluginConfig) (*Plugi
 // tells the guest, and ends it if it does not end by itself soon. A read of in.Body that is then under way is the
 // last one.
 func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error) {
+	asked := time.Now()
 	inst, err := p.pool.Acquire(ctx)
+	waited := time.Since(asked)
 	if err != nil {
-		return host.Event{}, err
+		return host.Event{Stats: host.CallStats{Waited: waited}}, err
 	}
 	c := newCall(p.pool.Plugin(), entry, in, fx)
+	c.stats = host.CallStats{Cold: inst.Cold(), Waited: waited}
 	if entry != host.EntryHandle {
 		defer inst.Release()
-		if err := c.run(ctx, inst); err != nil {
-			return host.Event{}, err
-		}
-		return c.result(), nil
+		return c.result(c.run(ctx, inst))
 	}
 	return p.stream(ctx, inst, c)
 }
@@ -94,22 +94,23 @@ func (p *Plugin) stream(ctx context.Context, inst *engine.Instance, c *call) (ho
 	}()
 	select {
 	case err := <-ended:
-		if err != nil {
+		if c.overdue.Load() { // the guest still runs, and what it counts is its own
 			return host.Event{}, err
 		}
-		return c.result(), nil
+		return c.result(err)
 	case <-c.out.begun:
-		return host.Event{Meta: c.meta, Body: &streamBody{c, cancel}}, nil
+		return host.Event{Meta: c.meta, Body: &streamBody{c, cancel}, Stats: c.begunStats}, nil
 	}
 }
 
-// whenOverdue lets go of a guest that its deadline cannot reach, because it waits for a byte of a body whose sender
-// is silent. The instance stays leased until that read returns.
+// whenOverdue lets go of a guest that its deadline cannot reach, as while it waits for a byte of a body whose sender is
+// silent. The instance stays leased until the guest has ended.
 func (c *call) whenOverdue(ended chan<- error) *time.Timer {
 	limit := c.plugin.Limits.Timeout
 	return time.AfterFunc(limit.Value+closeGrace, func() {
 		err := c.fail(host.Timeout, &host.GuestError{Type: "timeout",
-			Message: fmt.Sprintf("timeout of %v (%s), while the guest waits for its input", limit.Value, limit.Origin())})
+			Message: fmt.Sprintf("timeout of %v (%s); the guest could not be stopped in time, and may still wait for its input", limit.Value, limit.Origin())})
+		c.overdue.Store(true)
 		c.inputClosed.Store(true)
 		c.out.end(err)
 		ended <- err

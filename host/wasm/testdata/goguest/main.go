@@ -1,0 +1,163 @@
+// Command goguest is a plugin for the tests of host/wasm: a function, an authorizer and two mappings in one.
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/postern/postern/sdk/go"
+)
+
+func main() {}
+
+//go:wasmexport handle
+func handle() int32 { return postern.Handle(serve) }
+
+//go:wasmexport authorize
+func authorize() int32 { return postern.Authorize(decide) }
+
+//go:wasmexport map_request
+func mapRequest() int32 { return postern.MapRequest(mapOrder) }
+
+//go:wasmexport map_response
+func mapResponse() int32 { return postern.MapResponse(mapCreated) }
+
+var (
+	calls int // an instance keeps its variables
+	hoard [][]byte
+	log   = slog.New(postern.LogHandler(slog.LevelDebug))
+)
+
+func serve(r *postern.Request) (*postern.Response, error) {
+	calls++
+	switch r.RawPath {
+	case "/order":
+		return postern.JSON(201, map[string]any{"id": r.PathParameters["id"], "who": r.RequestContext.Authorizer.Lambda["user"]}), nil
+	case "/calls":
+		return postern.Text(200, fmt.Sprint(calls)), nil
+	case "/echo":
+		return &postern.Response{Stream: func(w *postern.Writer) error {
+			_, err := io.Copy(w, r.Body)
+			return err
+		}}, nil
+	case "/ticks":
+		return ticks(), nil
+	case "/world":
+		return world()
+	case "/fetch":
+		return fetch(r)
+	case "/error":
+		return nil, fmt.Errorf("no stock: %w", os.ErrNotExist)
+	case "/panic":
+		panic("the shelf fell over")
+	case "/exit":
+		os.Exit(4)
+	case "/hoard":
+		for {
+			hoard = append(hoard, bytes.Repeat([]byte("x"), 1<<20))
+		}
+	case "/spin":
+		for i := 0; ; i++ {
+			calls += i
+		}
+	}
+	return &postern.Response{Status: 404}, nil
+}
+
+// ticks streams a line now and the rest when its reader has it.
+func ticks() *postern.Response {
+	return &postern.Response{Headers: map[string]string{"content-type": "text/event-stream"}, Cookies: []string{"a=b"}, Stream: func(w *postern.Writer) error {
+		for i := range 3 {
+			fmt.Fprintf(w, "tick %d\n", i)
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	}}
+}
+
+// world shows what the plugin sees of the world.
+func world() (*postern.Response, error) {
+	var config struct{ Issuer string }
+	if err := postern.Config(&config); err != nil {
+		return nil, err
+	}
+	secret, err := postern.Secret("TOKEN")
+	if err != nil {
+		return nil, err
+	}
+	_, missing := postern.Secret("OTHER")
+	_, noFile := os.ReadFile("/etc/passwd")
+	random := make([]byte, 8)
+	_, _ = rand.Read(random)
+	log.Info("looked around", "secret", len(secret), slog.Group("at", "year", time.Now().Year() > 2000))
+	postern.Log(slog.LevelError, "not good")
+	fmt.Println("to standard output")
+	fmt.Fprint(os.Stderr, "to standard error")
+	span := postern.StartSpan("look")
+	span.End(nil)
+	postern.StartSpan("fail").End(errors.New("it broke"))
+	return postern.JSON(200, map[string]any{
+		"issuer": config.Issuer, "secret": secret, "missing": errors.Is(missing, postern.ErrNotFound), "file": noFile == nil,
+		"random": hex.EncodeToString(random) != strings.Repeat("0", 16), "env": os.Environ(), "args": len(os.Args), "trace": postern.TraceParent(),
+	}), nil
+}
+
+// fetch passes the request on to the URL in its query, and the answer back.
+func fetch(r *postern.Request) (*postern.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	res, err := postern.Fetch(&postern.FetchRequest{Method: "POST", URL: r.QueryStringParameters["url"], Body: body,
+		Headers: [][2]string{{"X-Traceparent", postern.TraceParent()}}})
+	if errors.Is(err, postern.ErrDenied) {
+		return postern.Text(403, err.Error()), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	answer, err := io.ReadAll(res.Body) // the host closes it
+	if err != nil {
+		return nil, err
+	}
+	return &postern.Response{Status: res.Status, Headers: map[string]string{"x-seen": res.Header("x-seen")}, Body: answer}, nil
+}
+
+func decide(ev *postern.AuthorizerEvent) (*postern.Decision, error) {
+	switch ev.Headers["authorization"] {
+	case "":
+		return nil, postern.ErrUnauthorized
+	case "Bearer demo":
+		return postern.Allow(map[string]any{"user": "demo"}), nil
+	case "Bearer policy":
+		return &postern.Decision{PrincipalID: "p", Policy: &postern.Policy{Version: "2012-10-17", Statement: []postern.Statement{
+			{Effect: "Allow", Action: []string{"execute-api:Invoke"}, Resource: []string{ev.RouteARN}}}}}, nil
+	}
+	return postern.Deny(), nil
+}
+
+func mapOrder(in *postern.MappingInput) (*postern.MappingOutput, error) {
+	var order struct{ Item string }
+	if err := in.JSON(&order); err != nil {
+		return nil, err
+	}
+	return &postern.MappingOutput{
+		Body: []byte(`{"sku":"` + strings.ToUpper(order.Item) + `"}`), ContentType: "application/json",
+		Request: postern.RequestOverride{Path: map[string]string{"id": in.Params.Get("id")}},
+	}, nil
+}
+
+func mapCreated(in *postern.MappingInput) (*postern.MappingOutput, error) {
+	return &postern.MappingOutput{Response: postern.ResponseOverride{Status: in.Response.Status + 1, Header: map[string]string{"x-mapped": "yes"}}}, nil
+}

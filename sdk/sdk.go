@@ -1,0 +1,10 @@
+// Package sdk holds the sources of the SDKs, so that a project which `postern new` writes builds without a network.
+package sdk
+
+import "embed"
+
+// Sources has a folder for each language, which is laid out as it is in the repository: "go" is the package
+// github.com/postern/postern/sdk/go. Its tests are left out.
+//
+//go:embed go/*.go go/README.md
+var Sources embed.FS
