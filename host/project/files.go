@@ -1,0 +1,174 @@
+package project
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
+)
+
+// Limits of what is read, in bytes. They protect the machine from a slip, such as a reference to a disk image.
+const (
+	maxModule     = 256 << 20
+	maxSecret     = 1 << 20
+	maxSourceFile = 16 << 20
+)
+
+var (
+	errNotFile  = errors.New("it is not a file")
+	errTooLarge = errors.New("it is too large")
+)
+
+// read returns a file of the project. What is no regular file is refused: a pipe would block for ever.
+func (l *loader) read(name string, limit int64) ([]byte, error) {
+	name = filepath.FromSlash(path.Clean(name))
+	info, err := l.root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotFile
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%w: %d bytes, and %d are the most", errTooLarge, info.Size(), limit)
+	}
+	f, err := l.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = errTooLarge
+	}
+	return data, err
+}
+
+// unreadable says why a file of the project cannot be used.
+func (l *loader) unreadable(name string, err error) *definition.Error {
+	e := &definition.Error{Rule: RuleUnreadableFile, Message: fmt.Sprintf("%s cannot be read: %s", name, reason(err))}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Rule, e.Message, e.Hint = RuleMissingFile, "there is no "+name, l.similar(name)
+	case errors.Is(err, fs.ErrPermission):
+		e.Hint = "give yourself the right to read it: chmod u+r " + path.Clean(name)
+	case strings.Contains(err.Error(), "escapes"): // os.Root has no error value for it
+		e.Rule, e.Message = RuleOutside, name+" is a symbolic link that leads out of the project's folder"
+		e.Hint = "copy what it leads to into the project"
+	}
+	return e
+}
+
+// reason drops the path from an error, since the message has it as the user wrote it.
+func reason(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
+}
+
+// similar looks for what a missing file may have been meant to be: the same name with another ending or in other letters.
+func (l *loader) similar(name string) string {
+	dir, base := path.Split(path.Clean(name))
+	entries, err := fs.ReadDir(l.root.FS(), path.Clean(dir))
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		if stem(e.Name()) == stem(base) {
+			return fmt.Sprintf("did you mean %q?", "./"+dir+e.Name())
+		}
+	}
+	return ""
+}
+
+func stem(name string) string {
+	name = strings.ToLower(strings.TrimSuffix(name, path.Ext(name)))
+	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(name)
+}
+
+// secrets reads the values of a plugin's secrets. No message holds one.
+func (l *loader) secrets(s *slot) {
+	for i := range s.plugin.Secrets {
+		secret := &s.plugin.Secrets[i]
+		at := definition.Error{Pos: secret.Pos, Path: strings.TrimSuffix(s.path, ".plugin") + ".secrets" + key(secret.Name)}
+		if secret.Env != "" {
+			value, ok := l.opts.Env(secret.Env)
+			if !ok {
+				at.Rule, at.Message = RuleMissingSecret, fmt.Sprintf("the environment variable %s, which the secret %s is read from, is not set", secret.Env, secret.Name)
+				at.Hint = "set it for the postern command, or read the secret from a file: {file: ./" + strings.ToLower(secret.Name) + ".secret}"
+				l.fail(&at)
+			}
+			secret.Value = host.SecretValue(value)
+			continue
+		}
+		l.input(path.Clean(secret.File))
+		data, err := l.read(secret.File, maxSecret)
+		if err != nil {
+			e := l.unreadable(secret.File, err)
+			e.Pos, e.Path = at.Pos, at.Path
+			e.Message += fmt.Sprintf(" (it holds the secret %s)", secret.Name)
+			l.fail(e)
+			continue
+		}
+		// Editors end a file with a new line, which belongs to no password.
+		text := strings.TrimSuffix(string(data), "\n")
+		secret.Value = host.SecretValue(strings.TrimSuffix(text, "\r"))
+	}
+}
+
+// certificates reads whom an upstream's TLS trusts.
+func (l *loader) certificates(u *host.Upstream) {
+	name := u.TLS.CAFile
+	if name == "" {
+		return
+	}
+	at := definition.Error{Pos: u.Pos, Path: "upstreams" + key(u.Name) + ".tls.ca"}
+	l.input(path.Clean(name))
+	data, err := l.read(name, maxSecret)
+	if err != nil {
+		e := l.unreadable(name, err)
+		e.Pos, e.Path = at.Pos, at.Path
+		l.fail(e)
+		return
+	}
+	if err := checkCertificates(data); err != nil {
+		at.Rule, at.Message = definition.RuleInvalidValue, name+" "+err.Error()
+		at.Hint = "it must hold one or more certificates: -----BEGIN CERTIFICATE----- …"
+		l.fail(&at)
+		return
+	}
+	u.TLS.CA = data
+}
+
+// checkCertificates wants every block to be a certificate: x509.CertPool skips what it does not understand.
+func checkCertificates(data []byte) error {
+	n := 0
+	for {
+		block, rest := pem.Decode(data)
+		if block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return fmt.Errorf("holds a %s", strings.ToLower(block.Type))
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return fmt.Errorf("holds a certificate that cannot be read: %w", err)
+		}
+		data = rest
+		n++
+	}
+	if n == 0 {
+		return errors.New("holds no certificate in PEM")
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package project
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
+)
+
+// A loader resolves what a definition refers to. Its mutex guards the results, which builds add to side by side.
+type loader struct {
+	opts    Options
+	project *Project
+	root    *os.Root // the project's folder; it opens nothing outside, also not through links
+
+	mu       sync.Mutex
+	errs     definition.Errors
+	warnings definition.Errors
+	inputs   map[string]bool
+}
+
+func newLoader(p *Project, opts Options) (*loader, error) {
+	if opts.Env == nil {
+		opts.Env = os.LookupEnv
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(string) {}
+	}
+	if opts.CacheDir == "" {
+		if dir, err := os.UserCacheDir(); err == nil {
+			opts.CacheDir = filepath.Join(dir, "postern")
+		}
+	}
+	root, err := os.OpenRoot(p.Dir)
+	if err != nil {
+		return nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
+	}
+	l := &loader{opts: opts, project: p, root: root, inputs: map[string]bool{}}
+	l.input(p.Inputs...)
+	return l, nil
+}
+
+func (l *loader) close() { _ = l.root.Close() } // it was only read from
+
+func (l *loader) input(files ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range files {
+		l.inputs[f] = true
+	}
+}
+
+func (l *loader) sortedInputs() []string { return slices.Sorted(maps.Keys(l.inputs)) }
+
+func (l *loader) fail(errs ...*definition.Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.errs = append(l.errs, errs...)
+}
+
+// A slot is a place of the definition where a plugin stands.
+type slot struct {
+	plugin   *host.PluginConfig
+	path     string // of the reference: functions.get-order.plugin
+	function bool
+}
+
+func (s *slot) problem(rule, message, hint string) *definition.Error {
+	return &definition.Error{Pos: s.plugin.Pos, Path: s.path, Rule: rule, Message: message, Hint: hint}
+}
+
+// slots lists every plugin of a snapshot.
+func slots(s *host.Snapshot) []*slot {
+	var all []*slot
+	for _, f := range s.Functions {
+		all = append(all, &slot{&f.Plugin, "functions" + key(f.Name) + ".plugin", true})
+	}
+	for _, a := range s.APIs {
+		at := "apis" + key(a.Name)
+		for _, auth := range a.Authorizers {
+			all = append(all, &slot{&auth.Plugin, at + ".authorizers" + key(auth.Name) + ".plugin", false})
+		}
+		for _, r := range a.Routes {
+			at := at + ".routes" + key(r.Key)
+			for i := range r.Mappings {
+				m := &r.Mappings[i]
+				all = append(all, &slot{&m.Plugin, at + ".request.mapping" + key(m.MediaType), false})
+			}
+			for n, rule := range r.Responses {
+				for i := range rule.Mappings {
+					m := &rule.Mappings[i]
+					all = append(all, &slot{&m.Plugin, at + ".responses[" + strconv.Itoa(n) + "].mapping" + key(m.MediaType), false})
+				}
+			}
+		}
+	}
+	return all
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+
+// key writes a step of a path as the definition's own errors do.
+func key(name string) string {
+	if plainKey.MatchString(name) {
+		return "." + name
+	}
+	return "[" + strconv.Quote(name) + "]"
+}
+
+// resolve fills in what the definition left open, and collects everything that is wrong.
+func (l *loader) resolve(ctx context.Context) {
+	all := slots(l.project.Snapshot)
+	jobs := map[string]*job{} // by the path of the code, so that each is built once
+	for _, s := range all {
+		ref := path.Clean(s.plugin.Ref)
+		if jobs[ref] == nil {
+			jobs[ref] = &job{loader: l, ref: ref}
+		}
+		jobs[ref].slots = append(jobs[ref].slots, s)
+	}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, ref := range slices.Sorted(maps.Keys(jobs)) {
+		group.Go(func() error {
+			jobs[ref].run(ctx)
+			return nil
+		})
+	}
+	for _, s := range all {
+		l.secrets(s)
+	}
+	for _, u := range l.project.Snapshot.Upstreams {
+		l.certificates(u)
+	}
+	_ = group.Wait() // errors are in l.errs
+	for _, s := range all {
+		if s.plugin.Source != nil {
+			l.settle(s)
+		}
+	}
+}
+
+// settle decides what the definition could not, since it did not know what a folder holds.
+func (l *loader) settle(s *slot) {
+	p := s.plugin
+	if p.Runtime != "" && p.Runtime != p.Source.Runtime {
+		l.fail(s.problem(definition.RuleConflict, p.Ref+" runs on "+p.Source.Runtime+", not on "+p.Runtime, "remove runtime"))
+		return
+	}
+	p.Runtime = p.Source.Runtime
+	if p.Isolation == "" {
+		p.Isolation = host.IsolationPooled
+		if s.function && p.Runtime == host.RuntimeJS { // as in Lambda, a script's globals are its own
+			p.Isolation = host.IsolationFresh
+		}
+	}
+	if p.Runtime != host.RuntimeJS {
+		return
+	}
+	if pos := p.Limits.Memory.Pos; !pos.IsZero() {
+		e := s.problem(definition.RuleUnsupported, "memory cannot be capped for JavaScript: goja, the engine that runs it, has no limit",
+			"remove it, or make it a Wasm plugin, whose memory is capped")
+		e.Pos, e.Path = pos, strings.TrimSuffix(s.path, ".plugin")+".memory"
+		l.fail(e)
+	}
+	p.Limits.Memory = host.Default[int64](0)
+	if p.ABI != "" {
+		l.fail(s.problem(definition.RuleConflict, "abi is for Wasm plugins; "+p.Ref+" is JavaScript", "remove it"))
+	}
+}
+
+// located sorts errors and adds the source lines that they do not have.
+func (l *loader) located(errs definition.Errors) definition.Errors {
+	errs.Sort()
+	files := map[string][]byte{}
+	for _, e := range errs {
+		if e.Source != "" || e.Pos.Line == 0 || !filepath.IsLocal(filepath.FromSlash(e.Pos.File)) {
+			continue
+		}
+		data, read := files[e.Pos.File]
+		if !read {
+			data, _ = l.read(e.Pos.File, maxSourceFile) // without it, the error has no line to show
+			files[e.Pos.File] = data
+		}
+		e.Source = definition.SourceLine(data, e.Pos.Line)
+	}
+	return errs
+}

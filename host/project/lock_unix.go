@@ -1,0 +1,21 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package project
+
+import (
+	"os"
+	"syscall"
+)
+
+// lock waits until no other process holds the file. The system lets go of it when a process dies.
+func lock(name string) (unlock func(), err error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		_ = f.Close() // nothing was written
+		return nil, &os.PathError{Op: "lock", Path: name, Err: err}
+	}
+	return func() { _ = f.Close() }, nil
+}

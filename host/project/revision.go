@@ -1,0 +1,92 @@
+package project
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/postern/postern/host"
+)
+
+// revision is a SHA-256 over everything in a snapshot that changes what it does: every field but positions, with code
+// as its digest and secrets as a hash. So moving a line is no new revision, and a changed secret is one.
+func revision(s *host.Snapshot) string {
+	c := canon{sha256.New()}
+	c.value(reflect.ValueOf(s))
+	return hex.EncodeToString(c.h.Sum(nil))
+}
+
+// A canon writes values in one way only: each with its kind and length, maps in the order of their keys.
+type canon struct{ h hash.Hash }
+
+func (c canon) mark(kind byte, n int) {
+	var b [9]byte
+	b[0] = kind
+	binary.BigEndian.PutUint64(b[1:], uint64(n))
+	c.h.Write(b[:])
+}
+
+func (c canon) text(s string) {
+	c.mark('s', len(s))
+	c.h.Write([]byte(s))
+}
+
+func (c canon) value(v reflect.Value) {
+	switch x := v.Interface().(type) {
+	case host.Position:
+		return
+	case host.SecretValue:
+		digest := sha256.Sum256([]byte(x.Reveal()))
+		c.text(string(digest[:]))
+		return
+	case host.Source:
+		c.text(x.Runtime)
+		c.text(x.Digest)
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		c.text(v.String())
+	case reflect.Bool, reflect.Int, reflect.Int64:
+		c.text(fmt.Sprint(v.Interface()))
+	case reflect.Pointer:
+		if v.IsNil() {
+			c.mark('0', 0)
+			return
+		}
+		c.mark('p', 1)
+		c.value(v.Elem())
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			c.text(string(v.Bytes()))
+			return
+		}
+		c.mark('l', v.Len())
+		for i := range v.Len() {
+			c.value(v.Index(i))
+		}
+	case reflect.Map:
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		c.mark('m', len(keys))
+		for _, k := range keys {
+			c.value(k)
+			c.value(v.MapIndex(k))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).Name == "Revision" {
+				continue
+			}
+			c.text(v.Type().Field(i).Name)
+			c.value(v.Field(i))
+		}
+	default:
+		panic("project: a snapshot holds a " + v.Kind().String()) // plain data does not; a test encodes every field
+	}
+}
