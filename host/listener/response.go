@@ -76,7 +76,7 @@ func (x *exchange) write(resp *host.Response) error {
 func (x *exchange) setHeader(resp *host.Response) {
 	h := x.w.Header()
 	values := make([]string, len(resp.Header)+1)
-	named := ""
+	named, announced := "", false
 	for i, f := range resp.Header {
 		name := http.CanonicalHeaderKey(f.Name)
 		switch name {
@@ -93,6 +93,7 @@ func (x *exchange) setHeader(resp *host.Response) {
 			if resp.Trailer == nil {
 				continue
 			}
+			announced = true
 		}
 		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(f.Value) {
 			x.l.log.Warn("response field dropped: it cannot be written", "name", strconv.Quote(f.Name), "target", x.r.RequestURI)
@@ -113,13 +114,22 @@ func (x *exchange) setHeader(resp *host.Response) {
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // net/http would guess one
 	}
-	// A trailer needs chunks on HTTP/1.1, and a body without a length.
-	if resp.Length > 0 && resp.Trailer == nil || resp.Length == 0 && resp.Body == nil && x.r.Method != http.MethodHead {
-		if resp.Status != http.StatusNoContent && resp.Status != http.StatusNotModified {
-			values[len(resp.Header)] = strconv.FormatInt(resp.Length, 10)
-			h["Content-Length"] = values[len(resp.Header):]
-		}
+	if x.hasLength(resp, announced) {
+		values[len(resp.Header)] = strconv.FormatInt(resp.Length, 10)
+		h["Content-Length"] = values[len(resp.Header):]
 	}
+}
+
+// hasLength reports whether the length is sent. A trailer on HTTP/1.1 needs chunks instead (RFC 9112, section 7.1.2), which an
+// answer of known length is given only where the trailer was announced.
+func (x *exchange) hasLength(resp *host.Response, announced bool) bool {
+	switch {
+	case resp.Status == http.StatusNoContent || resp.Status == http.StatusNotModified:
+		return false
+	case resp.Length == 0:
+		return resp.Body == nil && x.r.Method != http.MethodHead
+	}
+	return resp.Length > 0 && (!announced || x.r.ProtoMajor > 1)
 }
 
 // copyBody sends the body. Where its length is not known, each piece is flushed as it comes: whoever makes

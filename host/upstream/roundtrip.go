@@ -1,0 +1,225 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/postern/postern/host"
+)
+
+// roundTrip is one request and its response on any transport.
+func roundTrip(ctx context.Context, t *http.Transport, req *host.Request) (*host.Response, error) {
+	u, err := targetURL(req)
+	if err != nil {
+		return nil, failed(req, host.Invalid, CauseInvalidRequest, err)
+	}
+	out := http.Request{
+		Method:        req.Method,
+		URL:           u,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Body:          http.NoBody,
+		ContentLength: req.Length,
+		Host:          req.Host,
+	}
+	out.Header = requestHeader(req, &out)
+	if req.Length != 0 && req.Body != nil {
+		// The transport waits for a read of the body even after ctx has ended; closing the body ends that read.
+		defer context.AfterFunc(ctx, func() { _ = req.Body.Close() })()
+		out.Body = req.Body
+		if out.Trailer != nil {
+			out.Body = &trailedBody{req: req, trailer: out.Trailer}
+		}
+	} else {
+		out.ContentLength = 0
+	}
+	res, err := t.RoundTrip(out.WithContext(ctx))
+	if err != nil {
+		return nil, classify(ctx, req, err)
+	}
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		_ = res.Body.Close()
+		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream switched protocols unasked"))
+	}
+	return convert(ctx, req, res), nil
+}
+
+// targetURL makes the URL whose request target is req.Target, byte for byte.
+func targetURL(req *host.Request) (*url.URL, error) {
+	if req.Scheme != "http" && req.Scheme != "https" {
+		return nil, fmt.Errorf("scheme %q is neither http nor https", req.Scheme)
+	}
+	if req.Host == "" || strings.ContainsAny(req.Host, "/?#@\\ \t\r\n\x00") {
+		return nil, fmt.Errorf("host %q is not a host", req.Host)
+	}
+	t := req.Target
+	if t != "*" && !strings.HasPrefix(t, "/") {
+		return nil, fmt.Errorf("target %q does not start with /", t)
+	}
+	for i := range len(t) {
+		if t[i] <= ' ' || t[i] == 0x7f {
+			return nil, fmt.Errorf("target %q has a space or control character", t)
+		}
+	}
+	u := &url.URL{Scheme: req.Scheme, Host: req.Host}
+	path, query, hasQuery := strings.Cut(t, "?")
+	u.RawQuery, u.ForceQuery = query, hasQuery && query == ""
+	if !strings.HasPrefix(path, "//") {
+		u.Opaque = path
+		return u, nil
+	}
+	// An Opaque with two slashes would be sent as an absolute form; so is a path that does not decode.
+	decoded, err := url.PathUnescape(path)
+	if err != nil {
+		u.Opaque = "//" + req.Host + path
+		return u, nil
+	}
+	u.Path, u.RawPath = decoded, path
+	return u, nil
+}
+
+// requestHeader converts. Length, Host and transfer coding are the transport's; the announced trailers go to out.Trailer.
+func requestHeader(req *host.Request, out *http.Request) http.Header {
+	h := make(http.Header, len(req.Header)+1)
+	values := make([]string, len(req.Header))
+	for i, f := range req.Header {
+		name := http.CanonicalHeaderKey(f.Name)
+		switch name {
+		case "Content-Length", "Host", "Transfer-Encoding":
+			continue
+		case "Trailer":
+			if req.Trailer != nil && req.Length < 0 {
+				announce(out, f.Value)
+			}
+			continue
+		}
+		if prior, ok := h[name]; ok {
+			h[name] = append(prior, f.Value)
+			continue
+		}
+		values[i] = f.Value
+		h[name] = values[i : i+1 : i+1]
+	}
+	if _, ok := h["User-Agent"]; !ok {
+		h["User-Agent"] = nil // net/http would name itself
+	}
+	return h
+}
+
+func announce(out *http.Request, names string) {
+	if out.Trailer == nil {
+		out.Trailer = http.Header{}
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name != "" {
+			out.Trailer[name] = nil
+		}
+	}
+}
+
+// A trailedBody hands the trailers over when the body is at its end.
+type trailedBody struct {
+	req     *host.Request
+	trailer http.Header
+}
+
+// Read implements io.Reader.
+func (b *trailedBody) Read(p []byte) (int, error) {
+	n, err := b.req.Body.Read(p)
+	if err == io.EOF {
+		for _, f := range b.req.Trailer() {
+			name := http.CanonicalHeaderKey(f.Name)
+			if _, announced := b.trailer[name]; announced {
+				b.trailer[name] = append(b.trailer[name], f.Value)
+			}
+		}
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *trailedBody) Close() error { return b.req.Body.Close() }
+
+// A response is a host.Response with its body.
+type response struct {
+	out host.Response
+	res *http.Response
+	req *host.Request
+	ctx context.Context // of the exchange that this body is half of, not of a later call
+}
+
+func convert(ctx context.Context, req *host.Request, res *http.Response) *host.Response {
+	r := &response{res: res, req: req, ctx: ctx}
+	r.out.Status = res.StatusCode
+	r.out.Length = res.ContentLength
+	r.out.Header = responseHeader(res)
+	if res.Body == http.NoBody {
+		return &r.out
+	}
+	r.out.Body = r
+	if len(res.Trailer) > 0 || res.ContentLength < 0 || res.ProtoMajor > 1 {
+		r.out.Trailer = r.trailer
+	}
+	return &r.out
+}
+
+func responseHeader(res *http.Response) host.Header {
+	n := 1
+	for _, values := range res.Header {
+		n += len(values)
+	}
+	h := make(host.Header, 0, n)
+	for name, values := range res.Header {
+		switch name {
+		case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Te", "Transfer-Encoding", "Upgrade":
+			continue
+		}
+		for _, v := range values {
+			h = append(h, host.Field{Name: name, Value: v})
+		}
+	}
+	for _, v := range res.Header["Connection"] {
+		for name := range strings.SplitSeq(v, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	if len(res.Trailer) > 0 { // the transport took the field out
+		names := make([]string, 0, len(res.Trailer))
+		for name := range res.Trailer {
+			names = append(names, name)
+		}
+		h.Add("Trailer", strings.Join(names, ", "))
+	}
+	return h
+}
+
+// Read implements io.Reader. A body that ends early is an error, never an EOF.
+func (r *response) Read(p []byte) (int, error) {
+	n, err := r.res.Body.Read(p)
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	if ended := contextFailure(r.ctx, r.req); ended != nil {
+		return n, ended
+	}
+	return n, failed(r.req, host.BadGateway, CauseCutOff, fmt.Errorf("the response was cut off: %w", err))
+}
+
+// Close implements io.Closer.
+func (r *response) Close() error { return r.res.Body.Close() }
+
+func (r *response) trailer() host.Header {
+	var h host.Header
+	for name, values := range r.res.Trailer {
+		for _, v := range values {
+			h.Add(name, v)
+		}
+	}
+	return h
+}
