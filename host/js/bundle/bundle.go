@@ -135,7 +135,7 @@ func (b *builder) options() api.BuildOptions {
 		Sourcemap:      api.SourceMapExternal,
 		SourcesContent: api.SourcesContentExclude,
 		LegalComments:  api.LegalCommentsNone,
-		Charset:        api.CharsetUTF8,
+		Charset:        api.CharsetASCII, // so that goja, which counts bytes, and source maps, which count UTF-16 units, agree
 		KeepNames:      false,
 		LogLevel:       api.LogLevelSilent,
 		LogLimit:       0,

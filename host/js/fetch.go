@@ -1,0 +1,256 @@
+package js
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/dop251/goja"
+
+	"github.com/postern/postern/host"
+)
+
+const (
+	maxRedirects = 20       // fetch.spec.whatwg.org, "HTTP-redirect fetch"
+	maxFetchBody = 64 << 20 // bytes of a response that a script reads; all of it is held in memory
+)
+
+// fetch(method, url, headers, body, redirect) begins a request. It gives {promise, cancel}; the promise, an object
+// with the response's head and {read, drop} for its body.
+func (in *instance) fetch(fc goja.FunctionCall) goja.Value {
+	if in.call.loading {
+		in.throw("fetch is possible within a call only, not while the script is loaded")
+	}
+	job := &fetchJob{method: fc.Argument(0).String(), redirect: fc.Argument(4).String()}
+	u, err := parseWebURL(fc.Argument(1).String(), nil)
+	if err != nil {
+		in.throw("Invalid URL")
+	}
+	if err := u.fetchable(); err != nil {
+		in.throw(err.Error())
+	}
+	job.url = u
+	in.rt.ForOf(fc.Argument(2), func(pair goja.Value) bool {
+		obj := pair.ToObject(in.rt)
+		job.header.Add(obj.Get("0").String(), obj.Get("1").String())
+		return true
+	})
+	if raw, ok := bytesOf(fc.Argument(3)); ok {
+		job.body = bytes.Clone(raw)
+		job.hasBody = true
+	}
+	return in.start(job)
+}
+
+func (in *instance) start(job *fetchJob) goja.Value {
+	c := in.call
+	ctx, cancel := context.WithCancel(c.ctx)
+	promise, resolve, reject := in.rt.NewPromise()
+	c.loop.begin(func() func() error {
+		resp, err := job.run(ctx, c.fx)
+		return func() error {
+			if err != nil {
+				cancel()
+				return reject(in.fetchFailed(err))
+			}
+			if resp.Body != nil {
+				c.keepOpen(resp.Body)
+			}
+			return resolve(in.response(job, resp, cancel))
+		}
+	})
+	out := in.rt.NewObject()
+	in.set(out, "promise", promise)
+	in.set(out, "cancel", func(goja.FunctionCall) goja.Value {
+		cancel()
+		return goja.Undefined()
+	})
+	return out
+}
+
+func (in *instance) set(obj *goja.Object, name string, v any) {
+	if err := obj.Set(name, v); err != nil {
+		panic(err)
+	}
+}
+
+// fetchFailed is the TypeError that fetch rejects with, for whatever reason.
+func (in *instance) fetchFailed(err error) goja.Value {
+	text := err.Error()
+	if host.KindOf(err) == host.Forbidden {
+		text += "; list the origin under egress"
+	}
+	return in.rt.NewTypeError("fetch failed: " + text)
+}
+
+func (c *call) keepOpen(body io.Closer) {
+	if c.open == nil {
+		c.open = map[io.Closer]struct{}{}
+	}
+	c.open[body] = struct{}{}
+}
+
+func (c *call) closeBody(body io.Closer) {
+	if _, open := c.open[body]; open {
+		delete(c.open, body)
+		_ = body.Close()
+	}
+}
+
+func (in *instance) response(job *fetchJob, resp *host.Response, cancel context.CancelFunc) goja.Value {
+	c := in.call
+	headers := make([]any, len(resp.Header))
+	for i, f := range resp.Header {
+		headers[i] = in.rt.NewArray(f.Name, f.Value)
+	}
+	obj := in.rt.NewObject()
+	in.set(obj, "status", resp.Status)
+	in.set(obj, "statusText", http.StatusText(resp.Status))
+	in.set(obj, "headers", in.rt.NewArray(headers...))
+	in.set(obj, "url", job.url.withoutFragment())
+	in.set(obj, "redirected", job.hops > 0)
+	in.set(obj, "drop", func(goja.FunctionCall) goja.Value {
+		cancel()
+		if resp.Body != nil {
+			c.closeBody(resp.Body)
+		}
+		return goja.Undefined()
+	})
+	in.set(obj, "read", func(goja.FunctionCall) goja.Value {
+		promise, resolve, reject := in.rt.NewPromise()
+		c.loop.begin(func() func() error {
+			text, err := readAll(resp.Body)
+			return func() error {
+				cancel()
+				if resp.Body != nil {
+					c.closeBody(resp.Body)
+				}
+				if err != nil {
+					return reject(in.fetchFailed(err))
+				}
+				return resolve(in.bytes(text))
+			}
+		})
+		return in.rt.ToValue(promise)
+	})
+	return obj
+}
+
+func readAll(body io.Reader) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(body, maxFetchBody+1))
+	if err == nil && len(text) > maxFetchBody {
+		err = fmt.Errorf("the body has more than %d bytes", maxFetchBody)
+	}
+	return text, err
+}
+
+// A fetchJob is one fetch with its redirects. It runs beside the script.
+type fetchJob struct {
+	method   string
+	url      *webURL
+	header   host.Header
+	body     []byte
+	hasBody  bool
+	redirect string // follow, manual, error
+	hops     int
+}
+
+func (j *fetchJob) run(ctx context.Context, fx host.Fetcher) (*host.Response, error) {
+	for {
+		resp, err := fx.Fetch(ctx, j.request())
+		if err != nil {
+			return nil, err
+		}
+		location := resp.Header.Get("Location")
+		if !isRedirect(resp.Status) || location == "" || j.redirect == "manual" {
+			return resp, nil
+		}
+		if resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		if j.redirect == "error" {
+			return nil, fmt.Errorf("%s redirects to %s, and redirect is \"error\"", j.url.href(), location)
+		}
+		if err := j.follow(resp.Status, location); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// follow turns the job to where a redirect leads (fetch.spec.whatwg.org, "HTTP-redirect fetch"): after 303, and after 301
+// and 302 to a POST, by GET; credentials stay with their origin.
+func (j *fetchJob) follow(status int, location string) error {
+	if j.hops++; j.hops > maxRedirects {
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	}
+	next, err := parseWebURL(location, j.url)
+	if err != nil || next.scheme != "http" && next.scheme != "https" {
+		return fmt.Errorf("a redirect to %q, which is no HTTP URL", location)
+	}
+	if next.fragment == nil {
+		next.fragment = j.url.fragment
+	}
+	if status == http.StatusSeeOther && j.method != http.MethodGet && j.method != http.MethodHead ||
+		(status == http.StatusMovedPermanently || status == http.StatusFound) && j.method == http.MethodPost {
+		j.method, j.body, j.hasBody = http.MethodGet, nil, false
+		for _, name := range []string{"Content-Encoding", "Content-Language", "Content-Location", "Content-Type", "Content-Length"} {
+			j.header.Del(name)
+		}
+	}
+	if next.origin() != j.url.origin() {
+		for _, name := range []string{"Authorization", "Cookie", "Proxy-Authorization", "Host"} {
+			j.header.Del(name)
+		}
+	}
+	j.url = next
+	return nil
+}
+
+func (j *fetchJob) request() *host.Request {
+	target := j.url.pathname() + j.url.search()
+	header := j.header.Clone()
+	for _, ours := range []string{"Host", "Content-Length", "Transfer-Encoding", "Connection"} {
+		header.Del(ours)
+	}
+	if !header.Has("Accept") {
+		header.Add("accept", "*/*")
+	}
+	r := &host.Request{Method: j.method, Scheme: j.url.scheme, Host: j.url.hostport(), Target: target, Header: header,
+		Body: http.NoBody, Length: 0}
+	if j.hasBody {
+		r.Body, r.Length = io.NopCloser(bytes.NewReader(j.body)), int64(len(j.body))
+	}
+	return r
+}
+
+func (u *webURL) withoutFragment() string {
+	plain := *u
+	plain.fragment = nil
+	return plain.href()
+}
+
+var errNotHTTP = errors.New("fetch is for http and https")
+
+func (u *webURL) fetchable() error {
+	if u.scheme != "http" && u.scheme != "https" {
+		return errNotHTTP
+	}
+	if u.username != "" || u.password != "" {
+		return errors.New("a URL with a user name or password cannot be fetched; send an Authorization header")
+	}
+	return nil
+}

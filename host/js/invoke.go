@@ -1,0 +1,338 @@
+package js
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dop251/goja"
+
+	"github.com/postern/postern/host"
+)
+
+// invoke calls one entry and waits for its answer.
+func (c *call) invoke(entry string, ev host.Event) (host.Event, error) {
+	t, err := c.in.target(entry)
+	if err != nil {
+		return host.Event{}, err
+	}
+	var body []byte
+	if ev.Body != nil {
+		start := time.Now()
+		if body, err = io.ReadAll(ev.Body); err != nil {
+			return host.Event{}, err
+		}
+		c.hostTime += time.Since(start)
+	}
+	var meta goja.Value = goja.Null()
+	if len(ev.Meta) > 0 {
+		if meta, err = decodeJSON(c.in.rt, string(ev.Meta)); err != nil {
+			return host.Event{}, fmt.Errorf("the event: %w", err)
+		}
+	}
+	switch {
+	case entry == host.EntryMapRequest || entry == host.EntryMapResponse:
+		return c.mapBody(t, meta, body)
+	case t.fetch:
+		return c.fetchHandler(t, meta, ev.Body != nil, body)
+	case entry == host.EntryHandle && ev.Body != nil:
+		if err := c.in.putBody(meta, body); err != nil {
+			return host.Event{}, err
+		}
+	}
+	return c.plain(t, entry, meta)
+}
+
+// plain calls a function(event, context), and one with a third parameter as Node.js did before promises.
+func (c *call) plain(t target, entry string, event goja.Value) (host.Event, error) {
+	context, err := c.in.context(c, nil)
+	if err != nil {
+		return host.Event{}, err
+	}
+	args := []goja.Value{event, context}
+	var later *goja.Promise
+	if t.arity >= 3 && entry == host.EntryHandle {
+		p, resolve, reject := c.in.rt.NewPromise()
+		later = p
+		args = append(args, c.in.rt.ToValue(func(fc goja.FunctionCall) goja.Value {
+			settle, v := resolve, fc.Argument(1)
+			if e := fc.Argument(0); e.ToBoolean() {
+				settle, v = reject, e
+			}
+			if err := settle(v); err != nil {
+				panic(err)
+			}
+			return goja.Undefined()
+		}))
+	}
+	ret, err := t.fn(t.this, args...)
+	if err != nil {
+		return host.Event{}, err
+	}
+	if later != nil && goja.IsUndefined(ret) {
+		ret = c.in.rt.ToValue(later)
+	}
+	if ret, err = c.await(ret); err != nil {
+		return host.Event{}, err
+	}
+	if entry != host.EntryHandle {
+		meta, err := c.in.json(ret)
+		return host.Event{Meta: meta}, err
+	}
+	return c.result(ret)
+}
+
+// await turns the event loop until v, if it is a promise or can be awaited like one, has settled.
+func (c *call) await(v goja.Value) (goja.Value, error) {
+	obj, ok := v.(*goja.Object)
+	if !ok {
+		return v, nil
+	}
+	p, ok := obj.Export().(*goja.Promise)
+	if !ok {
+		if _, thenable := goja.AssertFunction(c.in.get(obj, "then")); !thenable {
+			return v, nil
+		}
+		var resolve func(any) error
+		p, resolve, _ = c.in.rt.NewPromise()
+		if err := resolve(v); err != nil {
+			return nil, err
+		}
+		if err := c.turn(); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.run(func() bool { return p.State() != goja.PromiseStatePending }); err != nil {
+		return nil, err
+	}
+	if p.State() == goja.PromiseStateRejected {
+		c.seen(p)
+		g := thrownError(p.Result())
+		return nil, g
+	}
+	return p.Result(), nil
+}
+
+// turn runs the jobs of promises that wait.
+func (c *call) turn() error {
+	_, err := c.in.rt.RunString("")
+	return err
+}
+
+// json is JSON.stringify; what has no JSON, as undefined, becomes null.
+func (in *instance) json(v goja.Value) ([]byte, error) {
+	s, err := in.stringify(goja.Undefined(), v)
+	if err != nil {
+		return nil, err
+	}
+	if goja.IsUndefined(s) {
+		return []byte("null"), nil
+	}
+	return []byte(s.String()), nil
+}
+
+// result makes an event of what a function returned. A body of bytes goes beside the JSON; a body of text stays in
+// it, where isBase64Encoded says what it is.
+func (c *call) result(v goja.Value) (host.Event, error) {
+	obj, ok := v.(*goja.Object)
+	if !ok {
+		meta, err := c.in.json(v)
+		return host.Event{Meta: meta}, err
+	}
+	raw, isBytes := bytesOf(c.in.get(obj, "body"))
+	if !isBytes {
+		meta, err := c.in.json(v)
+		return host.Event{Meta: meta}, err
+	}
+	rest := c.in.rt.NewObject() // the script may keep its object for the next call
+	for _, key := range obj.Keys() {
+		if key != "body" && key != "isBase64Encoded" {
+			if err := rest.Set(key, obj.Get(key)); err != nil {
+				return host.Event{}, err
+			}
+		}
+	}
+	meta, err := c.in.json(rest)
+	return host.Event{Meta: meta, Body: newBody(append([]byte(nil), raw...))}, err
+}
+
+// putBody gives an event its body as the Lambda formats have it: text as it is, all other in base64; an empty body is
+// absent from format 2.0 and null in 1.0.
+func (in *instance) putBody(meta goja.Value, body []byte) error {
+	event, ok := meta.(*goja.Object)
+	if !ok {
+		return errors.New("the event has a body, but is no object")
+	}
+	if len(body) == 0 {
+		if event.Get("version") == nil || event.Get("version").String() != "2.0" {
+			if err := event.Set("body", goja.Null()); err != nil {
+				return err
+			}
+		}
+		return event.Set("isBase64Encoded", false)
+	}
+	text := utf8.Valid(body) && isText(in.contentType(event))
+	var value string
+	if text {
+		value = string(body)
+	} else {
+		value = encodeBase64(body)
+	}
+	if err := event.Set("body", value); err != nil {
+		return err
+	}
+	return event.Set("isBase64Encoded", !text)
+}
+
+func (in *instance) contentType(event *goja.Object) string {
+	headers, _ := in.get(event, "headers").(*goja.Object)
+	if headers == nil {
+		return ""
+	}
+	for _, name := range headers.Keys() {
+		if strings.EqualFold(name, "content-type") {
+			return headers.Get(name).String()
+		}
+	}
+	return ""
+}
+
+// isText reports whether a media type's bodies go into events as text; one that is not known does when it is UTF-8.
+func isText(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	major, minor, _ := strings.Cut(media, "/")
+	switch minor {
+	case "json", "xml", "javascript", "x-www-form-urlencoded", "graphql", "yaml", "x-yaml", "x-ndjson", "sql":
+		return true
+	}
+	return major == "text" || strings.HasSuffix(minor, "+json") || strings.HasSuffix(minor, "+xml") || strings.HasSuffix(minor, "+yaml")
+}
+
+// fetchHandler calls fetch(request, env, ctx).
+func (c *call) fetchHandler(t target, meta goja.Value, hasBody bool, body []byte) (host.Event, error) {
+	in := c.in
+	event, ok := meta.(*goja.Object)
+	if !ok {
+		return host.Event{}, errors.New("a fetch handler answers HTTP events; this event is no object")
+	}
+	tools, err := in.tool("serve.js")
+	if err != nil {
+		return host.Event{}, err
+	}
+	var bodyValue goja.Value = goja.Undefined()
+	if hasBody && len(body) > 0 {
+		bodyValue = in.bytes(body)
+	}
+	call := func(name string, args ...goja.Value) (goja.Value, error) {
+		fn, _ := goja.AssertFunction(tools.Get(name))
+		return fn(goja.Undefined(), args...)
+	}
+	request, err := call("request", event, bodyValue)
+	if err != nil {
+		return host.Event{}, err
+	}
+	waitUntil := func(fc goja.FunctionCall) goja.Value {
+		if p, ok := fc.Argument(0).Export().(*goja.Promise); ok {
+			c.waiting = append(c.waiting, p)
+		}
+		return goja.Undefined()
+	}
+	extra, err := call("context", in.rt.ToValue(waitUntil))
+	if err != nil {
+		return host.Event{}, err
+	}
+	env, err := call("env", in.rt.ToValue(c.secretNames()))
+	if err != nil {
+		return host.Event{}, err
+	}
+	ret, err := t.fn(t.this, request, env, extra)
+	if err == nil {
+		ret, err = c.await(ret)
+	}
+	if err != nil {
+		return host.Event{}, err
+	}
+	if ret, err = call("respond", ret); err == nil {
+		ret, err = c.await(ret)
+	}
+	if err != nil {
+		return host.Event{}, err
+	}
+	out, err := c.result(ret)
+	if err == nil {
+		c.settleWaiting()
+	}
+	return out, err
+}
+
+// settleWaiting lets what was given to waitUntil go on, until the call's deadline. Its failures are logged only: the
+// answer is made.
+func (c *call) settleWaiting() {
+	for i := 0; i < len(c.waiting); i++ {
+		p := c.waiting[i]
+		if err := c.run(func() bool { return p.State() != goja.PromiseStatePending }); err != nil {
+			c.warn("waitUntil: " + guestError(err).Error())
+			var interrupted *goja.InterruptedError
+			c.stuck = c.stuck || errors.As(err, &interrupted)
+			return
+		}
+	}
+}
+
+// mapBody calls a mapping.
+func (c *call) mapBody(t target, meta goja.Value, body []byte) (host.Event, error) {
+	in := c.in
+	given, ok := meta.(*goja.Object)
+	if !ok {
+		return host.Event{}, errors.New("a mapping's event must be an object")
+	}
+	tools, err := in.tool("mapping.js")
+	if err != nil {
+		return host.Event{}, err
+	}
+	begin, _ := goja.AssertFunction(tools.Get("begin"))
+	finish, _ := goja.AssertFunction(tools.Get("finish"))
+	own, _ := in.get(given, "context").(*goja.Object)
+	context, err := in.context(c, own)
+	if err != nil {
+		return host.Event{}, err
+	}
+	args, err := begin(goja.Undefined(), given, in.bytes(body), context)
+	if err != nil {
+		return host.Event{}, err
+	}
+	list := args.(*goja.Object)
+	ret, err := t.fn(t.this, list.Get("0"), list.Get("1"), list.Get("2"))
+	if err == nil {
+		ret, err = c.await(ret)
+	}
+	if err == nil {
+		ret, err = finish(goja.Undefined(), ret, list.Get("1"))
+	}
+	if err != nil {
+		return host.Event{}, err
+	}
+	made := ret.(*goja.Object)
+	out := host.Event{}
+	if out.Meta, err = in.json(made.Get("meta")); err != nil {
+		return host.Event{}, err
+	}
+	raw, isBytes := bytesOf(made.Get("body"))
+	if isBytes {
+		raw = append([]byte(nil), raw...)
+	} else {
+		raw = []byte(made.Get("body").String())
+	}
+	out.Body = newBody(raw)
+	return out, nil
+}

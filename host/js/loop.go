@@ -1,0 +1,194 @@
+package js
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/dop251/goja"
+)
+
+// A timer is one setTimeout or setInterval.
+type timer struct {
+	id    int64
+	at    time.Time
+	every time.Duration // 0 runs it once
+	fn    goja.Callable
+	args  []goja.Value
+	index int // in the heap; -1 when it is not there
+}
+
+// timers is a heap, soonest first; of those at the same time, the one that was set first.
+type timers []*timer
+
+func (t timers) Len() int { return len(t) }
+func (t timers) Less(i, j int) bool {
+	return t[i].at.Before(t[j].at) || t[i].at.Equal(t[j].at) && t[i].id < t[j].id
+}
+func (t timers) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].index, t[j].index = i, j
+}
+func (t *timers) Push(x any) {
+	tm := x.(*timer)
+	tm.index = len(*t)
+	*t = append(*t, tm)
+}
+func (t *timers) Pop() any {
+	old := *t
+	tm := old[len(old)-1]
+	tm.index = -1
+	*t = old[:len(old)-1]
+	return tm
+}
+
+// A loop is the event loop of one call: timers, and work that goroutines do for the script. All but post runs on the
+// call's own goroutine.
+type loop struct {
+	heap    timers
+	byID    map[int64]*timer
+	lastID  int64
+	pending int // tasks that a goroutine will post
+
+	workers sync.WaitGroup
+	mu      sync.Mutex
+	posted  []func() error
+	wake    chan struct{} // holds one token when something was posted; made with the first worker
+}
+
+// begin starts work beside the script. The function that work returns runs on the script's goroutine.
+func (l *loop) begin(work func() func() error) {
+	if l.wake == nil {
+		l.wake = make(chan struct{}, 1)
+	}
+	l.pending++
+	l.workers.Go(func() {
+		done := work()
+		l.mu.Lock()
+		l.posted = append(l.posted, done)
+		l.mu.Unlock()
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	})
+}
+
+func (l *loop) addTimer(tm *timer) int64 {
+	l.lastID++
+	tm.id = l.lastID
+	if l.byID == nil {
+		l.byID = map[int64]*timer{}
+	}
+	l.byID[tm.id] = tm
+	heap.Push(&l.heap, tm)
+	return tm.id
+}
+
+func (l *loop) clearTimer(id int64) {
+	if tm := l.byID[id]; tm != nil {
+		delete(l.byID, id)
+		if tm.index >= 0 {
+			heap.Remove(&l.heap, tm.index)
+		}
+	}
+}
+
+// run turns the loop until done, the end of the call, or an error that nobody caught. errStuck says that
+// nothing is left to wait for.
+func (c *call) run(done func() bool) error {
+	l := &c.loop
+	for !done() {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		if ran, err := l.runPosted(); ran || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if len(l.heap) == 0 {
+			if l.pending == 0 {
+				return errStuck
+			}
+			if err := c.wait(-1); err != nil {
+				return err
+			}
+			continue
+		}
+		next := l.heap[0]
+		if delay := next.at.Sub(c.fx.Now()); delay > 0 {
+			if err := c.wait(delay); err != nil {
+				return err
+			}
+			if l.hasPosted() {
+				continue
+			}
+		}
+		if err := c.fire(next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *call) fire(tm *timer) error {
+	heap.Remove(&c.loop.heap, tm.index)
+	if tm.every > 0 {
+		tm.at = c.fx.Now().Add(tm.every)
+		heap.Push(&c.loop.heap, tm)
+	} else {
+		delete(c.loop.byID, tm.id)
+	}
+	_, err := tm.fn(goja.Undefined(), tm.args...)
+	return err
+}
+
+// wait lets time pass, d or, when it is negative, as much as it takes, until something is posted.
+func (c *call) wait(d time.Duration) error {
+	start := time.Now()
+	defer func() { c.hostTime += time.Since(start) }()
+	if c.loop.pending == 0 {
+		return c.fx.Sleep(c.ctx, d)
+	}
+	ctx, stop := context.WithCancel(c.ctx)
+	defer stop()
+	var slept chan error
+	if d >= 0 {
+		slept = make(chan error, 1)
+		c.loop.workers.Go(func() { slept <- c.fx.Sleep(ctx, d) })
+	}
+	select {
+	case <-c.loop.wake:
+		return nil
+	case err := <-slept:
+		return err
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
+}
+
+func (l *loop) hasPosted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.posted) > 0
+}
+
+func (l *loop) runPosted() (bool, error) {
+	if l.pending == 0 {
+		return false, nil
+	}
+	l.mu.Lock()
+	tasks := l.posted
+	l.posted = nil
+	l.mu.Unlock()
+	for _, task := range tasks {
+		l.pending--
+		if err := task(); err != nil {
+			return true, err
+		}
+	}
+	return len(tasks) > 0, nil
+}

@@ -1,0 +1,254 @@
+package js
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/dop251/goja"
+
+	"github.com/postern/postern/host"
+)
+
+// A Plugin is a script with a configuration, and the instances that serve it.
+type Plugin struct {
+	module *Module
+	cfg    host.PluginConfig
+	slots  chan struct{} // one token for each call that may run
+
+	mu     sync.Mutex
+	idle   []*instance // the one used last is at the end
+	closed bool
+	calls  sync.WaitGroup
+}
+
+var _ host.Plugin = (*Plugin)(nil)
+
+// Open makes a plugin, and one instance, so that a script which cannot start in this environment is refused
+// now. Pooled isolation keeps the instance; any other isolation means a fresh one for each call.
+func (m *Module) Open(ctx context.Context, cfg host.PluginConfig) (host.Plugin, error) {
+	if pos := cfg.Limits.Memory.Pos; !pos.IsZero() {
+		return nil, &host.Error{Op: "open " + cfg.Name, Kind: host.Invalid, Pos: pos,
+			Err: errors.New("the memory of a script cannot be limited; remove memory, or write the plugin for wasm")}
+	}
+	n := cfg.Limits.Concurrency.Value
+	if n <= 0 {
+		n = host.DefaultConcurrency
+	}
+	p := &Plugin{module: m, cfg: cfg, slots: make(chan struct{}, n)}
+	c, end := p.loadCall(ctx)
+	defer end()
+	in, err := c.load()
+	if err != nil {
+		return nil, invalidLoad(m.name, err)
+	}
+	if cfg.Isolation == host.IsolationPooled {
+		in.call = nil
+		p.idle = append(p.idle, in)
+	}
+	return p, nil
+}
+
+// A call is one call's state.
+type call struct {
+	ctx      context.Context
+	fx       host.Effects
+	plugin   *Plugin
+	in       *instance
+	loop     loop
+	timeout  time.Duration
+	deadline time.Time // by the effects' clock
+	start    time.Time
+	loading  bool
+	stuck    bool  // the instance may not serve again
+	envRead  *bool // set when the script looks at its environment; nil when that does not matter
+	lines    int   // logged
+	hostTime time.Duration
+	unseen   []*goja.Promise // rejected, and nobody handled it
+	waiting  []*goja.Promise // given to waitUntil
+	open     map[io.Closer]struct{}
+}
+
+// loadCall is a call that only loads, on behalf of nobody.
+func (p *Plugin) loadCall(ctx context.Context) (*call, func()) {
+	c, end := p.newCall(ctx, &loadEffects{logger: p.module.runtime.logger, plugin: p.cfg.Name}, loadDeadline)
+	c.loading = true
+	return c, end
+}
+
+func (p *Plugin) newCall(parent context.Context, fx host.Effects, timeout time.Duration) (*call, func()) {
+	ctx, cancel := context.WithTimeoutCause(parent, timeout, errDeadline)
+	now := fx.Now()
+	c := &call{ctx: ctx, fx: fx, plugin: p, timeout: timeout, start: now, deadline: now.Add(timeout)}
+	if d, ok := parent.Deadline(); ok {
+		if left := time.Until(d); left < timeout {
+			c.deadline = now.Add(left)
+		}
+	}
+	return c, func() {
+		cancel()
+		c.loop.workers.Wait()
+		for body := range c.open {
+			_ = body.Close()
+		}
+	}
+}
+
+// guard interrupts the instance when the call's context ends. The function that it returns ends that.
+func (c *call) guard(in *instance) (stop func()) {
+	off := context.AfterFunc(c.ctx, func() { in.rt.Interrupt(context.Cause(c.ctx)) })
+	return func() {
+		if !off() {
+			c.stuck = true
+		}
+	}
+}
+
+// Call runs one entry of the script. What a promise or a waitUntil leaves undone when the answer is there, is dropped.
+func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error) {
+	arrived := time.Now()
+	if err := p.enter(ctx); err != nil {
+		return host.Event{}, err
+	}
+	defer p.leave()
+	timeout := p.cfg.Limits.Timeout.Value
+	if timeout <= 0 {
+		timeout = host.DefaultPluginTimeout
+	}
+	c, end := p.newCall(ctx, fx, timeout)
+	stats := host.CallStats{Waited: time.Since(arrived)}
+	out, err := c.serve(entry, in, &stats)
+	end()
+	if c.in != nil && !c.stuck {
+		p.giveBack(c.in)
+	}
+	stats.HostTime = c.hostTime
+	out.Stats = stats
+	return out, err
+}
+
+func (c *call) serve(entry string, ev host.Event, stats *host.CallStats) (out host.Event, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.stuck = true
+			out, err = host.Event{}, c.failed(fmt.Errorf("goja failed: %v", r))
+		}
+	}()
+	if c.in = c.plugin.take(); c.in == nil {
+		stats.Cold = true
+		if _, err := c.load(); err != nil {
+			c.in = nil
+			return out, err
+		}
+	}
+	c.in.call = c
+	stop := c.guard(c.in)
+	out, err = c.invoke(entry, ev)
+	stop()
+	if err != nil {
+		var interrupted *goja.InterruptedError
+		var overflow *goja.StackOverflowError
+		c.stuck = c.stuck || errors.As(err, &interrupted) || errors.As(err, &overflow)
+		return host.Event{}, c.failed(err)
+	}
+	c.reportUnseen()
+	size := int64(len(out.Meta))
+	if b, ok := out.Body.(*resultBody); ok {
+		size += int64(b.Len())
+	}
+	if limit := c.plugin.cfg.Limits.MaxResult; size > max(limit.Value, 0) && limit.Value > 0 {
+		return host.Event{}, &host.Error{Op: "call " + c.plugin.cfg.Name, Kind: host.TooLarge, Pos: limit.Pos,
+			Err: fmt.Errorf("the result has %d bytes, more than %d (%s)", size, limit.Value, limit.Origin())}
+	}
+	return out, nil
+}
+
+// A resultBody is bytes that belong to no instance any more.
+type resultBody struct{ bytes.Reader }
+
+// Close frees nothing.
+func (*resultBody) Close() error { return nil }
+
+func newBody(b []byte) *resultBody {
+	r := &resultBody{}
+	r.Reset(b)
+	return r
+}
+
+func (p *Plugin) enter(ctx context.Context) error {
+	op := "call " + p.cfg.Name
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return &host.Error{Op: op, Kind: host.Unavailable, Err: errors.New("the plugin is closed")}
+	}
+	p.calls.Add(1)
+	p.mu.Unlock()
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		p.calls.Done()
+		limit := p.cfg.Limits.Concurrency
+		return &host.Error{Op: op, Kind: host.Unavailable, Pos: limit.Pos,
+			Err: fmt.Errorf("all %d instances were busy (%s): %w", cap(p.slots), limit.Origin(), context.Cause(ctx))}
+	}
+}
+
+func (p *Plugin) leave() {
+	<-p.slots
+	p.calls.Done()
+}
+
+func (p *Plugin) take() *instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	in := p.idle[n-1]
+	p.idle[n-1] = nil
+	p.idle = p.idle[:n-1]
+	return in
+}
+
+func (p *Plugin) giveBack(in *instance) {
+	if p.cfg.Isolation != host.IsolationPooled {
+		return
+	}
+	in.call = nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.idle = append(p.idle, in)
+	}
+}
+
+// Close refuses new calls, waits for those that run until ctx ends, and lets the instances go.
+func (p *Plugin) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.idle = nil
+	p.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		p.calls.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return &host.Error{Op: "close " + p.cfg.Name, Kind: host.Timeout, Err: fmt.Errorf("calls are still running: %w", context.Cause(ctx))}
+	}
+}

@@ -1,0 +1,47 @@
+package js
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dlclark/regexp2/v2"
+
+	"github.com/postern/postern/host"
+)
+
+const (
+	maxStack     = 4000                   // frames; one of goja's costs up to some kilobytes of Go's stack
+	regexpLimit  = 100 * time.Millisecond // for one match that backtracks
+	loadDeadline = 5 * time.Second        // for the code outside of functions, when nobody called yet
+)
+
+// Options set a Runtime up.
+type Options struct {
+	Logger *slog.Logger // takes what scripts log while they are loaded; nil discards it
+}
+
+// A Runtime compiles scripts. It holds what all of them share: the web API, compiled once.
+type Runtime struct {
+	logger   *slog.Logger
+	preludes map[string]*prelude
+}
+
+var _ host.Runtime = (*Runtime)(nil)
+
+// goja gives no way to bound one regular expression: this variable of the library below it is the only one. It is
+// read when an expression is compiled, so it is set before the first, once for the process.
+var boundRegexps = sync.OnceFunc(func() { regexp2.DefaultMatchTimeout = regexpLimit })
+
+// New makes a Runtime.
+func New(o Options) *Runtime {
+	boundRegexps()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Runtime{logger: o.Logger, preludes: compilePreludes()}
+}
+
+// Close frees nothing: a Runtime holds memory alone.
+func (r *Runtime) Close(context.Context) error { return nil }

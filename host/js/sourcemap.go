@@ -1,0 +1,163 @@
+package js
+
+import (
+	"encoding/json"
+	"errors"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/dop251/goja/file"
+	"github.com/go-sourcemap/sourcemap"
+
+	"github.com/postern/postern/host"
+)
+
+// ours marks the names of programs that are not the user's: the web API, and what esbuild adds to a bundle.
+const (
+	ours       = "postern:"
+	bundleName = ours + "bundle"
+)
+
+const vlq = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+// readSourceMap reads a source map and moves all its columns by one. goja hands its columns, which count from 1, to a
+// library in which they count from 0, and prints the answer as it is; with a map that counts from 1 on both
+// sides, that is right, and error.stack has the user's own positions wherever a script looks at it.
+func readSourceMap(text []byte) (*sourcemap.Consumer, error) {
+	var m map[string]json.RawMessage
+	var mappings string
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(m["mappings"], &mappings); err != nil {
+		return nil, err
+	}
+	lines := strings.Split(mappings, ";")
+	sourceMoved := false
+	for i, line := range lines {
+		if line == "" {
+			continue
+		}
+		segments := strings.Split(line, ",")
+		for j := range segments {
+			if j > 0 && sourceMoved {
+				break // all other numbers are differences to the one before
+			}
+			fields, err := decodeVLQ(segments[j])
+			if err != nil {
+				return nil, err
+			}
+			if j == 0 {
+				fields[0]++
+			}
+			if len(fields) >= 4 && !sourceMoved {
+				fields[3]++
+				sourceMoved = true
+			}
+			segments[j] = encodeVLQ(fields)
+		}
+		lines[i] = strings.Join(segments, ",")
+	}
+	m["mappings"], _ = json.Marshal(strings.Join(lines, ";"))
+	moved, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	return sourcemap.Parse("", moved)
+}
+
+var errVLQ = errors.New("malformed mappings in the source map")
+
+func decodeVLQ(s string) ([]int, error) {
+	var fields []int
+	value, shift := 0, 0
+	for i := range len(s) {
+		digit := strings.IndexByte(vlq, s[i])
+		if digit < 0 || shift > 30 {
+			return nil, errVLQ
+		}
+		value |= digit & 31 << shift
+		if shift += 5; digit&32 != 0 {
+			continue
+		}
+		if n := value >> 1; value&1 != 0 {
+			fields = append(fields, -n)
+		} else {
+			fields = append(fields, n)
+		}
+		value, shift = 0, 0
+	}
+	if shift != 0 || len(fields) == 0 {
+		return nil, errVLQ
+	}
+	return fields, nil
+}
+
+func encodeVLQ(fields []int) string {
+	var out []byte
+	for _, n := range fields {
+		v := n << 1
+		if n < 0 {
+			v = -n<<1 | 1
+		}
+		for v > 31 {
+			out = append(out, vlq[v&31|32])
+			v >>= 5
+		}
+		out = append(out, vlq[v])
+	}
+	return string(out)
+}
+
+// position makes a host.Position of goja's.
+func position(p file.Position) host.Position {
+	return host.Position{File: fileName(p.Filename), Line: p.Line, Column: p.Column}
+}
+
+// fileName undoes the escaping that goja applies to names from source maps.
+func fileName(name string) string {
+	if plain, err := url.PathUnescape(name); err == nil {
+		name = plain
+	}
+	return strings.TrimPrefix(name, "./")
+}
+
+// A frame of goja's stacks: "\tat name (file:line:column(pc))", or without the name.
+var frame = regexp.MustCompile(`^\s*at (?:(.*) \()?([^()]*|<eval>):(\d+):(\d+)\(\d+\)\)?$`)
+
+const maxFrames = 20
+
+// userStack rewrites a stack of goja's as people know it, without the frames that are ours, and returns the place of
+// the topmost frame; one in the user's own files goes before one in a package.
+func userStack(stack string) (string, host.Position) {
+	var out []string
+	var top, own host.Position
+	for line := range strings.Lines(stack) {
+		m := frame.FindStringSubmatch(strings.TrimRight(line, "\n"))
+		if m == nil || strings.HasPrefix(m[2], ours) {
+			continue
+		}
+		n, _ := strconv.Atoi(m[3])
+		column, _ := strconv.Atoi(m[4])
+		pos := host.Position{File: fileName(m[2]), Line: n, Column: column}
+		if top.IsZero() {
+			top = pos
+		}
+		if own.IsZero() && !strings.Contains(pos.File, "node_modules/") && pos.File != "<eval>" {
+			own = pos
+		}
+		if len(out) < maxFrames {
+			name := m[1]
+			if name == "" {
+				name = "<anonymous>"
+			}
+			out = append(out, "    at "+name+" ("+pos.String()+")")
+		}
+	}
+	if !own.IsZero() {
+		top = own
+	}
+	return strings.Join(out, "\n"), top
+}

@@ -1,0 +1,464 @@
+package js
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// A webURL is a URL as browsers have it (url.spec.whatwg.org, section 4). net/url follows RFC 3986, which
+// differs in what matters for security: backslashes, white space, dots that are escaped, numbers as hosts.
+type webURL struct {
+	scheme             string // without the colon
+	username, password string
+	host               *string // nil when there is none
+	port               string
+	path               []string
+	opaque             *string // the path of a URL like mailto:, instead of path
+	query, fragment    *string
+}
+
+var errURL = errors.New("invalid URL")
+
+func special(scheme string) bool {
+	_, ok := defaultPort(scheme)
+	return ok
+}
+
+func defaultPort(scheme string) (string, bool) {
+	switch scheme {
+	case "http", "ws":
+		return "80", true
+	case "https", "wss":
+		return "443", true
+	case "ftp":
+		return "21", true
+	case "file":
+		return "", true
+	}
+	return "", false
+}
+
+// parseWebURL parses text, against base if it is relative and base is not nil.
+func parseWebURL(text string, base *webURL) (*webURL, error) {
+	text = strings.TrimFunc(text, func(r rune) bool { return r <= ' ' })
+	text = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(text)
+	u := &webURL{}
+	if text, fragment, ok := cut(text, '#'); ok {
+		f := percentEncode(fragment, inFragment)
+		u.fragment = &f
+		return u, u.parse(text, base)
+	}
+	return u, u.parse(text, base)
+}
+
+func cut(s string, c byte) (before, after string, found bool) {
+	return strings.Cut(s, string(rune(c)))
+}
+
+func (u *webURL) parse(text string, base *webURL) error {
+	scheme, rest, ok := splitScheme(text)
+	if !ok {
+		return u.relative(text, base)
+	}
+	u.scheme = scheme
+	if special(scheme) {
+		if base != nil && base.scheme == scheme && !hasSlashes(rest, 1) && scheme != "file" {
+			return u.relative(rest, base)
+		}
+		if scheme == "file" {
+			return u.file(rest, base)
+		}
+		return u.authority(strings.TrimLeft(rest, `/\`))
+	}
+	if after, ok := strings.CutPrefix(rest, "//"); ok {
+		return u.authority(after)
+	}
+	if strings.HasPrefix(rest, "/") {
+		return u.pathAndQuery(rest)
+	}
+	path, query, hasQuery := cut(rest, '?')
+	opaque := percentEncode(path, inOpaque)
+	u.opaque = &opaque
+	u.setQuery(query, hasQuery)
+	return nil
+}
+
+func splitScheme(text string) (scheme, rest string, ok bool) {
+	for i, c := range []byte(text) {
+		switch {
+		case 'a' <= c|0x20 && c|0x20 <= 'z':
+		case i > 0 && ('0' <= c && c <= '9' || c == '+' || c == '-' || c == '.'):
+		case i > 0 && c == ':':
+			return strings.ToLower(text[:i]), text[i+1:], true
+		default:
+			return "", "", false
+		}
+	}
+	return "", "", false
+}
+
+func hasSlashes(s string, n int) bool {
+	if len(s) < n {
+		return false
+	}
+	for i := range n {
+		if s[i] != '/' && s[i] != '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// relative resolves text against base.
+func (u *webURL) relative(text string, base *webURL) error {
+	if base == nil {
+		return errURL
+	}
+	u.scheme = base.scheme
+	if base.opaque != nil {
+		if text != "" || u.fragment == nil {
+			return errURL
+		}
+		fragment := u.fragment
+		*u = *base
+		u.fragment = fragment
+		return nil
+	}
+	if u.scheme == "file" {
+		return u.file(text, base)
+	}
+	slash := func(i int) bool { return len(text) > i && (text[i] == '/' || text[i] == '\\' && special(u.scheme)) }
+	if slash(0) && slash(1) {
+		rest := text[2:]
+		if special(u.scheme) {
+			rest = strings.TrimLeft(rest, `/\`)
+		}
+		return u.authority(rest)
+	}
+	u.username, u.password, u.host, u.port = base.username, base.password, base.host, base.port
+	return u.relativePath(text, base, slash(0))
+}
+
+func (u *webURL) relativePath(text string, base *webURL, absolute bool) error {
+	path, query, hasQuery := cut(text, '?')
+	switch {
+	case absolute:
+	case path == "":
+		u.path = slices.Clone(base.path)
+		if !hasQuery {
+			u.query = base.query
+			return nil
+		}
+	default:
+		if n := len(base.path); n > 0 {
+			u.path = slices.Clone(base.path[:n-1])
+		}
+	}
+	if path != "" {
+		if absolute {
+			path = path[1:]
+		}
+		u.addPath(path)
+	}
+	u.setQuery(query, hasQuery)
+	return nil
+}
+
+func (u *webURL) file(rest string, base *webURL) error {
+	empty := ""
+	u.host = &empty
+	switch {
+	case hasSlashes(rest, 2):
+		rest = rest[2:]
+		end := strings.IndexAny(rest, `/\?`)
+		if end < 0 {
+			end = len(rest)
+		}
+		host, err := parseHost(rest[:end], true)
+		if err != nil {
+			return err
+		}
+		if host != "localhost" {
+			u.host = &host
+		}
+		return u.pathAndQuery(rest[end:])
+	case base != nil && base.scheme == "file":
+		u.host = base.host
+		return u.relativePath(rest, base, hasSlashes(rest, 1))
+	}
+	return u.pathAndQuery(rest)
+}
+
+// authority parses [user[:password]@]host[:port], and what follows.
+func (u *webURL) authority(rest string) error {
+	stop := "/?"
+	if special(u.scheme) {
+		stop = `/\?`
+	}
+	end := strings.IndexAny(rest, stop)
+	if end < 0 {
+		end = len(rest)
+	}
+	auth, after := rest[:end], rest[end:]
+	if at := strings.LastIndexByte(auth, '@'); at >= 0 {
+		user, password, _ := cut(auth[:at], ':')
+		u.username, u.password = percentEncode(user, inUserinfo), percentEncode(password, inUserinfo)
+		if auth = auth[at+1:]; auth == "" {
+			return errURL
+		}
+	}
+	if err := u.setHostPort(auth); err != nil {
+		return err
+	}
+	return u.pathAndQuery(after)
+}
+
+func (u *webURL) setHostPort(text string) error {
+	host, port := text, ""
+	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') {
+		host, port = text[:i], text[i+1:]
+	}
+	if host == "" && (special(u.scheme) || port != "" || u.username != "" || u.password != "") {
+		return errURL
+	}
+	parsed, err := parseHost(host, special(u.scheme))
+	if err != nil {
+		return err
+	}
+	u.host = &parsed
+	return u.setPort(port)
+}
+
+func (u *webURL) setPort(port string) error {
+	if port == "" {
+		u.port = ""
+		return nil
+	}
+	if strings.Trim(port, "0123456789") != "" {
+		return errURL
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return errURL
+	}
+	u.port = strconv.FormatUint(n, 10)
+	if standard, _ := defaultPort(u.scheme); u.port == standard {
+		u.port = ""
+	}
+	return nil
+}
+
+func (u *webURL) pathAndQuery(rest string) error {
+	path, query, hasQuery := cut(rest, '?')
+	if path != "" {
+		if path[0] == '/' || path[0] == '\\' && special(u.scheme) {
+			path = path[1:]
+		}
+		u.addPath(path)
+	} else if special(u.scheme) {
+		u.path = []string{""}
+	}
+	u.setQuery(query, hasQuery)
+	return nil
+}
+
+func (u *webURL) setQuery(query string, has bool) {
+	u.query = nil
+	if !has {
+		return
+	}
+	set := inQuery
+	if special(u.scheme) {
+		set = inSpecialQuery
+	}
+	q := percentEncode(query, set)
+	u.query = &q
+}
+
+// addPath appends segments; dots, also escaped, are resolved as they come.
+func (u *webURL) addPath(path string) {
+	if special(u.scheme) {
+		path = strings.ReplaceAll(path, `\`, "/")
+	}
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		last := i == len(segments)-1
+		switch strings.ReplaceAll(strings.ToLower(segment), "%2e", ".") {
+		case "..":
+			if n := len(u.path); n > 0 {
+				u.path = u.path[:n-1]
+			}
+			if last {
+				u.path = append(u.path, "")
+			}
+		case ".":
+			if last {
+				u.path = append(u.path, "")
+			}
+		default:
+			u.path = append(u.path, percentEncode(segment, inPath))
+		}
+	}
+}
+
+// parseHost parses a domain, an IPv4 address in any of the ways that browsers read, or an IPv6 address in brackets.
+func parseHost(text string, isSpecial bool) (string, error) {
+	if strings.HasPrefix(text, "[") {
+		inside, ok := strings.CutSuffix(text[1:], "]")
+		addr, err := netip.ParseAddr(inside)
+		if !ok || err != nil || !addr.Is6() || addr.Zone() != "" {
+			return "", errURL
+		}
+		if addr.Is4In6() {
+			b := addr.As16()
+			return "[::ffff:" + strconv.FormatUint(uint64(b[12])<<8|uint64(b[13]), 16) + ":" + strconv.FormatUint(uint64(b[14])<<8|uint64(b[15]), 16) + "]", nil
+		}
+		return "[" + addr.String() + "]", nil
+	}
+	if !isSpecial {
+		if strings.ContainsAny(text, "\x00\t\n\r #/:<>?@[\\]^|") {
+			return "", errURL
+		}
+		return percentEncode(text, inOpaque), nil
+	}
+	domain := percentDecode(text)
+	if !utf8.ValidString(domain) {
+		return "", errURL
+	}
+	ascii, err := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false)).ToASCII(domain)
+	if err != nil || ascii == "" && text != "" || strings.ContainsFunc(ascii, forbiddenInDomain) {
+		return "", errURL
+	}
+	return parseIPv4(ascii)
+}
+
+func forbiddenInDomain(r rune) bool {
+	return r <= ' ' || r == 0x7f || strings.ContainsRune("#/:<>?@[\\]^|%", r)
+}
+
+// parseIPv4 returns host as it is unless its last label is a number.
+func parseIPv4(host string) (string, error) {
+	parts := strings.Split(host, ".")
+	if len(parts) > 1 && parts[len(parts)-1] == "" {
+		parts = parts[:len(parts)-1]
+	}
+	last := parts[len(parts)-1]
+	if _, err := ipv4Number(last); err != nil && (last == "" || strings.Trim(last, "0123456789") != "") {
+		return host, nil
+	}
+	if len(parts) > 4 {
+		return "", errURL
+	}
+	var addr uint64
+	for i, part := range parts {
+		n, err := ipv4Number(part)
+		if err != nil {
+			return "", errURL
+		}
+		if i < len(parts)-1 {
+			if n > 255 {
+				return "", errURL
+			}
+			addr |= n << (8 * (3 - i))
+			continue
+		}
+		if n >= 1<<(8*(5-len(parts))) {
+			return "", errURL
+		}
+		addr |= n
+	}
+	return netip.AddrFrom4([4]byte{byte(addr >> 24), byte(addr >> 16), byte(addr >> 8), byte(addr)}).String(), nil
+}
+
+func ipv4Number(s string) (uint64, error) {
+	lower := strings.ToLower(s)
+	switch {
+	case s == "":
+		return 0, errURL
+	case lower == "0x":
+		return 0, nil
+	case strings.HasPrefix(lower, "0x"):
+		return strconv.ParseUint(lower[2:], 16, 33)
+	case len(s) > 1 && s[0] == '0':
+		return strconv.ParseUint(s[1:], 8, 33)
+	}
+	return strconv.ParseUint(s, 10, 33)
+}
+
+func (u *webURL) pathname() string {
+	if u.opaque != nil {
+		return *u.opaque
+	}
+	var b strings.Builder
+	for _, s := range u.path {
+		b.WriteString("/" + s)
+	}
+	return b.String()
+}
+
+func (u *webURL) hostname() string {
+	if u.host == nil {
+		return ""
+	}
+	return *u.host
+}
+
+func (u *webURL) hostport() string {
+	if u.port == "" {
+		return u.hostname()
+	}
+	return u.hostname() + ":" + u.port
+}
+
+func (u *webURL) search() string {
+	if u.query == nil || *u.query == "" {
+		return ""
+	}
+	return "?" + *u.query
+}
+
+func (u *webURL) hash() string {
+	if u.fragment == nil || *u.fragment == "" {
+		return ""
+	}
+	return "#" + *u.fragment
+}
+
+func (u *webURL) origin() string {
+	if special(u.scheme) && u.scheme != "file" {
+		return u.scheme + "://" + u.hostport()
+	}
+	return "null"
+}
+
+func (u *webURL) href() string {
+	var b strings.Builder
+	b.WriteString(u.scheme + ":")
+	if u.host != nil {
+		b.WriteString("//")
+		if u.username != "" || u.password != "" {
+			b.WriteString(u.username)
+			if u.password != "" {
+				b.WriteString(":" + u.password)
+			}
+			b.WriteString("@")
+		}
+		b.WriteString(u.hostport())
+	} else if u.opaque == nil && len(u.path) > 1 && u.path[0] == "" {
+		b.WriteString("/.") // or the path would read as a host
+	}
+	b.WriteString(u.pathname())
+	if u.query != nil {
+		b.WriteString("?" + *u.query)
+	}
+	if u.fragment != nil {
+		b.WriteString("#" + *u.fragment)
+	}
+	return b.String()
+}

@@ -1,0 +1,212 @@
+package js
+
+import (
+	"strings"
+
+	"github.com/dop251/goja"
+)
+
+// The percent-encode sets of url.spec.whatwg.org, section 1.3: what is escaped beside controls and non-ASCII.
+const (
+	inOpaque       = ""
+	inFragment     = " \"<>`"
+	inQuery        = " \"#<>"
+	inSpecialQuery = inQuery + "'"
+	inPath         = inQuery + "?^`{}"
+	inUserinfo     = inPath + "/:;=@[\\]|"
+)
+
+const upperHex = "0123456789ABCDEF"
+
+func percentEncode(s, set string) string {
+	clean := true
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(set, c) >= 0 {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(set, c) >= 0 {
+			b.Write([]byte{'%', upperHex[c>>4], upperHex[c&15]})
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func percentDecode(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if high, low := unhex(s[i+1]), unhex(s[i+2]); high >= 0 && low >= 0 {
+				b.WriteByte(byte(high<<4 | low))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return int(c|0x20-'a') + 10
+	}
+	return -1
+}
+
+// record is what the prelude keeps of a URL.
+func (in *instance) record(u *webURL) goja.Value {
+	return in.rt.NewArray(u.href(), u.scheme+":", u.username, u.password, u.hostport(), u.hostname(), u.port, u.pathname(),
+		u.search(), u.hash(), u.origin())
+}
+
+// parseURL(text, base) is a record, null when the URL is invalid.
+func (in *instance) parseURL(fc goja.FunctionCall) goja.Value {
+	var base *webURL
+	if b := fc.Argument(1); !goja.IsUndefined(b) {
+		var err error
+		if base, err = parseWebURL(b.String(), nil); err != nil {
+			return goja.Null()
+		}
+	}
+	u, err := parseWebURL(fc.Argument(0).String(), base)
+	if err != nil {
+		return goja.Null()
+	}
+	return in.record(u)
+}
+
+// setURL(href, name, value) is the record after one part was set; null when the value does not fit.
+func (in *instance) setURL(fc goja.FunctionCall) goja.Value {
+	u, err := parseWebURL(fc.Argument(0).String(), nil)
+	if err != nil || !u.set(fc.Argument(1).String(), fc.Argument(2).String()) {
+		return goja.Null()
+	}
+	return in.record(u)
+}
+
+// set sets one part (url.spec.whatwg.org, section 6.1) and reports whether it could.
+func (u *webURL) set(name, value string) bool {
+	hasHost := u.host != nil && *u.host != "" && u.scheme != "file"
+	switch name {
+	case "protocol":
+		scheme, _, ok := splitScheme(strings.TrimSuffix(value, ":") + ":")
+		if !ok || special(scheme) != special(u.scheme) || scheme == "file" || u.scheme == "file" {
+			return false
+		}
+		u.scheme = scheme
+		return u.setPort(u.port) == nil
+	case "username", "password":
+		if !hasHost {
+			return false
+		}
+		if name == "username" {
+			u.username = percentEncode(value, inUserinfo)
+		} else {
+			u.password = percentEncode(value, inUserinfo)
+		}
+		return true
+	case "host", "hostname":
+		if u.opaque != nil || strings.ContainsAny(value, `/?#@`) {
+			return false
+		}
+		copied := *u
+		if name == "hostname" || !strings.Contains(value[strings.LastIndexByte(value, ']')+1:], ":") {
+			host, err := parseHost(value, special(u.scheme))
+			if err != nil || host == "" && special(u.scheme) {
+				return false
+			}
+			u.host = &host
+			return true
+		}
+		if copied.setHostPort(value) != nil {
+			return false
+		}
+		*u = copied
+		return true
+	case "port":
+		return hasHost && u.setPort(value) == nil
+	case "pathname":
+		if u.opaque != nil {
+			return false
+		}
+		u.path = nil
+		if value != "" && (value[0] == '/' || value[0] == '\\' && special(u.scheme)) {
+			value = value[1:]
+		}
+		u.addPath(value)
+		return true
+	case "search":
+		value = strings.TrimPrefix(value, "?")
+		u.setQuery(value, value != "")
+		return true
+	case "hash":
+		u.fragment = nil
+		if value = strings.TrimPrefix(value, "#"); value != "" {
+			f := percentEncode(value, inFragment)
+			u.fragment = &f
+		}
+		return true
+	}
+	return false
+}
+
+// decodeForm(text) is the pairs of application/x-www-form-urlencoded (url.spec.whatwg.org, section 5.1).
+func (in *instance) decodeForm(fc goja.FunctionCall) goja.Value {
+	pairs := in.rt.NewArray()
+	push, _ := goja.AssertFunction(pairs.Get("push"))
+	for part := range strings.SplitSeq(fc.Argument(0).String(), "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(strings.ReplaceAll(part, "+", " "), "=")
+		pair := in.rt.NewArray(repairUTF8([]byte(percentDecode(name))), repairUTF8([]byte(percentDecode(value))))
+		if _, err := push(pairs, pair); err != nil {
+			panic(err)
+		}
+	}
+	return pairs
+}
+
+// encodeForm(pairs) is the text (url.spec.whatwg.org, section 5.2).
+func (in *instance) encodeForm(fc goja.FunctionCall) goja.Value {
+	var b strings.Builder
+	in.rt.ForOf(fc.Argument(0), func(pair goja.Value) bool {
+		if b.Len() > 0 {
+			b.WriteByte('&')
+		}
+		obj := pair.ToObject(in.rt)
+		formEscape(&b, obj.Get("0").String())
+		b.WriteByte('=')
+		formEscape(&b, obj.Get("1").String())
+		return true
+	})
+	return in.rt.ToValue(b.String())
+}
+
+func formEscape(b *strings.Builder, s string) {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == ' ':
+			b.WriteByte('+')
+		case '0' <= c && c <= '9', 'a' <= c|0x20 && c|0x20 <= 'z', strings.IndexByte("*-._", c) >= 0:
+			b.WriteByte(c)
+		default:
+			b.Write([]byte{'%', upperHex[c>>4], upperHex[c&15]})
+		}
+	}
+}
