@@ -4,7 +4,7 @@ package sdk
 import "embed"
 
 // Sources has a folder for each language, which is laid out as it is in the repository: "go" is the package
-// github.com/postern/postern/sdk/go. Its tests are left out.
+// github.com/postern/postern/sdk/go.
 //
 //go:embed go/*.go go/README.md
 var Sources embed.FS

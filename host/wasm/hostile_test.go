@@ -120,9 +120,12 @@ func TestRefused(t *testing.T) {
 
 func TestTrapInMidStream(t *testing.T) {
 	_, p := openGuest(t, "hostile")
-	meta, body, err := ask(p, host.EntryHandle, `"T"`, nil, &effects{})
-	if meta != `{"ok":true}` || body != "going down" || !errors.Is(err, host.Internal) {
-		t.Errorf("got %s %q, %v", meta, body, err)
+	for range 20 {
+		// Call may learn of the trap before it has handed out anything, and then hands out nothing.
+		meta, body, err := ask(p, host.EntryHandle, `"T"`, nil, &effects{})
+		if meta != "" && (meta != `{"ok":true}` || body != "going down") || !errors.Is(err, host.Internal) {
+			t.Errorf("got %s %q, %v", meta, body, err)
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ type policyDecision struct {
 func Authorize(decide func(ev *AuthorizerEvent) (*Decision, error)) int32 {
 	return run(func() error {
 		ev := &AuthorizerEvent{Raw: meta()}
-		if err := readMeta(ev); err != nil {
+		if err := decode(ev.Raw, ev); err != nil {
 			return err
 		}
 		d, err := decide(ev)

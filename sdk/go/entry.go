@@ -36,8 +36,8 @@ func errorType(err error) string {
 // ErrUnauthorized, returned by an authorizer, has the client answered with 401, as "Unauthorized" does at Amazon.
 var ErrUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // the text is the contract
 
-func readMeta(v any) error {
-	if err := json.Unmarshal(meta(), v); err != nil {
+func decode(meta []byte, v any) error {
+	if err := json.Unmarshal(meta, v); err != nil {
 		return fmt.Errorf("the event: %w", err)
 	}
 	return nil

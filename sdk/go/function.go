@@ -107,7 +107,7 @@ type responseMeta struct {
 func Handle(serve func(r *Request) (*Response, error)) int32 {
 	return run(func() error {
 		r := &Request{Raw: meta(), Body: bodyReader{}}
-		if err := readMeta(r); err != nil {
+		if err := decode(r.Raw, r); err != nil {
 			return err
 		}
 		res, err := serve(r)
@@ -140,7 +140,7 @@ func (res *Response) write() error {
 func HandleJSON[In, Out any](serve func(in In) (Out, error)) int32 {
 	return run(func() error {
 		var in In
-		if err := readMeta(&in); err != nil {
+		if err := decode(meta(), &in); err != nil {
 			return err
 		}
 		out, err := serve(in)

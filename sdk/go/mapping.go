@@ -84,7 +84,7 @@ func MapResponse(fn func(in *MappingInput) (*MappingOutput, error)) int32 { retu
 func mapBody(fn func(in *MappingInput) (*MappingOutput, error)) int32 {
 	return run(func() error {
 		in := &MappingInput{Raw: meta(), Body: bodyReader{}}
-		if err := readMeta(in); err != nil {
+		if err := decode(in.Raw, in); err != nil {
 			return err
 		}
 		out, err := fn(in)

@@ -181,9 +181,9 @@ func (p *Pool) lease(inst *Instance) {
 func (p *Pool) giveBack(inst *Instance, reuse bool) {
 	p.mu.Lock()
 	delete(p.leased, inst)
-	p.code.engine.leased.Add(-1)
 	inst.cold = false
 	if reuse && !p.closed {
+		p.code.engine.leased.Add(-1)
 		if turn := p.next(); turn != nil {
 			p.lease(inst)
 			turn <- inst
@@ -197,6 +197,7 @@ func (p *Pool) giveBack(inst *Instance, reuse bool) {
 	}
 	p.mu.Unlock()
 	inst.close()
+	p.code.engine.leased.Add(-1)
 	p.forget()
 }
 

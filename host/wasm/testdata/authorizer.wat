@@ -28,8 +28,10 @@
     (block $none
       (loop $next
         (br_if $none (i32.gt_u (local.get $at) (local.get $end)))
-        (if (call $matches (local.get $at))
-          (then (return (call $meta_write (i32.const 64) (i32.const 47)))))
+        ;; "aut, which little else begins with
+        (if (i32.eq (i32.load (local.get $at)) (i32.load (i32.const 0)))
+          (then (if (call $matches (local.get $at))
+            (then (return (call $meta_write (i32.const 64) (i32.const 47)))))))
         (local.set $at (i32.add (local.get $at) (i32.const 1)))
         (br $next)))
     (call $meta_write (i32.const 128) (i32.const 22))))

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// FuzzPrepare feeds the walker anything: it must not panic, and what it lets pass the compiler judges as before.
+func FuzzPrepare(f *testing.F) {
+	files, err := filepath.Glob("../testdata/*.wasm")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	for _, file := range files {
+		code, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(code)
+	}
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
+	f.Cleanup(func() { _ = r.Close(ctx) })
+	f.Fuzz(func(t *testing.T, code []byte) {
+		bounded, imports, err := prepare(code)
+		if err != nil {
+			return
+		}
+		before, errBefore := r.CompileModule(ctx, code)
+		after, errAfter := r.CompileModule(ctx, bounded)
+		if (errBefore == nil) != (errAfter == nil) {
+			t.Fatalf("before: %v\nafter: %v\n%x", errBefore, errAfter, code)
+		}
+		if errBefore != nil {
+			return
+		}
+		functions := 0
+		for _, im := range imports {
+			if im.Kind == "function" {
+				functions++
+			}
+		}
+		if n := len(before.ImportedFunctions()); n != functions {
+			t.Errorf("%d imported functions found, of %d", functions, n)
+		}
+		_, _ = before.Close(ctx), after.Close(ctx)
+	})
+}
+
+func TestBoundTables(t *testing.T) {
+	for name, test := range map[string]struct{ in, want []byte }{
+		"no maximum":           {[]byte{1, 0x70, 0, 5}, []byte{1, 0x70, 1, 5, 0x80, 0x80, 0x08}},
+		"a small maximum":      {[]byte{1, 0x70, 1, 5, 9}, []byte{1, 0x70, 1, 5, 9}},
+		"a large maximum":      {[]byte{1, 0x6f, 1, 5, 0xff, 0xff, 0xff, 0xff, 0x0f}, []byte{1, 0x6f, 1, 5, 0x80, 0x80, 0x08}},
+		"more than the growth": {[]byte{1, 0x70, 0, 0x80, 0x80, 0x10}, []byte{1, 0x70, 1, 0x80, 0x80, 0x10, 0x80, 0x80, 0x10}},
+		"two":                  {[]byte{2, 0x70, 1, 1, 1, 0x70, 1, 2, 2}, []byte{2, 0x70, 1, 1, 1, 0x70, 1, 2, 2}},
+	} {
+		if got, err := boundTables(test.in); err != nil || !bytes.Equal(got, test.want) {
+			t.Errorf("%s: got % x, %v; want % x", name, got, err, test.want)
+		}
+	}
+	for name, in := range map[string][]byte{
+		"too many tables":  {17},
+		"too many entries": {1, 0x70, 0, 0x81, 0x80, 0xc0, 0x00},
+		"shared":           {1, 0x70, 3, 1, 1},
+		"left over":        {1, 0x70, 0, 1, 0},
+	} {
+		if got, err := boundTables(in); err == nil {
+			t.Errorf("%s: got % x", name, got)
+		}
+	}
+	if _, err := boundTables([]byte{1, 0x70}); !errors.Is(err, errTruncated) {
+		t.Errorf("truncated: %v", err)
+	}
+}
+
+func TestMemoryStopsAtItsLimit(t *testing.T) {
+	m := &linearMemory{limit: 5 * pageSize}
+	m.Reallocate(pageSize)[0] = 7
+	for pages := uint64(2); pages <= 5; pages++ {
+		buf := m.Reallocate(pages * pageSize)
+		if uint64(len(buf)) != pages*pageSize || uint64(cap(buf)) > m.limit || buf[0] != 7 || buf[len(buf)-1] != 0 {
+			t.Fatalf("%d pages: %d bytes, room for %d", pages, len(buf), cap(buf))
+		}
+	}
+	if m.Reallocate(6*pageSize) != nil || m.refused != 6*pageSize {
+		t.Error("it grew beyond its limit")
+	}
+}
