@@ -3,6 +3,7 @@ package router
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -53,10 +54,8 @@ func parsePattern(pattern string) ([]segment, error) {
 		if text == "" && more {
 			return nil, errors.New("a segment within the path is empty")
 		}
-		for _, s := range segs {
-			if s.kind != literal && seg.kind != literal && s.text == seg.text {
-				return nil, fmt.Errorf("the parameter {%s} stands twice", seg.text)
-			}
+		if seg.kind != literal && slices.ContainsFunc(segs, func(s segment) bool { return s.kind != literal && s.text == seg.text }) {
+			return nil, fmt.Errorf("the parameter {%s} stands twice", seg.text)
 		}
 		segs = append(segs, seg)
 	}
