@@ -29,11 +29,53 @@ type Strings []string
 
 // UnmarshalJSON takes a list or a string.
 func (s *Strings) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '"' {
-		*s = make(Strings, 1)
-		return json.Unmarshal(b, &(*s)[0])
+	d := &decoder{b: b}
+	*s = d.strings()
+	return d.err
+}
+
+func (d *decoder) strings() Strings {
+	if d.peek() == '"' {
+		return Strings{d.text()}
 	}
-	return json.Unmarshal(b, (*[]string)(s))
+	return d.texts()
+}
+
+func (ev *AuthorizerEvent) field(d *decoder, key string) {
+	switch key {
+	case "version":
+		ev.Version = d.text()
+	case "type":
+		ev.Type = d.text()
+	case "routeArn":
+		ev.RouteARN = d.text()
+	case "methodArn":
+		ev.MethodARN = d.text()
+	case "authorizationToken":
+		ev.AuthorizationToken = d.text()
+	case "identitySource":
+		ev.IdentitySource = d.strings()
+	case "routeKey":
+		ev.RouteKey = d.text()
+	case "rawPath":
+		ev.RawPath = d.text()
+	case "rawQueryString":
+		ev.RawQueryString = d.text()
+	case "cookies":
+		ev.Cookies = d.texts()
+	case "headers":
+		ev.Headers = d.textMap()
+	case "queryStringParameters":
+		ev.QueryStringParameters = d.textMap()
+	case "pathParameters":
+		ev.PathParameters = d.textMap()
+	case "stageVariables":
+		ev.StageVariables = d.textMap()
+	case "requestContext":
+		d.object(ev.RequestContext.field)
+	default:
+		d.skip()
+	}
 }
 
 // A Decision is an authorizer's answer. Set IsAuthorized, or a Policy with its PrincipalID.
@@ -63,15 +105,22 @@ func Allow(context map[string]any) *Decision { return &Decision{IsAuthorized: tr
 // Deny refuses the request with 403.
 func Deny() *Decision { return &Decision{} }
 
-type simpleDecision struct {
-	IsAuthorized bool           `json:"isAuthorized"`
-	Context      map[string]any `json:"context,omitempty"`
-}
-
-type policyDecision struct {
-	PrincipalID    string         `json:"principalId"`
-	PolicyDocument *Policy        `json:"policyDocument"`
-	Context        map[string]any `json:"context,omitempty"`
+func (d *Decision) write() error {
+	e := &encoder{}
+	if d.Policy != nil {
+		e.key("principalId")
+		e.text(d.PrincipalID)
+		e.key("policyDocument")
+		e.any(d.Policy)
+	} else {
+		e.key("isAuthorized")
+		e.bool(d.IsAuthorized)
+	}
+	if len(d.Context) > 0 {
+		e.key("context")
+		e.anyMap(d.Context)
+	}
+	return writeObject(e)
 }
 
 // Authorize decides the event of this call with decide, and returns what the entry authorize must return. A nil decision
@@ -79,18 +128,16 @@ type policyDecision struct {
 func Authorize(decide func(ev *AuthorizerEvent) (*Decision, error)) int32 {
 	return run(func() error {
 		ev := &AuthorizerEvent{Raw: meta()}
-		if err := decode(ev.Raw, ev); err != nil {
+		if err := decode(ev.Raw, ev.field); err != nil {
 			return err
 		}
 		d, err := decide(ev)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case d == nil:
-			d = Deny()
-		case d.Policy != nil:
-			return writeMetaJSON(policyDecision{d.PrincipalID, d.Policy, d.Context})
 		}
-		return writeMetaJSON(simpleDecision{d.IsAuthorized, d.Context})
+		if d == nil {
+			d = Deny()
+		}
+		return d.write()
 	})
 }

@@ -36,15 +36,16 @@ func errorType(err error) string {
 // ErrUnauthorized, returned by an authorizer, has the client answered with 401, as "Unauthorized" does at Amazon.
 var ErrUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // the text is the contract
 
-func decode(meta []byte, v any) error {
-	if err := json.Unmarshal(meta, v); err != nil {
-		return fmt.Errorf("the event: %w", err)
-	}
-	return nil
-}
-
 func writeMetaJSON(v any) error {
 	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("the result: %w", err)
+	}
+	return writeMeta(b)
+}
+
+func writeObject(e *encoder) error {
+	b, err := e.end()
 	if err != nil {
 		return fmt.Errorf("the result: %w", err)
 	}

@@ -2,6 +2,7 @@ package postern
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 )
 
@@ -21,6 +22,31 @@ type Request struct {
 	Raw  json.RawMessage `json:"-"` // the whole event, for what is not above
 }
 
+func (r *Request) field(d *decoder, key string) {
+	switch key {
+	case "routeKey":
+		r.RouteKey = d.text()
+	case "rawPath":
+		r.RawPath = d.text()
+	case "rawQueryString":
+		r.RawQueryString = d.text()
+	case "cookies":
+		r.Cookies = d.texts()
+	case "headers":
+		r.Headers = d.textMap()
+	case "queryStringParameters":
+		r.QueryStringParameters = d.textMap()
+	case "pathParameters":
+		r.PathParameters = d.textMap()
+	case "stageVariables":
+		r.StageVariables = d.textMap()
+	case "requestContext":
+		d.object(r.RequestContext.field)
+	default:
+		d.skip()
+	}
+}
+
 // A RequestContext says where a request came in, and from whom.
 type RequestContext struct {
 	AccountID  string          `json:"accountId"`
@@ -34,6 +60,35 @@ type RequestContext struct {
 	Authorizer *AuthorizerData `json:"authorizer"` // nil when no authorizer stands before the route
 }
 
+func (c *RequestContext) field(d *decoder, key string) {
+	switch key {
+	case "accountId":
+		c.AccountID = d.text()
+	case "apiId":
+		c.APIID = d.text()
+	case "domainName":
+		c.DomainName = d.text()
+	case "requestId":
+		c.RequestID = d.text()
+	case "routeKey":
+		c.RouteKey = d.text()
+	case "stage":
+		c.Stage = d.text()
+	case "timeEpoch":
+		c.TimeEpoch = d.integer()
+	case "http":
+		d.object(c.HTTP.field)
+	case "authorizer":
+		if d.null() {
+			return
+		}
+		c.Authorizer = &AuthorizerData{}
+		d.object(c.Authorizer.field)
+	default:
+		d.skip()
+	}
+}
+
 // RequestHTTP is the request line and its sender.
 type RequestHTTP struct {
 	Method    string `json:"method"`
@@ -43,9 +98,34 @@ type RequestHTTP struct {
 	UserAgent string `json:"userAgent"`
 }
 
+func (h *RequestHTTP) field(d *decoder, key string) {
+	switch key {
+	case "method":
+		h.Method = d.text()
+	case "path":
+		h.Path = d.text()
+	case "protocol":
+		h.Protocol = d.text()
+	case "sourceIp":
+		h.SourceIP = d.text()
+	case "userAgent":
+		h.UserAgent = d.text()
+	default:
+		d.skip()
+	}
+}
+
 // AuthorizerData is what an authorizer said of the caller.
 type AuthorizerData struct {
 	Lambda map[string]any `json:"lambda"` // the context that a plugin returned
+}
+
+func (a *AuthorizerData) field(d *decoder, key string) {
+	if key == "lambda" {
+		a.Lambda = d.anyMap()
+		return
+	}
+	d.skip()
 }
 
 // A Response is a function's answer. The zero value is an empty 200.
@@ -96,18 +176,12 @@ func JSON(status int, v any) *Response {
 	return &Response{Status: status, Headers: map[string]string{"content-type": "application/json"}, Body: b}
 }
 
-type responseMeta struct {
-	StatusCode int               `json:"statusCode"`
-	Headers    map[string]string `json:"headers,omitempty"`
-	Cookies    []string          `json:"cookies,omitempty"`
-}
-
 // Handle answers the HTTP request of this call with serve, and returns what the entry handle must return. A nil
 // response is an empty 200; an error is for the log, and the client sees 500 without it.
 func Handle(serve func(r *Request) (*Response, error)) int32 {
 	return run(func() error {
 		r := &Request{Raw: meta(), Body: bodyReader{}}
-		if err := decode(r.Raw, r); err != nil {
+		if err := decode(r.Raw, r.field); err != nil {
 			return err
 		}
 		res, err := serve(r)
@@ -122,11 +196,21 @@ func (res *Response) write() error {
 	if res == nil {
 		res = &Response{}
 	}
-	head := responseMeta{StatusCode: res.Status, Headers: res.Headers, Cookies: res.Cookies}
-	if head.StatusCode == 0 {
-		head.StatusCode = 200
+	head, status := &encoder{}, res.Status
+	if status == 0 {
+		status = 200
 	}
-	if err := writeMetaJSON(head); err != nil {
+	head.key("statusCode")
+	head.number(status)
+	if len(res.Headers) > 0 {
+		head.key("headers")
+		head.textMap(res.Headers)
+	}
+	if len(res.Cookies) > 0 {
+		head.key("cookies")
+		head.any(res.Cookies)
+	}
+	if err := writeObject(head); err != nil {
 		return err
 	}
 	if res.Stream != nil {
@@ -140,8 +224,8 @@ func (res *Response) write() error {
 func HandleJSON[In, Out any](serve func(in In) (Out, error)) int32 {
 	return run(func() error {
 		var in In
-		if err := decode(meta(), &in); err != nil {
-			return err
+		if err := json.Unmarshal(meta(), &in); err != nil {
+			return fmt.Errorf("the event: %w", err)
 		}
 		out, err := serve(in)
 		if err != nil {

@@ -39,6 +39,49 @@ type MappingResponse struct {
 	Headers map[string]string `json:"headers"`
 }
 
+func (in *MappingInput) field(d *decoder, key string) {
+	switch key {
+	case "params":
+		d.object(in.Params.field)
+	case "context":
+		in.Context = d.anyMap()
+	case "stageVariables":
+		in.StageVariables = d.textMap()
+	case "response":
+		if d.null() {
+			return
+		}
+		in.Response = &MappingResponse{}
+		d.object(in.Response.field)
+	default:
+		d.skip()
+	}
+}
+
+func (p *MappingParams) field(d *decoder, key string) {
+	switch key {
+	case "path":
+		p.Path = d.textMap()
+	case "querystring":
+		p.QueryString = d.textMap()
+	case "header":
+		p.Header = d.textMap()
+	default:
+		d.skip()
+	}
+}
+
+func (r *MappingResponse) field(d *decoder, key string) {
+	switch key {
+	case "status":
+		r.Status = int(d.integer())
+	case "headers":
+		r.Headers = d.textMap()
+	default:
+		d.skip()
+	}
+}
+
 // JSON decodes the body.
 func (in *MappingInput) JSON(v any) error { return json.NewDecoder(in.Body).Decode(v) }
 
@@ -84,7 +127,7 @@ func MapResponse(fn func(in *MappingInput) (*MappingOutput, error)) int32 { retu
 func mapBody(fn func(in *MappingInput) (*MappingOutput, error)) int32 {
 	return run(func() error {
 		in := &MappingInput{Raw: meta(), Body: bodyReader{}}
-		if err := decode(in.Raw, in); err != nil {
+		if err := decode(in.Raw, in.field); err != nil {
 			return err
 		}
 		out, err := fn(in)
