@@ -200,3 +200,12 @@ func (w lineLogger) Write(p []byte) (int, error) {
 	w.log.Warn("net/http reported", "line", strings.TrimSpace(string(p)))
 	return len(p), nil
 }
+
+// Bind listens on addr for a server that is not a gateway's, with the errors of Listen.
+func Bind(name, addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, listenError(fmt.Sprintf("listener %s: listen on %s", name, addr), err)
+	}
+	return ln, nil
+}

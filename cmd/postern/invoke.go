@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern/postern/host"
+)
+
+type invocation struct {
+	settings *settings
+	dir      string
+	data     string
+	headers  []string
+	include  bool
+}
+
+func newInvoke(std streams) *cobra.Command {
+	in := &invocation{settings: &settings{}}
+	cmd := &cobra.Command{
+		Use:   "invoke NAME | METHOD PATH",
+		Short: "Call a function by name, or send a request through an API, in process",
+		Long: `Loads the project and calls one function with any JSON, or takes one request through the gateway: routing,
+authorizer, mappings and all. The result goes to standard output; logs and the time taken go to standard error.
+The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
+		Example: `  postern invoke get-order --data '{"pathParameters":{"id":"7"}}'
+  postern invoke get-order --data @event.json
+  postern invoke GET /orders/7 -H 'Authorization: Bearer demo' --dir examples/orders`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return in.function(cmd, args[0], std)
+			}
+			return in.request(cmd, args[0], args[1], std)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&in.dir, "dir", ".", "the project's folder")
+	f.StringVarP(&in.data, "data", "d", "", "the event or the body: text, @FILE, or - for standard input")
+	f.StringArrayVarP(&in.headers, "header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
+	f.BoolVarP(&in.include, "include", "i", false, "print status and headers before the body")
+	f.StringVar(&in.settings.domain, "domain", "localhost", "base domain of the project's hosts")
+	addBuildFlags(cmd, in.settings)
+	return cmd
+}
+
+// open starts the project with a listener on any free port, so that its APIs can call each other.
+func (in *invocation) open(cmd *cobra.Command, std streams) (*gateway, error) {
+	s := in.settings
+	s.http, s.logFormat, s.logLevel = "127.0.0.1:0", "text", "info"
+	g, err := s.open(cmd, std.err, true)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := g.Load(cmd.Context(), in.dir, s.projectOptions(func(line string) { fmt.Fprintln(std.err, line) })); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	go func() {
+		if err := g.Serve(cmd.Context()); err != nil {
+			fmt.Fprintln(std.err, err)
+		}
+	}()
+	return g, nil
+}
+
+func (in *invocation) function(cmd *cobra.Command, name string, std streams) error {
+	payload, err := readData(in.data, std.in)
+	if err != nil {
+		return err
+	}
+	if len(payload) == 0 {
+		payload = []byte("{}")
+	}
+	g, err := in.open(cmd, std)
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	result, err := g.Invoke(cmd.Context(), name, payload)
+	took := time.Since(started)
+	if err := errors.Join(err, g.close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "%s\n", bytes.TrimRight(result, "\n"))
+	fmt.Fprintf(std.err, "%s answered in %s\n", name, took.Round(10*time.Microsecond))
+	return nil
+}
+
+func (in *invocation) request(cmd *cobra.Command, method, target string, std streams) error {
+	body, err := readData(in.data, std.in)
+	if err != nil {
+		return err
+	}
+	r := &host.Request{Method: method, Scheme: "http", Host: "localhost", Target: target,
+		Body: io.NopCloser(bytes.NewReader(body)), Length: int64(len(body))}
+	if rest, ok := strings.CutPrefix(target, "http://"); ok {
+		name, path, _ := strings.Cut(rest, "/")
+		r.Host, r.Target = name, "/"+path
+	} else if !strings.HasPrefix(target, "/") {
+		return usage(cmd, fmt.Errorf("%q is neither a path nor an http:// URL", target))
+	}
+	for _, line := range in.headers {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return usage(cmd, fmt.Errorf("header %q has no colon", line))
+		}
+		r.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	g, err := in.open(cmd, std)
+	if err != nil {
+		return err
+	}
+	status, err := in.send(cmd, g, r, std)
+	if err := errors.Join(err, g.close()); err != nil {
+		return err
+	}
+	if status >= 500 {
+		return &toldError{fmt.Errorf("the gateway answered %d", status)}
+	}
+	return nil
+}
+
+// send takes the request through the gateway, prints the answer and returns its status.
+func (in *invocation) send(cmd *cobra.Command, g *gateway, r *host.Request, std streams) (int, error) {
+	started := time.Now()
+	resp := g.Handle(cmd.Context(), r)
+	if in.include {
+		fmt.Fprintf(std.out, "%d\n", resp.Status)
+		for _, f := range resp.Header {
+			fmt.Fprintf(std.out, "%s: %s\n", f.Name, f.Value)
+		}
+		fmt.Fprintln(std.out)
+	}
+	var err error
+	if resp.Body != nil {
+		_, err = io.Copy(std.out, resp.Body)
+		err = errors.Join(err, resp.Body.Close())
+	}
+	if resp.End != nil {
+		resp.End(err)
+	}
+	fmt.Fprintf(std.err, "\n%d in %s\n", resp.Status, time.Since(started).Round(10*time.Microsecond))
+	return resp.Status, err
+}
+
+// readData reads what --data names.
+func readData(data string, stdin io.Reader) ([]byte, error) {
+	switch {
+	case data == "-":
+		return io.ReadAll(stdin)
+	case strings.HasPrefix(data, "@"):
+		content, err := os.ReadFile(data[1:])
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--data: %w", err)}
+		}
+		return content, nil
+	}
+	return []byte(data), nil
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newServe(std streams) *cobra.Command {
+	var s *settings
+	cmd := &cobra.Command{
+		Use:   "serve [DIR]",
+		Short: "Run the project in DIR in production",
+		Long: `Serves the project in DIR (or the current folder) until SIGTERM, then stops accepting and lets running requests end within
+--drain-timeout. The definition is loaded once; nothing is watched. A TLS listener needs a certificate.`,
+		Example: `  postern serve /srv/shop --http :80 --https :443 --tls-cert shop.pem --tls-key shop.key
+  POSTERN_HTTP=:80 postern serve /srv/shop
+  postern serve /srv/shop --config host.yaml`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return serve(cmd, s, projectDir(args), std)
+		},
+	}
+	s = addSettings(cmd, false)
+	return cmd
+}
+
+func serve(cmd *cobra.Command, s *settings, dir string, std streams) error {
+	g, err := s.open(cmd, std.err, false)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	if _, _, err := g.Load(ctx, dir, s.projectOptions(func(line string) { fmt.Fprintln(std.err, line) })); err != nil {
+		return errors.Join(err, g.close())
+	}
+	for _, name := range []string{"http", "https", "admin"} {
+		if address := g.Address(name); address != "" {
+			fmt.Fprintf(std.out, "%s %s\n", name, address)
+		}
+	}
+	if to := g.telemetry.Exporting(); to != "" {
+		fmt.Fprintf(std.out, "traces %s\n", to)
+	}
+	return errors.Join(g.Serve(ctx), g.close())
+}

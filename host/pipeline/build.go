@@ -1,0 +1,207 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/router"
+	"github.com/postern/postern/host/telemetry"
+	"github.com/postern/postern/host/upstream"
+)
+
+// Config is what a pipeline needs beside its snapshot.
+type Config struct {
+	Shared    *Shared
+	Telemetry *telemetry.Telemetry
+	Domain    string // the base domain of the execute-api hosts: "localhost"
+	AccessLog bool   // one line per exchange, and not only per failure
+}
+
+// Build opens the plugins of a snapshot and compiles its routes. It reports every error at once (errors.Join), each a
+// *host.Error with its place. On an error nothing stays open. The caller has one hold on the pipeline.
+func Build(ctx context.Context, snapshot *host.Snapshot, cfg Config) (*Pipeline, error) {
+	b := &builder{cfg: cfg, opened: map[*host.PluginConfig]*plugin{}, p: &Pipeline{
+		snapshot:  snapshot,
+		telemetry: cfg.Telemetry,
+		accessLog: cfg.AccessLog,
+		unrouted:  cfg.Telemetry.Metrics.Route("", "", ""),
+		apis:      map[*host.API]*api{},
+		functions: map[*host.Function]*function{},
+	}}
+	b.p.holds.Store(1)
+	b.openPlugins(ctx)
+	b.openPools()
+	if len(b.errs) == 0 {
+		b.compile()
+	}
+	if len(b.errs) > 0 {
+		return nil, errors.Join(append(b.errs, b.p.close())...)
+	}
+	return b.p, nil
+}
+
+type builder struct {
+	cfg    Config
+	p      *Pipeline
+	mu     sync.Mutex // guards opened, errs and p.releases while plugins open side by side
+	opened map[*host.PluginConfig]*plugin
+	pools  map[string]pool // by upstream
+	direct pool            // for integrations that name a URI
+	errs   []error
+}
+
+func (b *builder) fail(err error) {
+	if err != nil {
+		b.errs = append(b.errs, err)
+	}
+}
+
+// openPlugins opens all plugins side by side: compiling is most of a start's time.
+func (b *builder) openPlugins(ctx context.Context) {
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	open := func(cfg *host.PluginConfig, entry string) {
+		group.Go(func() error {
+			p, release, err := b.cfg.Shared.acquire(ctx, cfg, entry)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if err != nil {
+				b.fail(err)
+				return nil
+			}
+			b.opened[cfg] = p
+			b.p.releases = append(b.p.releases, release)
+			return nil
+		})
+	}
+	for _, f := range b.p.snapshot.Functions {
+		open(&f.Plugin, host.EntryHandle)
+	}
+	for _, a := range b.p.snapshot.APIs {
+		for _, authorizer := range a.Authorizers {
+			open(&authorizer.Plugin, host.EntryAuthorize)
+		}
+		for _, r := range a.Routes {
+			for i := range r.Mappings {
+				open(&r.Mappings[i].Plugin, host.EntryMapRequest)
+			}
+			for _, rule := range r.Responses {
+				for i := range rule.Mappings {
+					open(&rule.Mappings[i].Plugin, host.EntryMapResponse)
+				}
+			}
+		}
+	}
+	_ = group.Wait() // errors are in b.errs
+}
+
+// A pool is a shared connection pool.
+type pool struct{ *upstream.Pool }
+
+// Close closes the idle connections; those in use end with their exchanges.
+func (p pool) Close(context.Context) error {
+	p.Pool.Close()
+	return nil
+}
+
+func (b *builder) openPools() {
+	b.pools = map[string]pool{}
+	b.direct = b.openPool("", upstream.Config{}, host.Position{})
+	for _, u := range b.p.snapshot.Upstreams {
+		b.pools[u.Name] = b.openPool(u.Name, upstream.Config{Name: u.Name, Targets: u.Targets, CA: u.TLS.CA, ServerName: u.TLS.ServerName}, u.Pos)
+	}
+}
+
+func (b *builder) openPool(name string, cfg upstream.Config, pos host.Position) pool {
+	key, err := json.Marshal([]any{name, cfg.Targets, cfg.CA, cfg.ServerName})
+	if err != nil {
+		panic("pipeline: an upstream does not encode: " + err.Error()) // plain data always does
+	}
+	p, release, err := b.cfg.Shared.pools.acquire(string(key), func() (pool, error) {
+		opened, err := upstream.NewPool(cfg)
+		return pool{opened}, err
+	})
+	if err != nil {
+		b.fail(&host.Error{Op: "upstream " + name, Kind: host.Invalid, Pos: pos, Err: err})
+		return pool{}
+	}
+	b.p.releases = append(b.p.releases, release)
+	return p
+}
+
+// compile makes the hosts table, the functions, and each API's routes.
+func (b *builder) compile() {
+	var err error
+	b.p.hosts, err = router.NewHosts(b.p.snapshot, b.cfg.Domain)
+	b.fail(err)
+	for _, def := range b.p.snapshot.Functions {
+		b.compileFunction(def)
+	}
+	for _, def := range b.p.snapshot.APIs {
+		b.compileAPI(def)
+	}
+}
+
+func (b *builder) compileAPI(def *host.API) {
+	table, err := router.NewTable(def.Routes)
+	if err != nil {
+		b.fail(err)
+		return
+	}
+	a := &api{table: table, cors: newCORS(def.CORS), routes: map[*host.Route]*route{}}
+	a.notFound = &route{steps: notFound.steps, metrics: b.metrics(def, "")}
+	authorizers := map[*host.Authorizer]*authorizer{}
+	for _, auth := range def.Authorizers {
+		compiled, err := newAuthorizer(auth, b.opened[&auth.Plugin], b.cfg.Telemetry)
+		b.fail(err)
+		authorizers[auth] = compiled
+	}
+	for _, r := range def.Routes {
+		a.routes[r] = b.compileRoute(def, r, authorizers)
+	}
+	b.p.apis[def] = a
+}
+
+// metrics makes the route's metrics for each stage: stages are few, and known.
+func (b *builder) metrics(def *host.API, name string) map[*host.Stage]*telemetry.RouteMetrics {
+	out := make(map[*host.Stage]*telemetry.RouteMetrics, len(def.Stages))
+	for _, stage := range def.Stages {
+		out[stage] = b.cfg.Telemetry.Metrics.Route(def.Name, stage.Name, name)
+	}
+	return out
+}
+
+func (b *builder) compileRoute(def *host.API, r *host.Route, authorizers map[*host.Authorizer]*authorizer) *route {
+	out := &route{def: r, name: routePath(r), timeout: r.Timeout.Value, metrics: b.metrics(def, routePath(r))}
+	add := func(phase host.Phase, handler host.Handler) { out.steps = append(out.steps, step{phase, handler}) }
+	add(host.PhaseLimit, &bodyLimit{max: r.MaxBody})
+	if r.Authorizer != nil {
+		add(host.PhaseAuthorize, authorizers[r.Authorizer])
+	}
+	if len(r.Mappings) > 0 {
+		add(host.PhaseMapRequest, b.requestMapping(r))
+	}
+	integration, err := b.integration(r)
+	b.fail(err)
+	add(host.PhaseIntegrate, &integrate{integration: integration, timeout: b.integrationTimeout(r)})
+	if len(r.Responses) > 0 {
+		mapping, err := b.responseMapping(r)
+		b.fail(err)
+		add(host.PhaseMapResponse, mapping)
+	}
+	return out
+}
+
+// routePath is the route's path for span names, http.route and metrics.
+func routePath(r *host.Route) string {
+	if r.Pattern == "" {
+		return host.DefaultRoute
+	}
+	return r.Pattern
+}

@@ -1,0 +1,122 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/telemetry"
+)
+
+// call runs one entry of a plugin under a span of its own, which ends with the result's body.
+func (p *plugin) call(ctx context.Context, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
+	span := trace.SpanFromContext(ctx)
+	recording := span.IsRecording()
+	if recording {
+		ctx, span = tel.Tracer.Start(ctx, "plugin "+p.cfg.Name, trace.WithAttributes(
+			telemetry.PluginRuntime.String(p.cfg.Source.Runtime),
+			telemetry.PluginCarrier.String(p.info.Carrier),
+			telemetry.PluginDigest.String(p.cfg.Source.Digest),
+			telemetry.PluginEntry.String(entry),
+		))
+	}
+	started := time.Now()
+	out, err := p.Plugin.Call(ctx, entry, in, &effects{plugin: p, telemetry: tel, requestID: x.ID, span: span.SpanContext()})
+	elapsed := time.Since(started)
+	if err != nil {
+		err = &host.Error{Op: "plugin " + p.cfg.Name, Kind: host.KindOf(err), Err: err}
+	}
+	outcome := outcomeOf(ctx, err)
+	p.metrics.Record(ctx, outcome, elapsed)
+	if !recording {
+		return out, err
+	}
+	span.SetAttributes(callAttributes(&in, &out, outcome, elapsed)...)
+	if err != nil || out.Body == nil {
+		endSpan(span, err)
+		return out, err
+	}
+	out.Body = closing(out.Body, func(err error) { endSpan(span, err) })
+	return out, nil
+}
+
+// The times of a call that its span tells, in microseconds.
+const (
+	guestTime = attribute.Key("postern.plugin.guest_time_us")
+	hostTime  = attribute.Key("postern.plugin.host_time_us")
+	waitTime  = attribute.Key("postern.plugin.wait_time_us")
+)
+
+func callAttributes(in, out *host.Event, outcome string, elapsed time.Duration) []attribute.KeyValue {
+	stats := &out.Stats
+	return []attribute.KeyValue{
+		telemetry.PluginOutcome.String(outcome),
+		telemetry.PluginCold.Bool(stats.Cold),
+		telemetry.PluginMemory.Int64(stats.Memory),
+		telemetry.PluginIn.Int(len(in.Meta)),
+		telemetry.PluginOut.Int(len(out.Meta)),
+		guestTime.Int64((elapsed - stats.HostTime - stats.Waited).Microseconds()),
+		hostTime.Int64(stats.HostTime.Microseconds()),
+		waitTime.Int64(stats.Waited.Microseconds()),
+	}
+}
+
+// outcomeOf names how a call ended, in the few words of the metric's dimension.
+func outcomeOf(ctx context.Context, err error) string {
+	switch {
+	case err == nil:
+		return telemetry.OutcomeOK
+	case errors.Is(err, host.TooLarge):
+		return telemetry.OutcomeLimit
+	case errors.Is(err, host.Unavailable):
+		return telemetry.OutcomeBusy
+	case errors.Is(context.Cause(ctx), context.Canceled):
+		return telemetry.OutcomeGone
+	case errors.Is(err, host.Timeout):
+		return telemetry.OutcomeTimeout
+	}
+	return telemetry.OutcomeError
+}
+
+// closing returns body with end called once: with the error that cut it, or nil when it was read to its end or
+// closed before. A body that is dropped early is its reader's choice and no failure.
+func closing(body io.ReadCloser, end func(error)) io.ReadCloser {
+	if body == nil {
+		end(nil)
+		return nil
+	}
+	return &closingBody{ReadCloser: body, end: end}
+}
+
+type closingBody struct {
+	io.ReadCloser
+	end func(error) // nil once it was called
+}
+
+func (b *closingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.finish(nil)
+	} else if err != nil {
+		b.finish(err)
+	}
+	return n, err
+}
+
+func (b *closingBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.finish(nil)
+	return err
+}
+
+func (b *closingBody) finish(err error) {
+	if end := b.end; end != nil {
+		b.end = nil
+		end(err)
+	}
+}

@@ -1,0 +1,108 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/mapping"
+)
+
+func (b *builder) requestMapping(r *host.Route) *requestMapping {
+	m := &requestMapping{route: r, mappers: map[*host.Mapping]host.Mapper{}}
+	b.mappers(m.mappers, r.Mappings, host.PhaseMapRequest)
+	return m
+}
+
+func (b *builder) responseMapping(r *host.Route) (*responseMapping, error) {
+	rules, err := mapping.CompileResponseRules(r.Responses)
+	if err != nil {
+		return nil, err
+	}
+	m := &responseMapping{rules: rules, mappers: map[*host.Mapping]host.Mapper{}, limit: host.DefaultMaxResult}
+	for _, rule := range r.Responses {
+		b.mappers(m.mappers, rule.Mappings, host.PhaseMapResponse)
+	}
+	return m, nil
+}
+
+func (b *builder) mappers(into map[*host.Mapping]host.Mapper, mappings []host.Mapping, phase host.Phase) {
+	for i := range mappings {
+		m := &mappings[i]
+		into[m] = &pluginMapper{plugin: b.opened[&m.Plugin], telemetry: b.cfg.Telemetry, phase: phase}
+	}
+}
+
+// integration compiles what a route reaches. References were checked when the definition was decoded.
+func (b *builder) integration(r *host.Route) (host.Integration, error) {
+	cfg := &r.Integration
+	switch cfg.Type {
+	case host.IntegrationFunction:
+		for def, f := range b.p.functions {
+			if def.Name == cfg.Function {
+				return &functionIntegration{function: f, format: cfg.PayloadFormat, telemetry: b.cfg.Telemetry}, nil
+			}
+		}
+		return nil, &host.Error{Op: "route " + r.Key, Kind: host.Invalid, Pos: cfg.Pos, Err: fmt.Errorf("there is no function %q", cfg.Function)}
+	case host.IntegrationMock:
+		return &mockIntegration{cfg.Mock}, nil
+	}
+	out := &httpIntegration{telemetry: b.cfg.Telemetry, method: cfg.Method, pool: b.direct.Pool, plain: mapsResponses(r)}
+	template := cfg.URI
+	if cfg.Type == host.IntegrationUpstream {
+		pool, ok := b.pools[cfg.Upstream]
+		if !ok {
+			return nil, &host.Error{Op: "route " + r.Key, Kind: host.Invalid, Pos: cfg.Pos, Err: fmt.Errorf("there is no upstream %q", cfg.Upstream)}
+		}
+		out.pool, out.upstream, template = pool.Pool, cfg.Upstream, cfg.Path
+	}
+	if template == "" {
+		return out, nil
+	}
+	parse := mapping.ParseURI
+	if cfg.Type == host.IntegrationUpstream {
+		parse = mapping.ParsePath
+	}
+	uri, err := parse(template)
+	if err == nil {
+		err = checkParams(r, uri)
+	}
+	if err != nil {
+		return nil, &host.Error{Op: "route " + r.Key, Kind: host.Invalid, Pos: cfg.Pos, Err: err}
+	}
+	out.uri = uri
+	return out, nil
+}
+
+// checkParams refuses a URI that wants a parameter which the route does not have: it would be empty for ever.
+func checkParams(r *host.Route, uri *mapping.URI) error {
+	for _, name := range uri.Params() {
+		if !strings.Contains(r.Pattern, "{"+name+"}") && !strings.Contains(r.Pattern, "{"+name+"+}") {
+			return fmt.Errorf("its URI has {%s}, which the route's path %q has not", name, r.Pattern)
+		}
+	}
+	return nil
+}
+
+// mapsResponses reports whether a response mapping will read the integration's body.
+func mapsResponses(r *host.Route) bool {
+	return slices.ContainsFunc(r.Responses, func(rule host.ResponseRule) bool { return len(rule.Mappings) > 0 })
+}
+
+// integrationTimeout returns the timeout that stands inside the exchange's deadline, 0 when that one is as short.
+func (b *builder) integrationTimeout(r *host.Route) time.Duration {
+	timeout := r.Integration.Timeout.Value
+	if r.Integration.Type == host.IntegrationUpstream && timeout == 0 {
+		for _, u := range b.p.snapshot.Upstreams {
+			if u.Name == r.Integration.Upstream {
+				timeout = u.Timeout.Value
+			}
+		}
+	}
+	if r.Timeout.Value > 0 && timeout >= r.Timeout.Value {
+		return 0
+	}
+	return timeout
+}

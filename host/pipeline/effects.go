@@ -1,0 +1,92 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/telemetry"
+)
+
+// An effects is what one plugin call may do to the world.
+type effects struct {
+	plugin    *plugin
+	telemetry *telemetry.Telemetry
+	requestID string
+	span      trace.SpanContext // of the call
+}
+
+var _ host.Effects = (*effects)(nil)
+
+// Now returns the time of day.
+func (*effects) Now() time.Time { return time.Now() }
+
+// Sleep waits for d, or for the end of the call.
+func (*effects) Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Rand fills p with bytes of the system's cryptographic source, which never fails (crypto/rand).
+func (*effects) Rand(p []byte) { _, _ = rand.Read(p) }
+
+// Secret returns a declared secret.
+func (e *effects) Secret(_ context.Context, name string) (string, bool) {
+	for i := range e.plugin.cfg.Secrets {
+		if s := &e.plugin.cfg.Secrets[i]; s.Name == name {
+			return s.Value.Reveal(), true
+		}
+	}
+	return "", false
+}
+
+// Log writes a line of the guest's to the host's log, with the plugin's name and the request's id.
+func (e *effects) Log(ctx context.Context, level slog.Level, message string) {
+	e.telemetry.Logger.LogAttrs(ctx, level, message, slog.String("plugin", e.plugin.cfg.Name), slog.String("request_id", e.requestID))
+}
+
+// TraceParent returns the W3C traceparent of the call's span (Trace Context, section 3.2).
+func (e *effects) TraceParent() string {
+	return telemetry.TraceParent(trace.ContextWithSpanContext(context.Background(), e.span))
+}
+
+// Span opens a child of the call's span.
+func (e *effects) Span(ctx context.Context, name string) func(string) {
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return func(string) {}
+	}
+	_, span := e.telemetry.Tracer.Start(ctx, name)
+	return func(errorText string) {
+		if errorText != "" {
+			span.SetStatus(codes.Error, errorText)
+		}
+		span.End()
+	}
+}
+
+// Fetch sends a guest's request within its egress list, as a CLIENT span that ends with the response's body.
+func (e *effects) Fetch(ctx context.Context, r *host.Request) (*host.Response, error) {
+	ctx, span := startClient(ctx, e.telemetry, r)
+	e.telemetry.Propagator.Inject(ctx, &r.Header)
+	resp, err := e.plugin.fetcher.Fetch(ctx, r)
+	if err != nil {
+		endClient(span, 0, err)
+		return nil, err
+	}
+	if span.IsRecording() {
+		status := resp.Status
+		resp.Body = closing(resp.Body, func(err error) { endClient(span, status, err) })
+	}
+	return resp, nil
+}

@@ -1,0 +1,209 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/lambda"
+	"github.com/postern/postern/host/mapping"
+	"github.com/postern/postern/host/telemetry"
+	"github.com/postern/postern/host/upstream"
+)
+
+// An integrate is the integrate phase: it asks the route's integration and makes its answer the exchange's.
+type integrate struct {
+	integration host.Integration
+	timeout     time.Duration // of the integration alone; 0 leaves the exchange's deadline
+}
+
+// Handle sends what a mapping made, or else what arrived.
+func (i *integrate) Handle(ctx context.Context, x *host.Exchange) (host.Second, error) {
+	in := x.Outbound
+	if in == nil {
+		in = &host.Invocation{Exchange: x, Request: x.Request}
+	}
+	cancel := context.CancelFunc(nil)
+	if i.timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, i.timeout)
+	}
+	result, err := i.integration.Invoke(ctx, in)
+	if err != nil {
+		if cancel != nil {
+			cancel()
+		}
+		return nil, err
+	}
+	resp := result.Response
+	if cancel != nil {
+		resp.Body = closing(resp.Body, func(error) { cancel() })
+	}
+	if in.Response.Status != 0 {
+		resp.Status = in.Response.Status
+	}
+	override(&resp.Header, in.Response.Header)
+	x.Response = resp
+	return nil, nil
+}
+
+// A functionIntegration calls a function with a Lambda proxy event, or with the mapped body as it stands.
+type functionIntegration struct {
+	function  *function
+	format    string // "1.0" or "2.0"
+	telemetry *telemetry.Telemetry
+}
+
+// Invoke calls the function.
+func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (*host.Result, error) {
+	if in.Mapped {
+		return f.invokeMapped(ctx, in)
+	}
+	meta, err := lambda.FunctionEvent(in.Exchange, f.format)
+	if err != nil {
+		return nil, err
+	}
+	event := host.Event{Meta: meta}
+	if in.Request.Length != 0 {
+		event.Body = in.Request.Body
+	}
+	out, err := f.function.plugin.call(ctx, f.telemetry, in.Exchange, host.EntryHandle, event)
+	if err != nil {
+		return nil, functionFailure(err)
+	}
+	resp, err := lambda.ParseResult(out.Meta, out.Body, f.format)
+	if err != nil {
+		if out.Body != nil {
+			_ = out.Body.Close() // the instance goes back; the result is refused anyway
+		}
+		return nil, &host.Error{Op: "function " + f.function.def.Name, Kind: host.KindOf(err), Code: host.IntegrationFailure, Err: err}
+	}
+	return &host.Result{Response: resp}, nil
+}
+
+// invokeMapped hands over the mapping's body as the whole event, and answers with the function's whole result.
+func (f *functionIntegration) invokeMapped(ctx context.Context, in *host.Invocation) (*host.Result, error) {
+	payload, err := readAll(in.Request.Body, in.Request.Length)
+	if err != nil {
+		return nil, err
+	}
+	out, err := f.function.invoke(ctx, f.telemetry, in.Exchange, payload)
+	if err != nil {
+		return nil, functionFailure(err)
+	}
+	resp := &host.Response{Status: 200, Length: int64(len(out)), Body: io.NopCloser(strings.NewReader(string(out)))}
+	resp.Header.Add("Content-Type", "application/json")
+	resp.Header.Add("Content-Length", strconv.Itoa(len(out)))
+	return &host.Result{Response: resp}, nil
+}
+
+// functionFailure keeps the kinds that tell the client something (its body was too large, a deadline passed, no
+// instance was free), and makes all others a 500, as Amazon's HTTP APIs answer a function's error.
+func functionFailure(err error) error {
+	kind, code := host.KindOf(err), host.IntegrationFailure
+	switch kind {
+	case host.Timeout:
+		code = host.IntegrationTimeout
+	case host.TooLarge:
+		code = host.RequestTooLarge
+	case host.Unavailable:
+	default:
+		kind = host.Internal
+	}
+	return &host.Error{Op: "integrate", Kind: kind, Code: code, Err: err}
+}
+
+// An httpIntegration sends the request to an HTTP server: the one that its URI names, or an upstream's next target.
+type httpIntegration struct {
+	telemetry *telemetry.Telemetry
+	pool      *upstream.Pool
+	uri       *mapping.URI // nil sends the request's own path to the pool's target
+	method    string       // "" sends the client's
+	plain     bool         // no content coding may be asked for, as a mapping will read the response
+	upstream  string
+}
+
+// Invoke sends the request and returns when the response's header is there; its body streams.
+func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*host.Result, error) {
+	copied := *in.Request
+	out := &copied
+	if h.method != "" {
+		out.Method = h.method
+	}
+	if err := h.address(in, out); err != nil {
+		return nil, err
+	}
+	if err := upstream.Forward(in.Exchange.Request, out); err != nil {
+		return nil, err
+	}
+	if h.plain {
+		out.Header.Set("Accept-Encoding", "identity")
+	}
+	ctx, span := startClient(ctx, h.telemetry, out)
+	if h.upstream != "" && span.IsRecording() {
+		span.SetAttributes(telemetry.Upstream.String(h.upstream))
+	}
+	h.telemetry.Propagator.Inject(ctx, &out.Header)
+	resp, err := h.pool.RoundTrip(ctx, out)
+	if err != nil {
+		err = blameBody(err)
+		endClient(span, 0, err)
+		return nil, err
+	}
+	status := resp.Status
+	if span.IsRecording() {
+		resp.Body = closing(resp.Body, func(err error) { endClient(span, status, err) })
+	}
+	return &host.Result{Response: resp}, nil
+}
+
+// address fills scheme, host and target.
+func (h *httpIntegration) address(in *host.Invocation, out *host.Request) error {
+	if h.upstream != "" {
+		out.Scheme, out.Host = h.pool.Pick()
+	}
+	query := in.Request.Query()
+	if h.uri == nil {
+		out.Target = in.Exchange.Match.Path
+		if query != "" {
+			out.Target += "?" + query
+		}
+		return nil
+	}
+	target, err := h.uri.Expand(in.Exchange, query, in.Path)
+	if err != nil {
+		return err
+	}
+	if h.upstream == "" {
+		out.Scheme, out.Host = target.Scheme, target.Host
+	}
+	out.Target = target.Path
+	return nil
+}
+
+// blameBody finds an error of the client's own body beneath a failed round trip: a body over its limit is the
+// client's mistake, not the upstream's.
+func blameBody(err error) error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if typed, ok := e.(*host.Error); ok && typed.Kind == host.TooLarge {
+			return typed
+		}
+	}
+	return err
+}
+
+// A mockIntegration answers with what the definition says.
+type mockIntegration struct{ response *host.MockResponse }
+
+// Invoke returns the response.
+func (m *mockIntegration) Invoke(context.Context, *host.Invocation) (*host.Result, error) {
+	resp := &host.Response{Status: m.response.Status, Header: m.response.Header.Clone()}
+	if body := m.response.Body; body != "" {
+		resp.Body, resp.Length = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	return &host.Result{Response: resp}, nil
+}

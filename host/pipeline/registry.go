@@ -1,0 +1,74 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+)
+
+// A closer is what a registry keeps.
+type closer interface {
+	Close(ctx context.Context) error
+}
+
+// A registry shares values by key and counts who holds them. The value is opened by the first holder and
+// closed with the last one's release, never by a finalizer. The zero value is ready.
+type registry[T closer] struct {
+	mu      sync.Mutex
+	entries map[string]*entry[T]
+}
+
+type entry[T closer] struct {
+	holders int
+	open    sync.Once
+	value   T
+	err     error
+}
+
+// acquire returns the value of key, opening it if nobody holds it, and the function that gives it back. Those
+// who ask for one key at the same time wait for one opening. A failed opening is not kept.
+func (r *registry[T]) acquire(key string, open func() (T, error)) (T, func(context.Context) error, error) {
+	r.mu.Lock()
+	if r.entries == nil {
+		r.entries = map[string]*entry[T]{}
+	}
+	e := r.entries[key]
+	if e == nil {
+		e = &entry[T]{}
+		r.entries[key] = e
+	}
+	e.holders++
+	r.mu.Unlock()
+
+	e.open.Do(func() { e.value, e.err = open() })
+	if e.err != nil {
+		r.drop(key, e)
+		return e.value, nil, e.err
+	}
+	return e.value, func(ctx context.Context) error {
+		if r.drop(key, e) {
+			return e.value.Close(ctx)
+		}
+		return nil
+	}, nil
+}
+
+// drop gives up one hold and reports whether it was the last.
+func (r *registry[T]) drop(key string, e *entry[T]) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.holders--
+	if e.holders > 0 {
+		return false
+	}
+	if r.entries[key] == e {
+		delete(r.entries, key)
+	}
+	return true
+}
+
+// size returns how many values are open.
+func (r *registry[T]) size() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.entries)
+}

@@ -1,0 +1,66 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/postern/postern/host"
+)
+
+// An outcome is what the client gets for one Kind of error. The texts are those of Amazon's HTTP APIs, which
+// tell the client no more than that; the cause is in the log and the span.
+type outcome struct {
+	status  int
+	message string
+}
+
+// outcomes maps each Kind. An upstream that fails is a 502 and one that is late a 504, where Amazon's HTTP APIs
+// say 503 for both: the two need different remedies.
+var outcomes = [...]outcome{
+	host.Internal:        {500, "Internal Server Error"},
+	host.Invalid:         {400, "Bad Request"},
+	host.Unauthenticated: {401, "Unauthorized"},
+	host.Forbidden:       {403, "Forbidden"},
+	host.NotFound:        {404, "Not Found"},
+	host.Conflict:        {409, "Conflict"},
+	host.TooLarge:        {413, "Request Entity Too Large"},
+	host.Unsupported:     {415, "Unsupported Media Type"},
+	host.Throttled:       {429, "Too Many Requests"},
+	host.BadGateway:      {502, "Bad Gateway"},
+	host.Timeout:         {504, "Gateway Timeout"},
+	host.Unavailable:     {503, "Service Unavailable"},
+}
+
+// statusClientGone is logged when the client left before it had an answer. It is never sent.
+const statusClientGone = 499
+
+// Respond is the one place where an error becomes a response.
+func Respond(err error) *host.Response {
+	out := outcomes[host.Internal]
+	if kind := host.KindOf(err); int(kind) < len(outcomes) {
+		out = outcomes[kind]
+	}
+	return message(out.status, out.message)
+}
+
+// message returns a response whose body is {"message": text}.
+func message(status int, text string) *host.Response {
+	body := `{"message":` + strconv.Quote(text) + `}`
+	return &host.Response{
+		Status: status,
+		Header: host.Header{
+			{Name: "Content-Type", Value: "application/json"},
+			{Name: "Content-Length", Value: strconv.Itoa(len(body))},
+		},
+		Body:   io.NopCloser(strings.NewReader(body)),
+		Length: int64(len(body)),
+	}
+}
+
+// gone reports whether err says that the client left.
+func gone(ctx context.Context, err error) bool {
+	return err != nil && errors.Is(context.Cause(ctx), context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,123 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/telemetry"
+	"github.com/postern/postern/host/upstream"
+)
+
+// Shared is what the pipelines of one process have in common: compiled modules by the digest of their code, open
+// plugins by code and configuration, connection pools by upstream. Building a pipeline anew touches nothing that did
+// not change, and what no pipeline holds any more is closed at once.
+type Shared struct {
+	runtimes  map[string]host.Runtime
+	telemetry *telemetry.Telemetry
+	modules   registry[host.Module]
+	plugins   registry[*plugin]
+	pools     registry[pool]
+}
+
+// NewShared returns an empty collection over the given runtimes, keyed by host.RuntimeWasm and so on. It does not own
+// the runtimes: close them after the last pipeline.
+func NewShared(runtimes map[string]host.Runtime, tel *telemetry.Telemetry) *Shared {
+	return &Shared{runtimes: runtimes, telemetry: tel}
+}
+
+// Stats counts what a Shared holds: gauges, and a check for leaks.
+type Stats struct{ Modules, Plugins, Pools int }
+
+// Stats returns the counts of now.
+func (s *Shared) Stats() Stats {
+	return Stats{Modules: s.modules.size(), Plugins: s.plugins.size(), Pools: s.pools.size()}
+}
+
+// A plugin is an open plugin with what its calls need: the configuration, and the door to the network.
+type plugin struct {
+	host.Plugin
+	cfg     *host.PluginConfig
+	info    host.ModuleInfo
+	fetcher *upstream.Fetcher
+	metrics *telemetry.PluginMetrics
+	release func(context.Context) error // gives the module back
+}
+
+// Close closes the plugin, then lets go of its module.
+func (p *plugin) Close(ctx context.Context) error {
+	err := p.Plugin.Close(ctx)
+	p.fetcher.Close()
+	return errors.Join(err, p.release(ctx))
+}
+
+// acquire opens the plugin of cfg, or shares the one that is open, and checks that it has the entry.
+func (s *Shared) acquire(ctx context.Context, cfg *host.PluginConfig, entry string) (*plugin, func(context.Context) error, error) {
+	if cfg.Source == nil {
+		return nil, nil, refusal(cfg, errors.New("its code was not resolved"))
+	}
+	p, release, err := s.plugins.acquire(pluginKey(cfg), func() (*plugin, error) { return s.open(ctx, cfg) })
+	if err != nil {
+		return nil, nil, refusal(cfg, err)
+	}
+	for _, have := range p.info.Entries {
+		if have == entry {
+			return p, release, nil
+		}
+	}
+	err = fmt.Errorf("%s has no entry %q; it has %q", cfg.Ref, entry, p.info.Entries)
+	return nil, nil, errors.Join(refusal(cfg, err), release(ctx))
+}
+
+func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig) (*plugin, error) {
+	runtime, ok := s.runtimes[cfg.Source.Runtime]
+	if !ok {
+		return nil, fmt.Errorf("there is no runtime %q", cfg.Source.Runtime)
+	}
+	src := *cfg.Source
+	src.ABI = cfg.ABI
+	module, release, err := s.modules.acquire(src.Runtime+" "+src.ABI+" "+src.Digest, func() (host.Module, error) {
+		return runtime.Compile(ctx, src)
+	})
+	if err != nil {
+		return nil, err
+	}
+	fetcher, err := upstream.NewFetcher(cfg.Egress, upstream.FetchConfig{})
+	if err != nil {
+		return nil, errors.Join(err, release(ctx))
+	}
+	opened, err := module.Open(ctx, *cfg)
+	if err != nil {
+		fetcher.Close()
+		return nil, errors.Join(err, release(ctx))
+	}
+	return &plugin{Plugin: opened, cfg: cfg, info: module.Info(), fetcher: fetcher,
+		metrics: s.telemetry.Metrics.Plugin(cfg.Name, src.Runtime), release: release}, nil
+}
+
+// refusal gives an error the place of the plugin's reference, unless it has a place of its own.
+func refusal(cfg *host.PluginConfig, err error) error {
+	var typed *host.Error
+	if errors.As(err, &typed) && !typed.Pos.IsZero() {
+		return err
+	}
+	return &host.Error{Op: "open plugin " + cfg.Name, Kind: host.Invalid, Pos: cfg.Pos, Err: err}
+}
+
+// pluginKey tells plugins apart: equal keys share an instance pool. It is a hash because secrets are in it.
+func pluginKey(cfg *host.PluginConfig) string {
+	h := sha256.New()
+	secrets := map[string]string{}
+	for _, secret := range cfg.Secrets {
+		secrets[secret.Name] = secret.Value.Reveal()
+	}
+	parts := []any{cfg.Name, cfg.Source.Runtime, cfg.Source.Digest, cfg.ABI, cfg.Env, secrets, cfg.Config, cfg.Limits, cfg.Isolation, cfg.Egress}
+	if err := json.NewEncoder(h).Encode(parts); err != nil {
+		panic("pipeline: a plugin's configuration does not encode: " + err.Error()) // plain data always does
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

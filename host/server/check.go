@@ -1,0 +1,36 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/pipeline"
+	"github.com/postern/postern/host/telemetry"
+)
+
+// Check builds the pipeline of a snapshot as serving would, and closes it: every plugin is compiled and started once. It
+// reports every error at once.
+func Check(ctx context.Context, snapshot *host.Snapshot, cacheDir string, log *slog.Logger) (err error) {
+	silent, err := telemetry.Setup(ctx, telemetry.Options{Environ: func(string) string { return "" }})
+	if err != nil {
+		return err
+	}
+	runtimes, err := OpenRuntimes(cacheDir, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, r := range runtimes {
+			err = errors.Join(err, r.Close(ctx))
+		}
+		err = errors.Join(err, silent.Shutdown(ctx))
+	}()
+	built, err := pipeline.Build(ctx, snapshot, pipeline.Config{Shared: pipeline.NewShared(runtimes, silent), Telemetry: silent, Domain: DefaultDomain})
+	if err != nil {
+		return err
+	}
+	built.Release()
+	return nil
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/project"
+)
+
+// A Report tells what became of one change while developing.
+type Report struct {
+	Changed []string // the files that changed, relative to the project; nil for the first load
+	Swapped bool     // false when the change made no difference
+	Took    time.Duration
+	Err     error // why what served before goes on serving; nil when all is well
+}
+
+// Load loads a project and applies it.
+func (s *Server) Load(ctx context.Context, dir string, opts project.Options) (*project.Project, bool, error) {
+	loaded, err := project.Load(ctx, dir, opts)
+	if err != nil {
+		s.Refuse(err)
+		return loaded, false, err
+	}
+	s.resolveListeners(loaded.Snapshot)
+	swapped, err := s.Apply(ctx, loaded.Snapshot)
+	return loaded, swapped, err
+}
+
+// Develop loads the project in dir, then again after each change of its files, until ctx ends. A load that fails leaves
+// what serves. report is called after each load, from one goroutine.
+func (s *Server) Develop(ctx context.Context, dir string, opts project.Options, report func(Report)) error {
+	watcher, err := project.NewWatcher(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = watcher.Close() }() // it was only read from
+	var changed []string
+	for {
+		started := time.Now()
+		loaded, swapped, err := s.Load(ctx, dir, opts)
+		if ctx.Err() != nil {
+			return nil
+		}
+		report(Report{Changed: changed, Swapped: swapped, Took: time.Since(started), Err: err})
+		if err := watcher.Watch(loaded.Inputs); err != nil {
+			s.log.Warn("not every file of the project is watched", "error", err)
+		}
+		var open bool
+		select {
+		case changed, open = <-watcher.Changes():
+			if !open {
+				return nil
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// resolveListeners puts the address of this host's own clear listener where a definition says ${listeners.http}, so that one
+// API can call another on whatever port the host has.
+func (s *Server) resolveListeners(snapshot *host.Snapshot) {
+	resolve := func(text string) string {
+		for _, name := range []string{"http", "https"} {
+			text = strings.ReplaceAll(text, "${listeners."+name+"}", s.Address(name))
+		}
+		return text
+	}
+	for _, a := range snapshot.APIs {
+		for _, stage := range a.Stages {
+			for name, value := range stage.Variables {
+				stage.Variables[name] = resolve(value)
+			}
+		}
+		for _, r := range a.Routes {
+			r.Integration.URI = resolve(r.Integration.URI)
+		}
+	}
+	for _, u := range snapshot.Upstreams {
+		for i := range u.Targets {
+			u.Targets[i] = resolve(u.Targets[i])
+		}
+	}
+}

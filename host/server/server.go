@@ -1,0 +1,218 @@
+// Package server composes a running gateway: it binds the listeners, opens the runtimes, builds pipelines from snapshots and
+// swaps them, and drains at the end.
+//
+// The order of a start: New binds every address, so that a port in use is known before anything is built; Apply
+// builds the first pipeline; Serve accepts. The order of an end: readiness goes, listeners drain within their deadline,
+// then the pipeline, the runtimes and the telemetry are closed.
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/js"
+	"github.com/postern/postern/host/listener"
+	"github.com/postern/postern/host/pipeline"
+	"github.com/postern/postern/host/telemetry"
+	"github.com/postern/postern/host/wasm"
+)
+
+// A Config says where to listen and whom to trust. An empty address turns that listener off.
+type Config struct {
+	HTTP, HTTPS, Admin string
+	Certificate        Certificate
+	Domain             string // base domain of the execute-api hosts; "" is localhost
+	TrustedProxies     []netip.Prefix
+	Limits             listener.Limits
+	DrainTimeout       time.Duration // how long running exchanges may take at the end; 0 is DefaultDrainTimeout
+	AccessLog          bool
+	CacheDir           string // for compiled code; "" keeps none on disk
+	Version            string
+	Telemetry          *telemetry.Telemetry
+}
+
+// DefaultDrainTimeout is a little over the default deadline of a route, so that no exchange is cut by default.
+const DefaultDrainTimeout = 35 * time.Second
+
+// DefaultDomain is the base domain of the execute-api hosts. Browsers and curl resolve *.localhost to loopback.
+const DefaultDomain = "localhost"
+
+// A Server is a gateway. Make it with New, and end it with Close.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	runtimes map[string]host.Runtime
+	shared   *pipeline.Shared
+	doors    []*door
+	admin    *http.Server
+
+	current  atomic.Pointer[pipeline.Pipeline] // nil until the first definition serves
+	draining atomic.Bool
+
+	mu      sync.Mutex // one Apply at a time
+	refused atomic.Pointer[string]
+}
+
+// New binds the listeners and opens the runtimes. Nothing is accepted before Serve. Errors are those of
+// listener.Listen and of the runtimes.
+func New(cfg Config) (*Server, error) {
+	if cfg.Domain == "" {
+		cfg.Domain = DefaultDomain
+	}
+	if cfg.DrainTimeout == 0 {
+		cfg.DrainTimeout = DefaultDrainTimeout
+	}
+	s := &Server{cfg: cfg, log: cfg.Telemetry.Logger}
+	if err := s.openRuntimes(); err != nil {
+		return nil, err
+	}
+	if err := s.bind(); err != nil {
+		return nil, errors.Join(err, s.Close(context.Background()))
+	}
+	return s, nil
+}
+
+func (s *Server) openRuntimes() error {
+	runtimes, err := OpenRuntimes(s.cfg.CacheDir, s.log)
+	if err != nil {
+		return err
+	}
+	s.runtimes = runtimes
+	s.shared = pipeline.NewShared(runtimes, s.cfg.Telemetry)
+	return nil
+}
+
+// OpenRuntimes opens every runtime of this version, keyed as pipeline.NewShared wants them. cacheDir is the folder for
+// compiled code, or "".
+func OpenRuntimes(cacheDir string, log *slog.Logger) (map[string]host.Runtime, error) {
+	if cacheDir != "" {
+		cacheDir = filepath.Join(cacheDir, "wasm")
+	}
+	wasmRuntime, err := wasm.New(wasm.Options{CacheDir: cacheDir, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]host.Runtime{host.RuntimeWasm: wasmRuntime, host.RuntimeJS: js.New(js.Options{Logger: log})}, nil
+}
+
+// Apply builds a pipeline from a snapshot and swaps it in. It reports false when the snapshot is the one that
+// serves. On an error, what serves goes on serving, and Status says why the new one does not.
+func (s *Server) Apply(ctx context.Context, snapshot *host.Snapshot) (changed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.current.Load()
+	if old != nil && old.Snapshot().Revision == snapshot.Revision {
+		s.refused.Store(nil)
+		return false, nil
+	}
+	next, err := pipeline.Build(ctx, snapshot, pipeline.Config{Shared: s.shared, Telemetry: s.cfg.Telemetry, Domain: s.cfg.Domain, AccessLog: s.cfg.AccessLog})
+	if err != nil {
+		s.Refuse(err)
+		return false, err
+	}
+	s.refused.Store(nil)
+	s.current.Store(next)
+	if old != nil {
+		old.Release()
+	}
+	return true, nil
+}
+
+// Refuse records why a definition does not serve, for Status.
+func (s *Server) Refuse(err error) {
+	reason := err.Error()
+	s.refused.Store(&reason)
+}
+
+// Handle serves one request with the pipeline of this moment. The response's End, when set, must be called.
+func (s *Server) Handle(ctx context.Context, r *host.Request) *host.Response {
+	for {
+		p := s.current.Load()
+		if p == nil {
+			return pipeline.Respond(&host.Error{Op: "serve", Kind: host.Unavailable, Err: errors.New("no definition serves yet")})
+		}
+		if p.Acquire() {
+			return p.Serve(ctx, r)
+		}
+	}
+}
+
+// Invoke calls a function of the current definition by name, with any JSON.
+func (s *Server) Invoke(ctx context.Context, name string, payload []byte) ([]byte, error) {
+	p := s.current.Load()
+	if p == nil || !p.Acquire() {
+		return nil, &host.Error{Op: "invoke", Kind: host.Unavailable, Err: errors.New("no definition serves yet")}
+	}
+	defer p.Release()
+	return p.Invoke(ctx, name, payload)
+}
+
+// Serve accepts until ctx ends, then drains. It returns nil after a clean end.
+func (s *Server) Serve(ctx context.Context) error {
+	var group errgroup.Group
+	for _, d := range s.doors {
+		group.Go(d.serve)
+	}
+	served := make(chan error, 1)
+	go func() { served <- group.Wait() }()
+	select {
+	case err := <-served: // a listener failed by itself, or there is none
+		if err != nil || len(s.doors) > 0 {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	case <-ctx.Done():
+	}
+	s.drain()
+	return <-served
+}
+
+// drain ends the listeners, the admin listener last, so that readiness can be seen to be gone.
+func (s *Server) drain() {
+	s.draining.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
+	defer cancel()
+	s.log.Info("draining", "timeout", s.cfg.DrainTimeout.String())
+	var group sync.WaitGroup
+	for _, d := range s.doors {
+		if d.listener != nil {
+			group.Go(func() {
+				if cut := d.listener.Shutdown(ctx); cut > 0 {
+					s.log.Warn("exchanges were cut at the drain deadline", "listener", d.name, "count", cut)
+				}
+			})
+		}
+	}
+	group.Wait()
+	if s.admin != nil {
+		if err := s.admin.Shutdown(ctx); err != nil {
+			s.log.Warn("the admin listener did not end in time", "error", err)
+		}
+	}
+}
+
+// Close frees everything. Call it after Serve has returned, or instead of Serve.
+func (s *Server) Close(ctx context.Context) error {
+	var errs []error
+	for _, d := range s.doors {
+		errs = append(errs, d.close())
+	}
+	if p := s.current.Swap(nil); p != nil {
+		p.Release()
+	}
+	for _, r := range s.runtimes {
+		errs = append(errs, r.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
