@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -141,18 +142,18 @@ func TestEgressRebinding(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
-	first := true
+	var moved atomic.Bool
 	resolver := nameserver(t, func(string) netip.Addr {
-		if first {
-			return netip.MustParseAddr("127.0.0.1") // listed
+		if moved.Load() {
+			return netip.MustParseAddr("127.0.0.2") // the same machine, not listed
 		}
-		return netip.MustParseAddr("127.0.0.2") // the same machine, not listed
+		return netip.MustParseAddr("127.0.0.1") // listed
 	})
 	f := fetcher(t, upstream.FetchConfig{Resolver: resolver}, "http://good.example:"+port, "http://127.0.0.1:"+port)
 	if _, err := fetch(f, "http://good.example:"+port); err != nil {
 		t.Fatal(err)
 	}
-	first = false
+	moved.Store(true)
 	f.Close()
 	if _, err := fetch(f, "http://good.example:"+port); !errors.Is(err, host.Forbidden) {
 		t.Error(err)
