@@ -23,6 +23,7 @@ type Module struct {
 	name      string
 	program   *goja.Program
 	regexps   bool // regular expressions may occur
+	matchAll  bool // matchAll is called
 	functions bool // functions may be made of text
 	polyfills bool // something is called that goja's own objects lack
 	entries   []string
@@ -50,6 +51,7 @@ func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, er
 	text := string(src.Code)
 	m := &Module{runtime: r, name: src.Name, program: program,
 		regexps:   w.regexps || mentions(text, "RegExp", "match", "search", "Function", "eval"),
+		matchAll:  mentions(text, "matchAll"),
 		functions: mentions(text, "Function"),
 		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try", "escape"),
 	}

@@ -54,6 +54,8 @@ func (c *call) load() (in *instance, err error) {
 	if err := in.run(); err != nil {
 		return nil, c.failed(err)
 	}
+	c.reportUnseen()
+	c.unseen = nil
 	return in, nil
 }
 

@@ -29,6 +29,11 @@ func (in *instance) guardRegexps() error {
 	if err := in.checked(ctor, "RegExp", proto, func(args []goja.Value) { in.checkPattern(args) }); err != nil {
 		return err
 	}
+	if in.module.matchAll {
+		if _, err := in.tool("matchall.js"); err != nil {
+			return err
+		}
+	}
 	if !in.module.functions {
 		return nil
 	}
@@ -135,10 +140,29 @@ func (in *instance) checked(ctor *goja.Object, name string, proto *goja.Object, 
 		},
 	})
 	v := rt.ToValue(proxy)
+	// goja's own check refuses proxies; this one serves derived classes too.
+	if err := ctor.DefineDataPropertySymbol(goja.SymHasInstance, rt.ToValue(in.hasInstance), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE); err != nil {
+		return err
+	}
 	if err := rt.GlobalObject().DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
 		return err
 	}
 	return proto.DefineDataProperty("constructor", v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+}
+
+func (in *instance) hasInstance(fc goja.FunctionCall) goja.Value {
+	class, ok := fc.This.(*goja.Object)
+	obj, isObject := fc.Argument(0).(*goja.Object)
+	if !ok || !isObject {
+		return in.rt.ToValue(false)
+	}
+	proto, _ := class.Get("prototype").(*goja.Object)
+	for p := obj.Prototype(); p != nil; p = p.Prototype() {
+		if p == proto {
+			return in.rt.ToValue(true)
+		}
+	}
+	return in.rt.ToValue(false)
 }
 
 // checkPattern looks at the arguments of RegExp: a pattern with flags, or an expression whose flags may change.

@@ -96,6 +96,10 @@ func (w *walker) expression(v reflect.Value) {
 		if hasPropertyEscape(e.Pattern, e.Flags) {
 			w.findings = append(w.findings, finding{e.Idx, propertyEscape})
 		}
+	case *ast.NewExpression: // also what esbuild makes of literals with flags that ES2022 lacks
+		if name, ok := e.Callee.(*ast.Identifier); ok && name.Name == "RegExp" && len(e.ArgumentList) > 1 {
+			w.constructed(e)
+		}
 	case *ast.CallExpression:
 		switch callee := e.Callee.(type) {
 		case *ast.Identifier:
@@ -109,6 +113,21 @@ func (w *walker) expression(v reflect.Value) {
 				v.Set(reflect.ValueOf(callTo(execName, e, append([]ast.Expression{callee.Left}, e.ArgumentList...)...)))
 			}
 		}
+	}
+}
+
+// constructed looks at new RegExp with constant arguments.
+func (w *walker) constructed(e *ast.NewExpression) {
+	pattern, ok1 := e.ArgumentList[0].(*ast.StringLiteral)
+	flags, ok2 := e.ArgumentList[1].(*ast.StringLiteral)
+	if !ok1 || !ok2 {
+		return
+	}
+	f := flags.Value.String()
+	if hasPropertyEscape(pattern.Value.String(), f) {
+		w.findings = append(w.findings, finding{e.New, propertyEscape})
+	} else if i := strings.IndexAny(f, "dv"); i >= 0 {
+		w.findings = append(w.findings, finding{e.New, "the flag " + f[i:i+1] + " of regular expressions is not supported"})
 	}
 }
 
