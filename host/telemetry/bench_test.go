@@ -101,7 +101,7 @@ func requestAttributes() []attribute.KeyValue {
 	return []attribute.KeyValue{
 		telemetry.HTTPMethod.String("GET"), telemetry.HTTPRoute.String("/orders/{id}"), telemetry.URLScheme.String("http"),
 		telemetry.URLPath.String("/orders/7"), telemetry.HTTPStatus.Int(200), telemetry.ClientAddress.String("127.0.0.1"),
-		telemetry.ProtocolVersion.String("1.1"), telemetry.UserAgent.String("bench"), telemetry.API.String("orders"), telemetry.Stage.String("$default"),
+		telemetry.ProtocolVersion.String("1.1"), telemetry.UserAgent.String("bench"),
 	}
 }
 
