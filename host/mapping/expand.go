@@ -49,7 +49,7 @@ func (u *URI) Expand(x *host.Exchange, query string, overrides map[string]string
 		e.b = appendEscaped(e.b, query, inQuery)
 	}
 	t := Target{Scheme: l.scheme, Host: l.authority, Path: string(e.b)}
-	if path := t.Path[:end]; climbs(path) {
+	if path := t.Path[:end]; Climbs(path) {
 		return Target{}, u.fail(host.Invalid, fmt.Errorf("the path %q climbs", path))
 	}
 	return t, nil
@@ -108,9 +108,9 @@ func (e *expansion) greedy(name string) bool {
 	return ok && same && strings.HasSuffix(pattern, "{")
 }
 
-// climbs reports whether a path has a segment . or .. (RFC 3986, section 5.2.4), as it stands or decoded once or twice: some servers decode
+// Climbs reports whether a path has a segment . or .. (RFC 3986, section 5.2.4), as it stands or decoded once or twice: some servers decode
 // before they split, some decode again. Some also take a backslash for a slash, and what follows a semicolon for no part of the segment.
-func climbs(path string) bool {
+func Climbs(path string) bool {
 	if strings.IndexByte(path, '.') < 0 && strings.IndexByte(path, '%') < 0 {
 		return false
 	}

@@ -271,7 +271,7 @@ func (l *layout) checkPath() error {
 			path = append(path, 'x')
 		}
 	}
-	if climbs(string(path)) {
+	if Climbs(string(path)) {
 		return errors.New("the path has a segment . or ..")
 	}
 	return nil

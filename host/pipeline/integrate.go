@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -167,6 +168,10 @@ func (h *httpIntegration) address(in *host.Invocation, out *host.Request) error 
 	}
 	query := in.Request.Query()
 	if h.uri == nil {
+		if path := in.Exchange.Match.Path; mapping.Climbs(path) {
+			// An upstream that resolves the dots would answer for another path than the one that was routed and authorized.
+			return &host.Error{Op: "integrate", Kind: host.Invalid, Err: fmt.Errorf("the path %q climbs", path)}
+		}
 		out.Target = in.Exchange.Match.Path
 		if query != "" {
 			out.Target += "?" + query
