@@ -34,7 +34,9 @@ func errorType(err error) string {
 }
 
 // ErrUnauthorized, returned by an authorizer, has the client answered with 401, as "Unauthorized" does at Amazon.
-var ErrUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // the text is the contract
+//
+//lint:ignore ST1005 the text is the contract
+var ErrUnauthorized = errors.New("Unauthorized")
 
 func writeMetaJSON(v any) error {
 	b, err := json.Marshal(v)

@@ -59,8 +59,8 @@ func (e *Engine) compile(ctx context.Context, code []byte) (wazero.CompiledModul
 	case err == nil || e.cacheDir == "":
 	case isCacheDamage(err):
 		e.log.WarnContext(ctx, "compilation cache is damaged and was cleared", "dir", e.cacheDir, "error", err)
-		if clear := clearCache(e.cacheDir); clear != nil {
-			return nil, errors.Join(err, clear)
+		if failed := clearCache(e.cacheDir); failed != nil {
+			return nil, errors.Join(err, failed)
 		}
 		return e.tryCompile(ctx, code)
 	case isStorageFailure(err):

@@ -97,16 +97,15 @@ func (i *Instance) config() wazero.ModuleConfig {
 // Call runs an export with the plugin's deadline laid inside ctx's. Parameters and result are in stack. Host
 // functions find state and fx at the instance.
 func (i *Instance) Call(ctx context.Context, export string, stack []uint64, state any, fx host.Effects) error {
-	op := "call " + i.pool.name + " " + export
 	fn := i.funcs[export]
 	if fn == nil {
 		if fn = i.module.ExportedFunction(export); fn == nil {
-			return &host.Error{Op: op, Kind: host.NotFound, Err: errors.New("the module does not export " + export)}
+			return &host.Error{Op: i.op(export), Kind: host.NotFound, Err: errors.New("the module does not export " + export)}
 		}
 		i.funcs[export] = fn
 	}
 	if err := ctx.Err(); err != nil { // wazero would close the instance
-		return &host.Error{Op: op, Kind: endKind(err), Err: err}
+		return &host.Error{Op: i.op(export), Kind: endKind(err), Err: err}
 	}
 	limit := i.pool.plugin.Limits.Timeout
 	run, cancel := context.WithTimeout(ctx, limit.Value)
@@ -121,10 +120,12 @@ func (i *Instance) Call(ctx context.Context, export string, stack []uint64, stat
 	i.running(nil)
 	if err != nil || run.Err() != nil { // in the latter case wazero closes it, now or a moment later
 		i.broken = true
-		return i.failure(op, ctx, run, limit.Value, limit.Origin(), err)
+		return i.failure(i.op(export), ctx, run, limit.Value, limit.Origin(), err)
 	}
 	return nil
 }
+
+func (i *Instance) op(export string) string { return "call " + i.pool.name + " " + export }
 
 // running notes how the call can be cancelled, nil after it; a killed instance's call ends at once.
 func (i *Instance) running(cancel context.CancelFunc) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -48,10 +49,17 @@ func newCall(plugin *host.PluginConfig, entry string, in host.Event, fx host.Eff
 	return c
 }
 
-// run calls the entry to its end, and makes sure that nothing that it opened stays open.
-func (c *call) run(ctx context.Context, inst *engine.Instance) error {
+// run calls the entry to its end, and makes sure that nothing that it opened stays open. Effects that panic when
+// the guest has ended, as spans might, fail the call; they would end the process where run has a goroutine of its own.
+func (c *call) run(ctx context.Context, inst *engine.Instance) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			inst.Break()
+			err = c.fail(host.Internal, fmt.Errorf("the host failed: %v\n%s", r, debug.Stack()))
+		}
+	}()
 	stack := make([]uint64, 1)
-	err := inst.Call(ctx, c.entry, stack, c, c.fx)
+	err = inst.Call(ctx, c.entry, stack, c, c.fx)
 	c.release(err)
 	c.stats.HostTime += inst.Slept()
 	c.stats.Memory = inst.MemorySize()

@@ -96,6 +96,7 @@
     (if (call $is (local.get $c) (i32.const 122)) (then                                      ;; z: too much randomness
       (if (i32.eqz (call $wasi_random (i32.const 0) (i32.const 65537))) (then unreachable))
       (return (call $number (call $random (i32.const 0) (i32.const 65537))))))
+    (if (call $is (local.get $c) (i32.const 82)) (then (drop (call $random (i32.const 1024) (i32.const 16))))) ;; R andomness
     (if (call $is (local.get $c) (i32.const 104)) (then                                      ;; h ibernate for an hour
       (drop (call $poll (i32.const 128) (i32.const 256) (i32.const 1) (i32.const 512)))))
     (if (call $is (local.get $c) (i32.const 70)) (then                                       ;; F etch with a meta that is no request
