@@ -53,7 +53,7 @@ func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, er
 		regexps:   w.regexps || mentions(text, "RegExp", "match", "search", "Function", "eval"),
 		matchAll:  mentions(text, "matchAll"),
 		functions: mentions(text, "Function"),
-		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try", "escape"),
+		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try"),
 	}
 	exports, err := m.probe(ctx, src.Exports)
 	if err != nil {

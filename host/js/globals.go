@@ -55,6 +55,8 @@ type globals struct{ in *instance }
 func (g *globals) Get(name string) goja.Value {
 	in := g.in
 	switch {
+	case in.quiet:
+		return nil
 	case name == "self":
 		return in.rt.GlobalObject()
 	case name == "Buffer":
@@ -95,10 +97,11 @@ func (g *globals) Keys() []string { return nil }
 
 func (in *instance) global(name string, v goja.Value) goja.Value {
 	global := in.rt.GlobalObject()
-	for _, own := range global.GetOwnPropertyNames() {
-		if own == name {
-			return global.Get(name) // the script put its own there
-		}
+	in.quiet = true // or the look-up would come here again
+	own := global.Get(name)
+	in.quiet = false
+	if own != nil {
+		return own // the script put its own there
 	}
 	if err := global.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
 		panic(err)
@@ -226,6 +229,12 @@ func natives(name string) func(*instance, goja.FunctionCall) goja.Value {
 		return (*instance).decodeForm
 	case "encodeForm":
 		return (*instance).encodeForm
+	case "headerName":
+		return (*instance).headerName
+	case "headerValue":
+		return (*instance).headerValue
+	case "isToken":
+		return (*instance).isToken
 	case "fetch":
 		return (*instance).fetch
 	case "path":

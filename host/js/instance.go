@@ -25,7 +25,7 @@ type instance struct {
 	base      *goja.Object // the prototype of every context
 	natives   *goja.Object
 	tools     map[string]*goja.Object // what a prelude gave
-	native    map[string]goja.Value
+	quiet     bool                    // the globals that could be made do not show
 }
 
 // A target is the function that serves an entry.

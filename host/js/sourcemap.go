@@ -26,29 +26,55 @@ const vlq = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 // library in which they count from 0, and prints the answer as it is; with a map that counts from 1 on both
 // sides, that is right, and error.stack has the user's own positions wherever a script looks at it.
 func readSourceMap(text []byte) (*sourcemap.Consumer, error) {
-	var m map[string]json.RawMessage
-	var mappings string
+	var m struct {
+		Version  int               `json:"version"`
+		Sources  []string          `json:"sources"`
+		Names    []json.RawMessage `json:"names,omitempty"`
+		Mappings string            `json:"mappings"`
+	}
 	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(m["mappings"], &mappings); err != nil {
+	if m.Mappings == "" || len(m.Sources) == 0 {
+		return nil, errors.New("it maps nothing")
+	}
+	var err error
+	if m.Mappings, err = moveMappings(m.Mappings, len(m.Sources), len(m.Names)); err != nil {
 		return nil, err
 	}
+	moved, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	return sourcemap.Parse("", moved)
+}
+
+// moveMappings moves the columns. It also checks every number: the library panics on a source or a name that is not there.
+func moveMappings(mappings string, sources, names int) (string, error) {
 	lines := strings.Split(mappings, ";")
 	sourceMoved := false
+	var at [5]int // generated column, source, line, column, name
+	limits := [5]int{1 << 30, sources, 1 << 30, 1 << 30, names}
 	for i, line := range lines {
 		if line == "" {
 			continue
 		}
+		at[0] = 0
 		segments := strings.Split(line, ",")
-		for j := range segments {
-			if j > 0 && sourceMoved {
-				break // all other numbers are differences to the one before
-			}
-			fields, err := decodeVLQ(segments[j])
+		for j, segment := range segments {
+			fields, err := decodeVLQ(segment)
 			if err != nil {
-				return nil, err
+				return "", err
 			}
+			if n := len(fields); n != 1 && n != 4 && n != 5 {
+				return "", errVLQ
+			}
+			for k, n := range fields {
+				if at[k] += n; at[k] < 0 || at[k] >= limits[k] {
+					return "", errVLQ
+				}
+			}
+			// All other numbers are differences to the one before.
 			if j == 0 {
 				fields[0]++
 			}
@@ -56,16 +82,13 @@ func readSourceMap(text []byte) (*sourcemap.Consumer, error) {
 				fields[3]++
 				sourceMoved = true
 			}
-			segments[j] = encodeVLQ(fields)
+			if j == 0 || sourceMoved {
+				segments[j] = encodeVLQ(fields)
+			}
 		}
 		lines[i] = strings.Join(segments, ",")
 	}
-	m["mappings"], _ = json.Marshal(strings.Join(lines, ";"))
-	moved, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	return sourcemap.Parse("", moved)
+	return strings.Join(lines, ";"), nil
 }
 
 var errVLQ = errors.New("malformed mappings in the source map")

@@ -3,12 +3,16 @@
 (function (native) {
   const nullStatus = [101, 103, 204, 205, 304];
   const normal = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH'];
-  const strip = (v) => String(v).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
+  const { headerName, headerValue, isToken } = native;
 
   class Headers {
     #map = new Map(); // lower-case name to values
     constructor(init) {
       if (init === undefined || init === null) return;
+      if (init instanceof Headers) {
+        for (const [name, list] of init.#map) this.#map.set(name, [...list]);
+        return;
+      }
       if (typeof init !== 'object') throw new TypeError('Headers are made of an object or of pairs');
       if (typeof init[Symbol.iterator] === 'function') {
         for (const pair of init) {
@@ -20,31 +24,21 @@
         for (const name of Object.keys(init)) this.append(name, init[name]);
       }
     }
-    #name(name) {
-      name = String(name);
-      if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) throw new TypeError(`Invalid header name ${JSON.stringify(name)}`);
-      return name.toLowerCase();
-    }
-    #value(value) {
-      value = strip(value);
-      if (/[\0\r\n]/.test(value)) throw new TypeError('Invalid header value');
-      return value;
-    }
     append(name, value) {
-      name = this.#name(name);
-      value = this.#value(value);
+      name = headerName(name);
+      value = headerValue(value);
       const list = this.#map.get(name);
       if (list) list.push(value);
       else this.#map.set(name, [value]);
     }
-    delete(name) { this.#map.delete(this.#name(name)); }
+    delete(name) { this.#map.delete(headerName(name)); }
     get(name) {
-      const list = this.#map.get(this.#name(name));
+      const list = this.#map.get(headerName(name));
       return list ? list.join(', ') : null;
     }
     getSetCookie() { return [...(this.#map.get('set-cookie') || [])]; }
-    has(name) { return this.#map.has(this.#name(name)); }
-    set(name, value) { this.#map.set(this.#name(name), [this.#value(value)]); }
+    has(name) { return this.#map.has(headerName(name)); }
+    set(name, value) { this.#map.set(headerName(name), [headerValue(value)]); }
     forEach(fn, self) { for (const [name, value] of this) fn.call(self, value, name, this); }
     *entries() {
       for (const name of [...this.#map.keys()].sort()) {
@@ -167,7 +161,7 @@
       const url = from ? from.url : new URL(String(input)).href;
       let method = init.method !== undefined ? String(init.method) : from ? from.method : 'GET';
       if (normal.includes(method.toUpperCase())) method = method.toUpperCase();
-      if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method) || /^(connect|trace|track)$/i.test(method)) {
+      if (!isToken(method) || ['CONNECT', 'TRACE', 'TRACK'].includes(method.toUpperCase())) {
         throw new TypeError(`Invalid method ${JSON.stringify(method)}`);
       }
       const headers = new Headers(init.headers !== undefined ? init.headers : from ? from.headers : undefined);
