@@ -234,7 +234,21 @@ func (w *Watcher) settle(pending map[string]bool) (gone bool) {
 			pending[rel] = true
 		}
 	}
+	w.dropPassing(pending)
 	return false
+}
+
+// dropPassing forgets files that came and went beside one that stayed: what editors leave behind is no change to tell.
+func (w *Watcher) dropPassing(pending map[string]bool) {
+	passing := map[string]bool{}
+	for name := range pending {
+		if _, err := os.Lstat(filepath.Join(w.root, filepath.FromSlash(name))); err != nil && !w.files[name] {
+			passing[name] = true
+		}
+	}
+	if len(passing) < len(pending) {
+		maps.DeleteFunc(pending, func(name string, _ bool) bool { return passing[name] })
+	}
 }
 
 func (w *Watcher) rel(name string) (string, bool) {
