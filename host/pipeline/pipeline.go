@@ -106,7 +106,6 @@ type run struct {
 	recording bool
 	cancel    context.CancelFunc
 	ctx       context.Context // of the exchange, for its end: the one place where a context outlives its call
-	stage     *host.Stage
 
 	body     io.ReadCloser
 	written  int64

@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"context"
-	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -58,9 +56,4 @@ func message(status int, text string) *host.Response {
 		Body:   io.NopCloser(strings.NewReader(body)),
 		Length: int64(len(body)),
 	}
-}
-
-// gone reports whether err says that the client left.
-func gone(ctx context.Context, err error) bool {
-	return err != nil && errors.Is(context.Cause(ctx), context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }

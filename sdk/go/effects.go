@@ -20,15 +20,6 @@ var (
 	ErrNoHost   = errors.New("there is no Postern host outside WebAssembly")
 )
 
-// A hostError is what a host function said of its failure.
-type hostError struct {
-	kind   error
-	reason string
-}
-
-func (e *hostError) Error() string { return e.reason }
-func (e *hostError) Unwrap() error { return e.kind }
-
 // Config decodes the plugin's configuration, the config: beside it in the definition, into v. Without one, v stays
 // as it is.
 func Config(v any) error {

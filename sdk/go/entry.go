@@ -34,8 +34,6 @@ func errorType(err error) string {
 }
 
 // ErrUnauthorized, returned by an authorizer, has the client answered with 401, as "Unauthorized" does at Amazon.
-//
-//lint:ignore ST1005 the text is the contract
 var ErrUnauthorized = errors.New("Unauthorized")
 
 func writeMetaJSON(v any) error {

@@ -182,3 +182,12 @@ func readFetch(handle int32, p []byte) (int, error) {
 }
 
 func closeFetch(handle int32) { hostFetchClose(handle) }
+
+// A hostError is what a host function said of its failure.
+type hostError struct {
+	kind   error
+	reason string
+}
+
+func (e *hostError) Error() string { return e.reason }
+func (e *hostError) Unwrap() error { return e.kind }
