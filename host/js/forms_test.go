@@ -177,7 +177,7 @@ func TestFetchHandler(t *testing.T) {
 func TestMapping(t *testing.T) {
 	code := `export function map_request(input, context, stageVariables) {
 	  context.requestOverride.header['x-id'] = input.params('id')
-	  context.requestOverride.querystring.n = 7
+	  context.requestOverride.querystring.n = [7, 'x']
 	  context.requestOverride.path.p = context.requestId
 	  context.responseOverride.status = 202
 	  return { name: input.path('$.user.name'), second: input.path("$['items'][1]"), last: input.path('$.items[-1]'), none: input.path('$.no.where') === undefined,
@@ -190,7 +190,7 @@ func TestMapping(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, r.meta, `{"requestOverride": {"header": {"x-id": "p"}, "querystring": {"n": "7"}, "path": {"p": "r-1"}}, "responseOverride": {"header": {}, "status": 202}, "contentType": "application/json"}`)
+	same(t, r.meta, `{"requestOverride": {"header": {"x-id": "p"}, "querystring": {"n": ["7", "x"]}, "path": {"p": "r-1"}}, "responseOverride": {"header": {}, "status": 202}, "contentType": "application/json"}`)
 	same(t, r.body, `{"name": "Ann", "second": 2, "last": 3, "none": true, "inherited": "undefined", "raw": 45, "all": {"path": {"id": "p"}, "querystring": {"id": "q", "z": "1"}, "header": {"X-Lower": "h"}}, "env": "dev", "header": "h", "config": 1, "n": 3}`)
 	r, err = call(p, "map_response", `{"response": {"status": 200}}`, body("ok"), nil)
 	if err != nil {

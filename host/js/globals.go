@@ -158,14 +158,14 @@ type nativeObject struct{ in *instance }
 
 // Get returns the native function called name, nil when there is none.
 func (n *nativeObject) Get(name string) goja.Value {
-	if natives(name) == nil {
+	if !n.Has(name) {
 		return nil
 	}
 	return n.in.nativeFunction(name)
 }
 
 // Has tells whether there is one.
-func (n *nativeObject) Has(name string) bool { return natives(name) != nil }
+func (n *nativeObject) Has(name string) bool { return n.in.module.runtime.natives[name] != nil }
 
 // Set refuses.
 func (n *nativeObject) Set(string, goja.Value) bool { return false }
@@ -177,72 +177,29 @@ func (n *nativeObject) Delete(string) bool { return false }
 func (n *nativeObject) Keys() []string { return nil }
 
 func (in *instance) nativeFunction(name string) goja.Value {
-	fn := natives(name)
+	fn := in.module.runtime.natives[name]
 	v := in.rt.ToValue(func(fc goja.FunctionCall) goja.Value { return fn(in, fc) }).(*goja.Object)
 	_ = v.DefineDataProperty("name", in.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	return v
 }
 
-// natives finds a native function. It is a switch, not a table, because a table would refer to itself through the
-// functions in it.
-func natives(name string) func(*instance, goja.FunctionCall) goja.Value {
-	switch name {
-	case "setTimeout":
-		return (*instance).setTimeout
-	case "setInterval":
-		return (*instance).setInterval
-	case "setImmediate":
-		return (*instance).setImmediate
-	case "clearTimeout", "clearInterval", "clearImmediate":
-		return (*instance).clearTimer
-	case "now":
-		return (*instance).now
-	case "log":
-		return (*instance).log
-	case "cleanStack":
-		return (*instance).cleanStack
-	case "env":
-		return (*instance).env
-	case "secret":
-		return (*instance).secret
-	case "atob":
-		return (*instance).atob
-	case "btoa":
-		return (*instance).btoa
-	case "encode":
-		return (*instance).encode
-	case "decode":
-		return (*instance).decode
-	case "random":
-		return (*instance).random
-	case "digest":
-		return (*instance).digest
-	case "hmac":
-		return (*instance).hmac
-	case "sameBytes":
-		return (*instance).sameBytes
-	case "parseURL":
-		return (*instance).parseURL
-	case "setURL":
-		return (*instance).setURL
-	case "decodeForm":
-		return (*instance).decodeForm
-	case "encodeForm":
-		return (*instance).encodeForm
-	case "headerName":
-		return (*instance).headerName
-	case "headerValue":
-		return (*instance).headerValue
-	case "isToken":
-		return (*instance).isToken
-	case "fetch":
-		return (*instance).fetch
-	case "path":
-		return (*instance).path
-	case execName:
-		return (*instance).exec
-	case checkName:
-		return (*instance).checkText
+// A native is a function of a script's world that is written in Go.
+type native func(*instance, goja.FunctionCall) goja.Value
+
+// nativeFunctions are all of them. Some load preludes, which ask for natives again: as a variable, the table would
+// refer to itself.
+func nativeFunctions() map[string]native {
+	return map[string]native{
+		"setTimeout": (*instance).setTimeout, "setInterval": (*instance).setInterval, "setImmediate": (*instance).setImmediate,
+		"clearTimeout": (*instance).clearTimer, "clearInterval": (*instance).clearTimer, "clearImmediate": (*instance).clearTimer,
+		"now": (*instance).now, "log": (*instance).log, "cleanStack": (*instance).cleanStack,
+		"env": (*instance).env, "secret": (*instance).secret,
+		"atob": (*instance).atob, "btoa": (*instance).btoa, "encode": (*instance).encode, "decode": (*instance).decode,
+		"random": (*instance).random, "digest": (*instance).digest, "hmac": (*instance).hmac, "sameBytes": (*instance).sameBytes,
+		"parseURL": (*instance).parseURL, "setURL": (*instance).setURL,
+		"decodeForm": (*instance).decodeForm, "encodeForm": (*instance).encodeForm,
+		"headerName": (*instance).headerName, "headerValue": (*instance).headerValue, "isToken": (*instance).isToken,
+		"fetch": (*instance).fetch, "path": (*instance).path,
+		execName: (*instance).exec, checkName: (*instance).checkText,
 	}
-	return nil
 }

@@ -26,6 +26,7 @@ type Options struct {
 type Runtime struct {
 	logger   *slog.Logger
 	preludes map[string]*prelude
+	natives  map[string]native
 }
 
 var _ host.Runtime = (*Runtime)(nil)
@@ -40,7 +41,7 @@ func New(o Options) *Runtime {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Runtime{logger: o.Logger, preludes: compilePreludes()}
+	return &Runtime{logger: o.Logger, preludes: compilePreludes(), natives: nativeFunctions()}
 }
 
 // Close frees nothing: a Runtime holds memory alone.

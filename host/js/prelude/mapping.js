@@ -39,11 +39,14 @@
     return [new Input(bytes, params, meta.response), context, meta.stageVariables || {}];
   }
 
+  const text = (v) => (typeof v === 'object' ? JSON.stringify(v) : String(v));
+
+  // Values are strings, or lists of them where a name may stand more than once; null and undefined are as if absent.
   function strings(group) {
     const out = {};
     for (const name of Object.keys(group || {})) {
       const v = group[name];
-      if (v !== undefined && v !== null) out[name] = typeof v === 'object' ? JSON.stringify(v) : String(v);
+      if (v !== undefined && v !== null) out[name] = Array.isArray(v) ? v.map(text) : text(v);
     }
     return out;
   }
@@ -56,11 +59,7 @@
       responseOverride: { header: strings(response.header) },
       contentType: '',
     };
-    if (response.status !== undefined && response.status !== null) {
-      const status = Number(response.status);
-      if (!(status >= 100 && status <= 599) || status % 1 !== 0) throw new RangeError(`context.responseOverride.status is ${response.status}; it must be a whole number from 100 to 599`);
-      meta.responseOverride.status = status;
-    }
+    if (response.status !== undefined) meta.responseOverride.status = response.status;
     if (value === undefined || value === null) return { meta, body: '' };
     if (typeof value === 'string' || value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return { meta, body: value };
     const body = JSON.stringify(value);
