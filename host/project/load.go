@@ -43,6 +43,9 @@ func newLoader(p *Project, opts Options) (*loader, error) {
 			opts.CacheDir = filepath.Join(dir, "postern")
 		}
 	}
+	if dir, err := filepath.Abs(opts.CacheDir); err == nil && opts.CacheDir != "" {
+		opts.CacheDir = dir // compilers run in other folders
+	}
 	root, err := os.OpenRoot(p.Dir)
 	if err != nil {
 		return nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
@@ -120,8 +123,8 @@ func key(name string) string {
 }
 
 // resolve fills in what the definition left open, and collects everything that is wrong.
-func (l *loader) resolve(ctx context.Context) {
-	all := slots(l.project.Snapshot)
+func (l *loader) resolve(ctx context.Context, snapshot *host.Snapshot) {
+	all := slots(snapshot)
 	jobs := map[string]*job{} // by the path of the code, so that each is built once
 	for _, s := range all {
 		ref := path.Clean(s.plugin.Ref)
@@ -141,13 +144,32 @@ func (l *loader) resolve(ctx context.Context) {
 	for _, s := range all {
 		l.secrets(s)
 	}
-	for _, u := range l.project.Snapshot.Upstreams {
+	for _, u := range snapshot.Upstreams {
 		l.certificates(u)
 	}
 	_ = group.Wait() // errors are in l.errs
 	for _, s := range all {
 		if s.plugin.Source != nil {
 			l.settle(s)
+		}
+	}
+}
+
+// check adds what a check finds. It drops what the check says about plugins that could not be had: that has been told.
+func (l *loader) check(ctx context.Context, snapshot *host.Snapshot, check func(context.Context, *host.Snapshot) error) {
+	err := check(ctx, snapshot)
+	if err == nil {
+		return
+	}
+	missing := map[host.Position]bool{}
+	for _, s := range slots(snapshot) {
+		if s.plugin.Source == nil {
+			missing[s.plugin.Pos] = true
+		}
+	}
+	for _, e := range flatten(err, &definition.Error{Rule: RulePlugin}) {
+		if !missing[e.Pos] {
+			l.fail(e)
 		}
 	}
 }

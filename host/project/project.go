@@ -56,6 +56,18 @@ type Project struct {
 // Inputs are what to wait for. The error is definition.Errors, with everything that is wrong, sorted by place; a
 // *host.Error of Kind NotFound when there is no definition; or of Kind Unavailable when ctx ended.
 func Load(ctx context.Context, dir string, opts Options) (*Project, error) {
+	return load(ctx, dir, opts, nil)
+}
+
+// Validate loads the project in dir, then lets check do with its snapshot what serving would: compile every plugin,
+// and start each once. Its errors are as Load's, those of check among them. When loading had errors, check is called all
+// the same, so that nothing waits to be told; plugins whose code is not there then have no Source, and what check says
+// about them is dropped.
+func Validate(ctx context.Context, dir string, opts Options, check func(context.Context, *host.Snapshot) error) (*Project, error) {
+	return load(ctx, dir, opts, check)
+}
+
+func load(ctx context.Context, dir string, opts Options, check func(context.Context, *host.Snapshot) error) (*Project, error) {
 	p, err := Define(dir)
 	if err != nil {
 		return p, err
@@ -65,19 +77,23 @@ func Load(ctx context.Context, dir string, opts Options) (*Project, error) {
 		return p, err
 	}
 	defer l.close()
-	l.resolve(ctx)
+	snapshot := p.Snapshot
+	p.Snapshot = nil
+	l.resolve(ctx, snapshot)
 	p.Inputs = l.sortedInputs()
+	if check != nil && ctx.Err() == nil {
+		l.check(ctx, snapshot, check)
+	}
 	if ctx.Err() != nil {
-		p.Snapshot = nil
 		return p, &host.Error{Op: "load project", Kind: host.Unavailable, Err: context.Cause(ctx)}
 	}
 	p.Warnings = l.located(l.warnings)
 	if len(l.errs) > 0 {
-		p.Snapshot = nil
 		p.Inputs = append(p.Inputs, wholeProject)
 		return p, l.located(l.errs)
 	}
-	p.Snapshot.Revision = revision(p.Snapshot)
+	snapshot.Revision = revision(snapshot)
+	p.Snapshot = snapshot
 	return p, nil
 }
 
@@ -134,27 +150,6 @@ const otherName = "postern.yml"
 
 // wholeProject as an input means every file of the project: while something is wrong, any of them may mend it.
 const wholeProject = "./"
-
-// Validate loads the project in dir, then lets check do with its snapshot what serving would: compile every plugin,
-// and start each once. Its errors are as Load's, those of check among them.
-func Validate(ctx context.Context, dir string, opts Options, check func(context.Context, *host.Snapshot) error) (*Project, error) {
-	p, err := Load(ctx, dir, opts)
-	if err != nil {
-		return p, err
-	}
-	checkErr := check(ctx, p.Snapshot)
-	if checkErr == nil {
-		return p, nil
-	}
-	l, err := newLoader(p, opts)
-	if err != nil {
-		return p, err
-	}
-	defer l.close()
-	p.Snapshot = nil
-	p.Inputs = append(p.Inputs, wholeProject)
-	return p, l.located(flatten(checkErr, &definition.Error{Rule: RulePlugin}))
-}
 
 // flatten takes an error apart into the problems that it joins. What a problem does not say itself, it takes from base.
 func flatten(err error, base *definition.Error) definition.Errors {

@@ -298,6 +298,8 @@ func TestBuildsGo(t *testing.T) {
 	needGo(t)
 	dir := write(t, goGuest("//go:wasmexport handle\nfunc handle() {}"))
 	opts := options(t)
+	t.Chdir(opts.CacheDir)
+	opts.CacheDir = "relative" // to here, not to the folder that is built
 	before := listing(t, dir)
 	p := load(t, dir, opts)
 	f := p.Snapshot.Functions[0].Plugin
@@ -460,7 +462,7 @@ func TestValidate(t *testing.T) {
 	if err != nil || p.Snapshot == nil {
 		t.Errorf("got %v", err)
 	}
-	at := host.Position{File: "postern.yaml", Line: 3, Column: 13}
+	at, missing := host.Position{File: "postern.yaml", Line: 3, Column: 13}, host.Position{File: "postern.yaml", Line: 4, Column: 15}
 	_, err = project.Validate(t.Context(), dir, options(t), func(context.Context, *host.Snapshot) error {
 		return errors.Join(
 			&host.Error{Op: "open plugin f", Kind: host.Invalid, Pos: at, Err: errors.New("no entry")},
@@ -476,5 +478,14 @@ func TestValidate(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, errs); diff != "" {
 		t.Error(diff)
+	}
+
+	put(t, dir, "postern.yaml", one("./f.wasm")+"  g: {plugin: ./g.wasm}\n")
+	p, err = project.Validate(t.Context(), dir, options(t), func(_ context.Context, s *host.Snapshot) error {
+		return errors.Join(&host.Error{Op: "open plugin f", Kind: host.Invalid, Pos: at, Err: errors.New("no entry")},
+			&host.Error{Op: "open plugin g", Kind: host.Invalid, Pos: missing, Err: errors.New("it has no code")})
+	})
+	if !errors.As(err, &errs) || len(errs) != 2 || errs[0].Rule != "plugin" || errs[1].Rule != "missing-file" || p.Snapshot != nil {
+		t.Errorf("got %v, want what loading and what the check found, each once", err)
 	}
 }
