@@ -70,3 +70,30 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		t.Error("Reveal does not reveal")
 	}
 }
+
+func TestUnescape(t *testing.T) {
+	for in, want := range map[string]string{"": "", "a": "a", "%41": "A", "%4": "%4", "%": "%", "%zz": "%zz", "a%2Fb%2f": "a/b/", "%2541": "%41", "+": "+"} {
+		if got := host.Unescape(in); got != want {
+			t.Errorf("Unescape(%q) = %q, want %q", in, got, want)
+		}
+	}
+	var got []string
+	for name, value := range host.QueryParams("a=1&&b=x+y%2B&c&=d") {
+		got = append(got, name+":"+value)
+	}
+	if diff := cmp.Diff([]string{"a:1", "b:x y+", "c:", ":d"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestConnectionFields(t *testing.T) {
+	for name, want := range map[string]bool{"TE": true, "Trailer": true, "upgrade": true, "Connection": true, "Keep-Alive": true, "content-LENGTH": true,
+		"Proxy-Connection": true, "Transfer-Encoding": true, "Host": false, "Accept": false, "": false, "Content-Types!": false} {
+		if host.IsConnectionField(name) != want {
+			t.Errorf("IsConnectionField(%q) = %v", name, !want)
+		}
+	}
+	if host.IsToken("") || host.IsToken("a b") || host.IsToken("é") || !host.IsToken("X-A_1") || host.IsFieldValue("a\r\nb") || !host.IsFieldValue("a\tb") {
+		t.Error("tokens and values are told wrongly")
+	}
+}

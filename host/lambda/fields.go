@@ -136,40 +136,9 @@ func dropped(name string) bool {
 
 // query appends the parameters of a query, decoded as forms are (reference 1.3, "Query" [REC]), sorted by name.
 func query(ps []pair, raw string) []pair {
-	for raw != "" {
-		var part string
-		part, raw, _ = strings.Cut(raw, "&")
-		if part == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(part, "=")
-		ps = append(ps, pair{decode(name, true), decode(value, true)})
+	for name, value := range host.QueryParams(raw) {
+		ps = append(ps, pair{name, value})
 	}
 	slices.SortStableFunc(ps, func(a, b pair) int { return strings.Compare(a.name, b.name) })
 	return ps
-}
-
-// decode undoes percent-encoding; what is not a whole escape stays as it is. In forms a plus is a space.
-func decode(s string, form bool) string {
-	if strings.IndexByte(s, '%') < 0 && (!form || strings.IndexByte(s, '+') < 0) {
-		return s
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '+' && form:
-			b = append(b, ' ')
-		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
-			v, _ := strconv.ParseUint(s[i+1:i+3], 16, 8)
-			b = append(b, byte(v))
-			i += 2
-		default:
-			b = append(b, s[i])
-		}
-	}
-	return string(b)
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }

@@ -20,7 +20,7 @@ func resultHeader(fields map[string]json.RawMessage, format string) (host.Header
 		if err := checkField(name, value); err != nil {
 			return err
 		}
-		if !framing(name) {
+		if !host.IsConnectionField(name) {
 			h.Add(name, value)
 		}
 		return nil
@@ -130,29 +130,11 @@ func cookiesTo(raw json.RawMessage, add func(name, value string) error) error {
 
 // checkField keeps a guest from writing anything but one field line (RFC 9110, sections 5.1 and 5.5).
 func checkField(name, value string) error {
-	if name == "" {
-		return errors.New("a field has no name")
+	if !host.IsToken(name) {
+		return fmt.Errorf("%q is no name for a field", name)
 	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
-			return fmt.Errorf("%q is no name for a field", name)
-		}
-	}
-	for i := 0; i < len(value); i++ {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return fmt.Errorf("the value of %s has a control character", name)
-		}
+	if !host.IsFieldValue(value) {
+		return fmt.Errorf("the value of %s has a control character", name)
 	}
 	return nil
-}
-
-// framing reports whether a field says how a message is delimited or concerns the connection alone (RFC 9110, section 7.6.1).
-func framing(name string) bool {
-	for _, f := range [...]string{"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"} {
-		if strings.EqualFold(f, name) {
-			return true
-		}
-	}
-	return false
 }

@@ -65,7 +65,7 @@ func stagePath(x *host.Exchange) string {
 // mappedPath is the path without the stage's segment but with a domain's base path (reference 1.6, format 1.0).
 func mappedPath(x *host.Exchange) string {
 	base := x.Match.BasePath
-	if strings.HasPrefix(base, "/_postern/") || decode(base, false) == "/"+stage(x) {
+	if strings.HasPrefix(base, "/_postern/") || host.Unescape(base) == "/"+stage(x) {
 		base = ""
 	}
 	return base + x.Match.Path
@@ -73,7 +73,7 @@ func mappedPath(x *host.Exchange) string {
 
 func pathParameters(ps []pair, x *host.Exchange) []pair {
 	for _, p := range x.Match.Params {
-		ps = append(ps, pair{p.Name, decode(p.Value, false)})
+		ps = append(ps, pair{p.Name, host.Unescape(p.Value)})
 	}
 	return ps
 }

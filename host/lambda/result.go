@@ -17,8 +17,9 @@ import (
 const defaultType = "application/json" // of a result that names none (reference 1.6)
 
 // ParseResult reads a function's answer in a format and makes a response of it: the JSON in meta, and the bytes beside it in body, nil for
-// none. Where meta has a body of its own, that one counts; body is closed then, as it is on an error. Anything that is not as the format
-// wants it has Kind Internal and Code IntegrationFailure.
+// none. Where meta has a body of its own, that one counts; body is closed then, as it is on an error. A body with a method Len, as bytes.Reader
+// has, is all there, and the response's Length is known. Anything that is not as the format wants it has Kind Internal and Code
+// IntegrationFailure.
 func ParseResult(meta []byte, body io.ReadCloser, format string) (*host.Response, error) {
 	resp, err := parseResult(meta, body, format)
 	if err != nil {
@@ -77,6 +78,12 @@ func parseResult(meta []byte, body io.ReadCloser, format string) (*host.Response
 func present(body io.ReadCloser) (io.ReadCloser, error) {
 	if body == nil {
 		return nil, nil
+	}
+	if n, ok := lengthOf(body); ok {
+		if n > 0 {
+			return body, nil
+		}
+		return nil, body.Close()
 	}
 	r := bufio.NewReader(body)
 	if _, err := r.Peek(1); err == io.EOF {
@@ -187,15 +194,24 @@ func respond(resp *host.Response, body []byte) *host.Response {
 	return typed(resp)
 }
 
-// stream sets a body of unknown length.
+// stream sets a body whose length is unknown unless it tells.
 func stream(resp *host.Response, body io.ReadCloser) *host.Response {
-	if bodiless(resp.Status) {
+	n, known := lengthOf(body)
+	if bodiless(resp.Status) || known && n == 0 {
 		_ = body.Close()
 		return resp
 	}
-	resp.Length = -1
+	resp.Length = n
 	resp.Body = body
 	return typed(resp)
+}
+
+// lengthOf returns how many bytes a body has, -1 when it does not tell.
+func lengthOf(body io.ReadCloser) (n int64, known bool) {
+	if sized, ok := body.(interface{ Len() int }); ok {
+		return int64(sized.Len()), true
+	}
+	return -1, false
 }
 
 func typed(resp *host.Response) *host.Response {

@@ -69,10 +69,10 @@ func EncodeInput(in *host.MapInput, phase host.Phase) ([]byte, error) {
 		meta.Params.Header["host"] = x.Request.Host
 	}
 	for _, p := range x.Match.Params {
-		meta.Params.Path[p.Name] = decode(p.Value, false)
+		meta.Params.Path[p.Name] = host.Unescape(p.Value)
 	}
 	query := map[string][]string{}
-	for name, value := range parameters(x.Request.Query()) {
+	for name, value := range host.QueryParams(x.Request.Query()) {
 		query[name] = append(query[name], value)
 	}
 	for name, values := range query {
@@ -119,7 +119,7 @@ func contextOf(x *host.Exchange) inputContext {
 func fields(h host.Header) map[string]string {
 	values := make(map[string][]string, len(h))
 	for _, f := range h {
-		if !connectionField(f.Name) {
+		if !host.IsConnectionField(f.Name) {
 			name := strings.ToLower(f.Name)
 			values[name] = append(values[name], f.Value)
 		}

@@ -98,7 +98,7 @@ func FuzzDecodeOutput(f *testing.F) {
 		}
 		for _, h := range []host.Header{out.Request.Header, out.Response.Header, {{Name: "x", Value: out.ContentType}}} {
 			for _, f := range h {
-				if !isToken(f.Name) || connectionField(f.Name) || strings.ContainsAny(f.Value, "\r\n\x00") {
+				if !host.IsToken(f.Name) || host.IsConnectionField(f.Name) || strings.ContainsAny(f.Value, "\r\n\x00") {
 					t.Fatalf("field %q", f)
 				}
 			}

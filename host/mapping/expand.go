@@ -126,7 +126,7 @@ func Climbs(path string) bool {
 				return true
 			}
 		}
-		decoded := decode(path, false)
+		decoded := host.Unescape(path)
 		if decoded == path {
 			return false
 		}

@@ -58,7 +58,7 @@ func ParseExpression(text string) (Expression, error) {
 			continue
 		case name == "":
 			return fail("a name is missing after %s", f.prefix)
-		case f.source == fromHeader && !isToken(name):
+		case f.source == fromHeader && !host.IsToken(name):
 			return fail("%q is no name of a header", name)
 		case f.source == fromContext && !knownContext(name):
 			return fail("$context has no %s; it has authorizer.{name} and %s", name, strings.Join(contextNames[:], ", "))
@@ -92,7 +92,7 @@ func (e Expression) Value(x *host.Exchange) (string, bool) {
 		return join(x.Request.Header.Values(e.name))
 	case fromQuery:
 		var values []string
-		for name, value := range parameters(x.Request.Query()) {
+		for name, value := range host.QueryParams(x.Request.Query()) {
 			if name == e.name {
 				values = append(values, value)
 			}
@@ -102,7 +102,7 @@ func (e Expression) Value(x *host.Exchange) (string, bool) {
 		return x.Match.Path, true
 	case fromParam:
 		value, ok := x.Match.Param(e.name)
-		return decode(value, false), ok
+		return host.Unescape(value), ok
 	case fromContext:
 		return ContextValue(x, e.name)
 	default:

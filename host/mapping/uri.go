@@ -252,7 +252,7 @@ func checkText(s string) error {
 		switch c := s[i]; {
 		case c == '#':
 			return errors.New("a fragment is not sent")
-		case c == '%' && !escape(s, i):
+		case c == '%' && !host.IsEscape(s, i):
 			return fmt.Errorf("%q: %% must be followed by two hexadecimal digits", s)
 		case !alphanumeric(c) && c != '%' && strings.IndexByte(inPath+"?[]|", c) < 0:
 			return fmt.Errorf("%q: %q must be percent-encoded", s, c)

@@ -72,7 +72,7 @@ func (e *entry) matches(path string) bool {
 		}
 		var seg string
 		seg, rest, more = strings.Cut(rest, "/")
-		if s.kind == param && seg == "" || s.kind == literal && string(appendDecoded(nil, seg)) != s.text {
+		if s.kind == param && seg == "" || s.kind == literal && string(host.AppendUnescaped(nil, seg)) != s.text {
 			return false
 		}
 	}

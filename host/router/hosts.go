@@ -141,7 +141,7 @@ func (p *prefix) add(snapshot *host.Snapshot, m host.DomainMapping) error {
 	for rest := strings.Trim(m.Path, "/"); rest != ""; {
 		var seg string
 		seg, rest, _ = strings.Cut(rest, "/")
-		seg = string(appendDecoded(nil, seg))
+		seg = string(host.AppendUnescaped(nil, seg))
 		next := p.next[seg]
 		if next == nil {
 			next = &prefix{}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/postern/postern/host"
 )
 
 // A kind says what a segment of a pattern matches. Lower kinds take precedence.
@@ -88,11 +90,11 @@ func parseLiteral(text string) (segment, error) {
 			return segment{}, fmt.Errorf("%q: a parameter must be a whole segment, as {name}", text)
 		case c <= ' ' || c == 0x7f || c == '?' || c == '#':
 			return segment{}, fmt.Errorf("%q: %q cannot stand in a path, percent-encode it", text, c)
-		case c == '%' && !escaped(text, i):
+		case c == '%' && !host.IsEscape(text, i):
 			return segment{}, fmt.Errorf("%q: %% must be followed by two hexadecimal digits", text)
 		}
 	}
-	return segment{literal, string(appendDecoded(nil, text))}, nil
+	return segment{literal, string(host.AppendUnescaped(nil, text))}, nil
 }
 
 // validName holds parameters to the names that API Gateway takes.
@@ -106,37 +108,6 @@ func validName(s string) bool {
 	return s != ""
 }
 
-// escaped reports whether a whole percent-escape starts at i.
-func escaped(s string, i int) bool {
-	return i+2 < len(s) && unhex(s[i+1]) < 16 && unhex(s[i+2]) < 16
-}
-
-// appendDecoded appends the octets that s stands for; what is not a whole escape stays as it is.
-func appendDecoded(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && escaped(s, i) {
-			dst = append(dst, unhex(s[i+1])<<4|unhex(s[i+2]))
-			i += 2
-			continue
-		}
-		dst = append(dst, s[i])
-	}
-	return dst
-}
-
-// unhex returns the value of a hexadecimal digit, and 16 for what is none.
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 16
-}
-
 // lookup finds a segment of a request's path, whichever of its octets came percent-encoded.
 func lookup[V any](m map[string]V, seg string) (V, bool) {
 	if strings.IndexByte(seg, '%') < 0 {
@@ -144,7 +115,7 @@ func lookup[V any](m map[string]V, seg string) (V, bool) {
 		return v, ok
 	}
 	var buf [128]byte // on the stack: longer segments cost an allocation
-	b := appendDecoded(buf[:0], seg)
+	b := host.AppendUnescaped(buf[:0], seg)
 	v, ok := m[string(b)]
 	return v, ok
 }

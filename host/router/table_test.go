@@ -263,7 +263,7 @@ func naiveKey(pattern, path string) (string, bool) {
 			kinds += "1"
 			continue
 		}
-		if string(appendDecoded(nil, p)) != string(appendDecoded(nil, ss[i])) {
+		if string(host.AppendUnescaped(nil, p)) != string(host.AppendUnescaped(nil, ss[i])) {
 			return "", false
 		}
 		kinds += "0"
