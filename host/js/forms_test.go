@@ -20,19 +20,21 @@ func TestEveryExportForm(t *testing.T) {
 		entries    string
 		call       string
 	}{
-		"ES module, handler":         {"a.js", "export const handler = async (e) => ({got: e.n})", sole, "handle"},
-		"TypeScript":                 {"a.ts", "interface E { n: number }\nexport const handler = async (e: E): Promise<object> => ({got: e.n})", sole, "handle"},
-		"authorize":                  {"a.js", "export function authorize(e) { return {got: e.n} }", "authorize", "authorize"},
-		"authorize by handler":       {"a.js", "export const handler = (e) => ({got: e.n})", sole, "authorize"},
-		"handle":                     {"a.js", "export function handle(e) { return {got: e.n} }", "handle", "handle"},
-		"default function":           {"a.js", "export default async function (e) { return {got: e.n} }", sole, "handle"},
-		"default object":             {"a.js", "export default { handle(e) { return {got: this.x + e.n - 1} }, x: 1 }", "handle", "handle"},
-		"CommonJS exports":           {"a.js", "exports.handler = (e) => ({got: e.n})", sole, "handle"},
-		"CommonJS module.exports":    {"a.cjs", "module.exports = { authorize: (e) => ({got: e.n}), handler: (e) => ({got: e.n}) }", "authorize handle", "handle"},
-		"CommonJS function":          {"a.js", "module.exports = (e) => ({got: e.n})", sole, "handle"},
-		"callback":                   {"a.js", "exports.handler = (e, context, callback) => { setTimeout(() => callback(null, {got: e.n}), 1) }", sole, "handle"},
-		"several":                    {"a.js", "export function authorize(e) {}\nexport function handle(e) { return {got: e.n} }", "authorize handle", "handle"},
-		"a class with static method": {"a.js", "export default class { static handle(e) { return {got: e.n} } }", "handle", "handle"},
+		"ES module, handler":            {"a.js", "export const handler = async (e) => ({got: e.n})", sole, "handle"},
+		"TypeScript":                    {"a.ts", "interface E { n: number }\nexport const handler = async (e: E): Promise<object> => ({got: e.n})", sole, "handle"},
+		"authorize":                     {"a.js", "export function authorize(e) { return {got: e.n} }", "authorize", "authorize"},
+		"authorize by handler":          {"a.js", "export const handler = (e) => ({got: e.n})", sole, "authorize"},
+		"handle":                        {"a.js", "export function handle(e) { return {got: e.n} }", "handle", "handle"},
+		"default function":              {"a.js", "export default async function (e) { return {got: e.n} }", sole, "handle"},
+		"default object":                {"a.js", "export default { handle(e) { return {got: this.x + e.n - 1} }, x: 1 }", "handle", "handle"},
+		"CommonJS exports":              {"a.js", "exports.handler = (e) => ({got: e.n})", sole, "handle"},
+		"CommonJS module.exports":       {"a.cjs", "module.exports = { authorize: (e) => ({got: e.n}), handler: (e) => ({got: e.n}) }", "authorize handle", "handle"},
+		"CommonJS function":             {"a.js", "module.exports = (e) => ({got: e.n})", sole, "handle"},
+		"CommonJS, sole export of many": {"a.js", "exports.helper = 1; exports.handler = (e) => ({got: e.n})", sole, "handle"},
+		"a helper called fetch":         {"a.js", "export const fetch = () => 1\nexport const handler = (e) => ({got: e.n})", sole, "handle"},
+		"callback":                      {"a.js", "exports.handler = (e, context, callback) => { setTimeout(() => callback(null, {got: e.n}), 1) }", sole, "handle"},
+		"several":                       {"a.js", "export function authorize(e) {}\nexport function handle(e) { return {got: e.n} }", "authorize handle", "handle"},
+		"a class with static method":    {"a.js", "export default class { static handle(e) { return {got: e.n} } }", "handle", "handle"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := compile(t, c.file, c.code)
@@ -171,6 +173,18 @@ func TestFetchHandler(t *testing.T) {
 	}
 	if _, err := call(open(t, "b.js", "export default { fetch: () => 'text' }"), "handle", `{"httpMethod": "GET", "path": "/"}`, nil, nil); !strings.Contains(guest(t, err).Message, "must return a Response") {
 		t.Error(err)
+	}
+}
+
+// A router may be a proxy that has a function for every name that is asked for; only what it says that it has counts.
+func TestProxyAsDefaultExport(t *testing.T) {
+	code := `export default { __proto__: new Proxy({}, { get: () => () => 'a route' }), fetch: (request) => new Response(request.url) }`
+	if diff := cmp.Diff([]string{"handle"}, compile(t, "a.js", code).Info().Entries); diff != "" {
+		t.Error(diff)
+	}
+	r, err := call(open(t, "a.js", code), "handle", `{"rawPath": "/x", "requestContext": {"domainName": "d", "http": {"method": "GET"}}}`, nil, nil)
+	if err != nil || r.body != "https://d/x" {
+		t.Error(r, err)
 	}
 }
 

@@ -141,6 +141,19 @@ func (in *instance) get(obj *goja.Object, name string) (v goja.Value) {
 	return v
 }
 
+// member reads a property that is there. Some routers are proxies, which have a function for every name.
+func (in *instance) member(obj *goja.Object, name string) goja.Value {
+	v := in.get(obj, name)
+	if _, ok := goja.AssertFunction(v); !ok {
+		return v
+	}
+	has, _ := goja.AssertFunction(in.rt.Get("Reflect").ToObject(in.rt).Get("has"))
+	if there, err := has(goja.Undefined(), obj, in.rt.ToValue(name)); err != nil || !there.ToBoolean() {
+		return goja.Undefined()
+	}
+	return v
+}
+
 func (in *instance) exports() exported {
 	var e exported
 	add := func(name string, v goja.Value) {
@@ -156,18 +169,21 @@ func (in *instance) exports() exported {
 		add(name, in.get(in.exported, name))
 	}
 	def, _ := in.get(in.exported, "default").(*goja.Object)
-	add("default.fetch", in.get(def, "fetch"))
+	add("default.fetch", in.member(def, "fetch"))
 	for _, name := range append([]string{"handler"}, entries...) {
 		if !e.has(name) {
-			add(name, in.get(def, name))
+			add(name, in.member(def, name))
 		}
 	}
-	if !e.has("default.fetch") && in.get(in.exported, "__esModule") == goja.Undefined() {
-		add("default.fetch", in.get(in.exported, "fetch"))
+	if !e.has("default.fetch") && !in.isESModule() {
+		add("default.fetch", in.get(in.exported, "fetch")) // module.exports = { fetch }
 	}
 	sort.Strings(e.names)
 	return e
 }
+
+// isESModule reports whether the script was an ES module, whose default export is one of its exports.
+func (in *instance) isESModule() bool { return in.get(in.exported, "__esModule").ToBoolean() }
 
 // target finds the function for an entry: the export of that name, then, for a function, a fetch handler, then handler
 // and the default export.
@@ -183,8 +199,8 @@ func (in *instance) target(entry string) (target, error) {
 	names = append(names, "handler")
 	for _, name := range names {
 		for _, owner := range []*goja.Object{in.exported, def} {
-			v := in.get(owner, name)
-			if fn, ok := goja.AssertFunction(v); ok && !(name == "fetch" && owner == in.exported && def != nil) {
+			v := in.member(owner, name)
+			if fn, ok := goja.AssertFunction(v); ok && !(name == "fetch" && owner == in.exported && in.isESModule()) {
 				return in.keep(entry, target{fn: fn, this: owner, arity: arity(v), fetch: name == "fetch"}), nil
 			}
 		}
