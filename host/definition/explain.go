@@ -174,8 +174,9 @@ func (r *report) wrongType(f finding, k *kind.Type) {
 	if own, ok := f.part["patternErrorMessage"].(string); ok && strings.HasPrefix(own, "must be ") {
 		message = f.name + " " + own
 	}
-	switch f.node.shape {
-	case shapeList, shapeObject:
+	switch {
+	case f.def == "secret": // its value would stand in a log
+	case f.node.shape == shapeList, f.node.shape == shapeObject:
 		message += ", not " + f.node.shape.String()
 	default:
 		message += not(f.node)
@@ -183,6 +184,8 @@ func (r *report) wrongType(f finding, k *kind.Type) {
 	e := r.add(f.at, RuleWrongType, message)
 	text := slices.Equal(k.Want, []string{"string"})
 	switch n := f.node; {
+	case f.def == "secret":
+		e.Hint = "write {file: ./name.secret} or {env: NAME}; a secret does not stand in the definition"
 	case f.def == "mappings" && n.shape == shapeText:
 		e.Hint = "write {application/json: " + n.text + "}"
 	case text && (n.shape == shapeInteger || n.shape == shapeNumber || n.shape == shapeBool):
@@ -228,7 +231,7 @@ func (r *report) notListed(f finding, k *kind.Enum) {
 		message = f.name + " must be " + list
 	}
 	e := r.add(f.at, RuleInvalidValue, message+not(f.node))
-	if best := nearest(value, known); best != "" && f.node.shape == shapeText {
+	if best := Nearest(value, known); best != "" && f.node.shape == shapeText {
 		e.Hint = "did you mean " + strconv.Quote(best) + "?"
 	}
 }

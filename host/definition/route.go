@@ -127,7 +127,7 @@ func (b *builder) routeKey(at place, key string) (method, pattern string, ok boo
 		problem, hint = "has more than one space", "write "+quote(method+" "+strings.TrimLeft(pattern, " "))
 	case !slices.Contains(methods, method):
 		problem, hint = "has the method "+quote(method)+", which routes do not know", b.suggest(method, methods)
-		if best := nearest(method, methods); best != "" {
+		if best := Nearest(method, methods); best != "" {
 			hint = "did you mean " + quote(best+" "+pattern) + "?"
 		}
 	default:

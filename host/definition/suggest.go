@@ -19,7 +19,7 @@ func (r *report) suggest(name string, known []string) string {
 	if r.full() {
 		return ""
 	}
-	if best := nearest(name, known); best != "" {
+	if best := Nearest(name, known); best != "" {
 		return "did you mean " + strconv.Quote(best) + "?"
 	}
 	if len(known) == 0 || len(known) > maxListed {
@@ -28,8 +28,8 @@ func (r *report) suggest(name string, known []string) string {
 	return "known here: " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
 }
 
-// nearest returns the name that a third of wrong letters, and at least one, could have made, or "".
-func nearest(name string, known []string) string {
+// Nearest returns the name that a third of wrong letters, and at least one, could have made, or "".
+func Nearest(name string, known []string) string {
 	if len(name) > maxSuggested || len(known) > maxCompared {
 		return ""
 	}

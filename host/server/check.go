@@ -27,10 +27,11 @@ func Check(ctx context.Context, snapshot *host.Snapshot, cacheDir string, log *s
 		}
 		err = errors.Join(err, silent.Shutdown(ctx))
 	}()
-	built, err := pipeline.Build(ctx, snapshot, pipeline.Config{Shared: pipeline.NewShared(runtimes, silent), Telemetry: silent, Domain: DefaultDomain})
+	shared := pipeline.NewShared(runtimes, silent)
+	built, err := pipeline.Build(ctx, snapshot, pipeline.Config{Shared: shared, Telemetry: silent, Domain: DefaultDomain})
 	if err != nil {
 		return err
 	}
 	built.Release()
-	return nil
+	return shared.Wait(ctx)
 }

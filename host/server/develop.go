@@ -6,26 +6,30 @@ import (
 	"time"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/project"
 )
 
 // A Report tells what became of one change while developing.
 type Report struct {
-	Changed []string // the files that changed, relative to the project; nil for the first load
-	Swapped bool     // false when the change made no difference
-	Took    time.Duration
-	Err     error // why what served before goes on serving; nil when all is well
+	Changed  []string // the files that changed, relative to the project; nil for the first load
+	Swapped  bool     // false when the change made no difference
+	Took     time.Duration
+	Warnings []*definition.Error // what is legal and probably not meant
+	Err      error               // why what served before goes on serving; nil when all is well
 }
 
-// Load loads a project and applies it.
-func (s *Server) Load(ctx context.Context, dir string, opts project.Options) (*project.Project, bool, error) {
-	loaded, err := project.Load(ctx, dir, opts)
+// Load loads a project and applies it. Its errors are those of project.Validate, with their places and source lines.
+func (s *Server) Load(ctx context.Context, dir string, opts project.Options) (loaded *project.Project, swapped bool, err error) {
+	loaded, err = project.Validate(ctx, dir, opts, func(ctx context.Context, snapshot *host.Snapshot) error {
+		s.resolveListeners(snapshot)
+		var applyErr error
+		swapped, applyErr = s.Apply(ctx, snapshot)
+		return applyErr
+	})
 	if err != nil {
 		s.Refuse(err)
-		return loaded, false, err
 	}
-	s.resolveListeners(loaded.Snapshot)
-	swapped, err := s.Apply(ctx, loaded.Snapshot)
 	return loaded, swapped, err
 }
 
@@ -44,7 +48,7 @@ func (s *Server) Develop(ctx context.Context, dir string, opts project.Options, 
 		if ctx.Err() != nil {
 			return nil
 		}
-		report(Report{Changed: changed, Swapped: swapped, Took: time.Since(started), Err: err})
+		report(Report{Changed: changed, Swapped: swapped, Took: time.Since(started), Warnings: loaded.Warnings, Err: err})
 		if err := watcher.Watch(loaded.Inputs); err != nil {
 			s.log.Warn("not every file of the project is watched", "error", err)
 		}

@@ -157,25 +157,18 @@ func (s *Server) Invoke(ctx context.Context, name string, payload []byte) ([]byt
 	return p.Invoke(ctx, name, payload)
 }
 
-// Serve accepts until ctx ends, then drains. It returns nil after a clean end.
+// Serve accepts until ctx ends or a listener fails, then drains. It returns nil after a clean end.
 func (s *Server) Serve(ctx context.Context) error {
-	var group errgroup.Group
+	group, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	for _, d := range s.doors {
 		group.Go(d.serve)
 	}
-	served := make(chan error, 1)
-	go func() { served <- group.Wait() }()
 	select {
-	case err := <-served: // a listener failed by itself, or there is none
-		if err != nil || len(s.doors) > 0 {
-			return err
-		}
-		<-ctx.Done()
-		return nil
+	case <-failed.Done(): // a listener ended by itself: the others end with it
 	case <-ctx.Done():
 	}
 	s.drain()
-	return <-served
+	return group.Wait()
 }
 
 // drain ends the listeners, the admin listener last, so that readiness can be seen to be gone.
@@ -202,7 +195,11 @@ func (s *Server) drain() {
 	}
 }
 
-// Close frees everything. Call it after Serve has returned, or instead of Serve.
+// Stats counts what is open: modules, plugins and connection pools.
+func (s *Server) Stats() pipeline.Stats { return s.shared.Stats() }
+
+// Close frees everything, once the exchanges have ended that were cut off. Call it after Serve has returned, or instead
+// of Serve. It waits no longer than ctx allows.
 func (s *Server) Close(ctx context.Context) error {
 	var errs []error
 	for _, d := range s.doors {
@@ -211,6 +208,7 @@ func (s *Server) Close(ctx context.Context) error {
 	if p := s.current.Swap(nil); p != nil {
 		p.Release()
 	}
+	errs = append(errs, s.shared.Wait(ctx))
 	for _, r := range s.runtimes {
 		errs = append(errs, r.Close(ctx))
 	}
