@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"path"
+	"sync"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja_nodejs/buffer"
@@ -12,8 +13,9 @@ import (
 //go:embed prelude/*.js
 var preludeFiles embed.FS
 
-// A prelude is one part of the web API, in JavaScript: a function from the native functions to an object.
-type prelude struct{ program *goja.Program }
+// A prelude is one part of the web API, in JavaScript: a function from the native functions to an object. It is
+// compiled when it is first needed, once for a Runtime.
+type prelude func() *goja.Program
 
 // Where each global comes from. A part is loaded when a script first names one of its globals: most scripts name
 // few, and a fresh instance must stay cheap.
@@ -31,21 +33,21 @@ var globalParts = map[string]string{
 var globalFunctions = map[string]bool{"setTimeout": true, "setInterval": true, "setImmediate": true, "clearTimeout": true,
 	"clearInterval": true, "clearImmediate": true, "atob": true, "btoa": true, execName: true, checkName: true}
 
-// compilePreludes compiles every part; that these files compile is for the tests to see.
-func compilePreludes() map[string]*prelude {
+// preludes returns every part, by file. That each compiles is for the tests to see.
+func preludes() (map[string]prelude, error) {
 	files, err := preludeFiles.ReadDir("prelude")
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
-	out := map[string]*prelude{}
+	out := map[string]prelude{}
 	for _, f := range files {
 		text, err := preludeFiles.ReadFile(path.Join("prelude", f.Name()))
 		if err != nil {
-			panic(err)
+			return nil, err
 		}
-		out[f.Name()] = &prelude{program: goja.MustCompile(ours+f.Name(), string(text), true)}
+		out[f.Name()] = sync.OnceValue(func() *goja.Program { return goja.MustCompile(ours+f.Name(), string(text), true) })
 	}
-	return out
+	return out, nil
 }
 
 // globals stands behind the global object as its prototype, and makes what a script asks for.
@@ -114,7 +116,7 @@ func (in *instance) tool(file string) (*goja.Object, error) {
 	if part := in.tools[file]; part != nil {
 		return part, nil
 	}
-	fnValue, err := in.rt.RunProgram(in.module.runtime.preludes[file].program)
+	fnValue, err := in.rt.RunProgram(in.module.runtime.preludes[file]())
 	if err != nil {
 		return nil, err
 	}

@@ -144,7 +144,7 @@ func (in *instance) get(obj *goja.Object, name string) (v goja.Value) {
 // member reads a property that is there. Some routers are proxies, which have a function for every name.
 func (in *instance) member(obj *goja.Object, name string) goja.Value {
 	v := in.get(obj, name)
-	if _, ok := goja.AssertFunction(v); !ok {
+	if _, ok := goja.AssertFunction(v); !ok || obj == in.exported && in.isESModule() {
 		return v
 	}
 	has, _ := goja.AssertFunction(in.rt.Get("Reflect").ToObject(in.rt).Get("has"))

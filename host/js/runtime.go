@@ -22,10 +22,10 @@ type Options struct {
 	Logger *slog.Logger // takes what scripts log while they are loaded; nil discards it
 }
 
-// A Runtime compiles scripts. It holds what all of them share: the web API, compiled once.
+// A Runtime compiles scripts. It holds what all of them share: the web API, each part of which is compiled once.
 type Runtime struct {
 	logger   *slog.Logger
-	preludes map[string]*prelude
+	preludes map[string]prelude
 	natives  map[string]native
 }
 
@@ -41,7 +41,11 @@ func New(o Options) *Runtime {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Runtime{logger: o.Logger, preludes: compilePreludes(), natives: nativeFunctions()}
+	parts, err := preludes()
+	if err != nil {
+		panic(err) // what is embedded can be read
+	}
+	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions()}
 }
 
 // Close frees nothing: a Runtime holds memory alone.
