@@ -3,9 +3,11 @@ package js_test
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -92,6 +94,15 @@ func TestFunctionBody(t *testing.T) {
 			}
 			same(t, r.meta, c.want)
 		})
+	}
+}
+
+// A body that breaks off is the reader's error, with its kind.
+func TestBodyBreaksOff(t *testing.T) {
+	p := open(t, "a.js", "export const handler = (e) => e.body")
+	broken := io.NopCloser(iotest.ErrReader(&host.Error{Op: "read", Kind: host.TooLarge}))
+	if _, err := call(p, "handle", "{}", broken, nil); !errors.Is(err, host.TooLarge) {
+		t.Error(err)
 	}
 }
 

@@ -3,10 +3,8 @@ package js
 import (
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/dop251/goja"
@@ -15,32 +13,24 @@ import (
 )
 
 // invoke calls one entry and waits for its answer.
-func (c *call) invoke(entry string, ev host.Event) (host.Event, error) {
+func (c *call) invoke(entry string, ev event) (host.Event, error) {
 	t, err := c.in.target(entry)
 	if err != nil {
 		return host.Event{}, err
 	}
-	var body []byte
-	if ev.Body != nil {
-		start := time.Now()
-		if body, err = io.ReadAll(ev.Body); err != nil {
-			return host.Event{}, err
-		}
-		c.hostTime += time.Since(start)
-	}
 	var meta goja.Value = goja.Null()
-	if len(ev.Meta) > 0 {
-		if meta, err = decodeJSON(c.in.rt, string(ev.Meta)); err != nil {
+	if len(ev.meta) > 0 {
+		if meta, err = decodeJSON(c.in.rt, string(ev.meta)); err != nil {
 			return host.Event{}, fmt.Errorf("the event: %w", err)
 		}
 	}
 	switch {
 	case entry == host.EntryMapRequest || entry == host.EntryMapResponse:
-		return c.mapBody(t, meta, body)
+		return c.mapBody(t, meta, ev.body)
 	case t.fetch:
-		return c.fetchHandler(t, meta, ev.Body != nil, body)
-	case entry == host.EntryHandle && ev.Body != nil:
-		if err := c.in.putBody(meta, body); err != nil {
+		return c.fetchHandler(t, meta, ev.body)
+	case entry == host.EntryHandle && ev.hasBody:
+		if err := c.in.putBody(meta, ev.body); err != nil {
 			return host.Event{}, err
 		}
 	}
@@ -219,7 +209,7 @@ func isText(contentType string) bool {
 }
 
 // fetchHandler calls fetch(request, env, ctx).
-func (c *call) fetchHandler(t target, meta goja.Value, hasBody bool, body []byte) (host.Event, error) {
+func (c *call) fetchHandler(t target, meta goja.Value, body []byte) (host.Event, error) {
 	in := c.in
 	event, ok := meta.(*goja.Object)
 	if !ok {
@@ -230,7 +220,7 @@ func (c *call) fetchHandler(t target, meta goja.Value, hasBody bool, body []byte
 		return host.Event{}, err
 	}
 	var bodyValue goja.Value = goja.Undefined()
-	if hasBody && len(body) > 0 {
+	if len(body) > 0 {
 		bodyValue = in.bytes(body)
 	}
 	call := func(name string, args ...goja.Value) (goja.Value, error) {

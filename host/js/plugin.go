@@ -108,8 +108,18 @@ func (c *call) guard(in *instance) (stop func()) {
 	}
 }
 
-// Call runs one entry of the script. What a promise or a waitUntil leaves undone when the answer is there, is dropped.
+// Call runs one entry of the script. The body is read first, all of it: a client that sends slowly holds no instance,
+// and its time is not the plugin's. What the script leaves undone when the answer is there, is dropped.
+// Several goroutines use fx at once while the script fetches.
 func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error) {
+	began := time.Now()
+	ev := event{meta: in.Meta, hasBody: in.Body != nil}
+	if ev.hasBody {
+		var err error
+		if ev.body, err = io.ReadAll(in.Body); err != nil {
+			return host.Event{}, &host.Error{Op: "read the body for " + p.cfg.Name, Kind: host.KindOf(err), Err: err}
+		}
+	}
 	arrived := time.Now()
 	if err := p.enter(ctx); err != nil {
 		return host.Event{}, err
@@ -120,8 +130,9 @@ func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.
 		timeout = host.DefaultPluginTimeout
 	}
 	c, end := p.newCall(ctx, fx, timeout)
+	c.hostTime = arrived.Sub(began)
 	stats := host.CallStats{Waited: time.Since(arrived)}
-	out, err := c.serve(entry, in, &stats)
+	out, err := c.serve(entry, ev, &stats)
 	end()
 	if c.in != nil && !c.stuck {
 		p.giveBack(c.in)
@@ -131,7 +142,13 @@ func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.
 	return out, err
 }
 
-func (c *call) serve(entry string, ev host.Event, stats *host.CallStats) (out host.Event, err error) {
+// An event is what came in, with its body read.
+type event struct {
+	meta, body []byte
+	hasBody    bool
+}
+
+func (c *call) serve(entry string, ev event, stats *host.CallStats) (out host.Event, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.stuck = true
