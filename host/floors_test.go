@@ -42,6 +42,7 @@ var floors = map[string]int{
 // testOnly are packages that only tests import, with the floor they stand on.
 var testOnly = map[string]int{
 	"host/telemetry/otlptest": 2,
+	"host/server/servertest":  9,
 }
 
 // owners names the one package that may import each heavy dependency, by prefix of the import path.

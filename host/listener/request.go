@@ -140,8 +140,10 @@ type body struct {
 	idle   time.Duration
 	mu     sync.Mutex // held while reading
 	ended  atomic.Bool
-	begun  bool  // a read was tried
-	err    error // what Read returned at the end; later reads return it again
+	gate   sync.Mutex // held while a read is interrupted
+	over   bool       // the exchange has ended: conn and stream belong to it no more; guarded by gate
+	begun  bool       // a read was tried
+	err    error      // what Read returned at the end; later reads return it again
 }
 
 // Read implements io.Reader. An error other than io.EOF has Kind Invalid: the client's message is not complete.
@@ -209,6 +211,9 @@ func (b *body) end() {
 		b.mu.Lock()
 		defer b.mu.Unlock() // the reader has gone
 	}
+	b.gate.Lock()
+	defer b.gate.Unlock()
+	b.over = true
 }
 
 // interrupt reports whether a read was under way. What is left on an HTTP/1 connection after that is no request.
@@ -219,6 +224,12 @@ func (b *body) interrupt() bool {
 		return false
 	case b.mu.TryLock():
 		b.mu.Unlock()
+		return false
+	}
+	b.gate.Lock() // whoever calls Close may do so late, when the connection serves another request
+	defer b.gate.Unlock()
+	switch {
+	case b.over:
 		return false
 	case b.conn != nil:
 		b.conn.giveUp()

@@ -9,9 +9,8 @@ import (
 )
 
 // log writes the exchange's one line: always when the access log is on, and otherwise when the gateway or what is
-// behind it failed, so that no failure goes unsaid.
-func (r *run) log(status int, elapsed time.Duration, cause error) {
-	failed := status >= 500
+// behind it failed, if only after the status line, so that no failure goes unsaid.
+func (r *run) log(status int, failed bool, elapsed time.Duration, cause error) {
 	if !r.pipeline.accessLog && !failed {
 		return
 	}

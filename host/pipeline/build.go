@@ -28,6 +28,7 @@ type Config struct {
 func Build(ctx context.Context, snapshot *host.Snapshot, cfg Config) (*Pipeline, error) {
 	b := &builder{cfg: cfg, opened: map[*host.PluginConfig]*plugin{}, p: &Pipeline{
 		snapshot:  snapshot,
+		shared:    cfg.Shared,
 		telemetry: cfg.Telemetry,
 		accessLog: cfg.AccessLog,
 		unrouted:  cfg.Telemetry.Metrics.Route("", "", ""),
@@ -43,6 +44,7 @@ func Build(ctx context.Context, snapshot *host.Snapshot, cfg Config) (*Pipeline,
 	if len(b.errs) > 0 {
 		return nil, errors.Join(append(b.errs, b.p.close())...)
 	}
+	cfg.Shared.pipelines.Add(1)
 	return b.p, nil
 }
 

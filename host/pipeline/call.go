@@ -90,7 +90,20 @@ func closing(body io.ReadCloser, end func(error)) io.ReadCloser {
 		end(nil)
 		return nil
 	}
-	return &closingBody{ReadCloser: body, end: end}
+	closing := closingBody{ReadCloser: body, end: end}
+	if sized, ok := body.(sizer); ok {
+		return &sizedBody{closing, sized}
+	}
+	return &closing
+}
+
+// A sizer is a body that is all there: Len is what is unread of it, in bytes.
+type sizer interface{ Len() int }
+
+// A sizedBody is a closingBody whose length is known.
+type sizedBody struct {
+	closingBody
+	sizer
 }
 
 type closingBody struct {

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -67,10 +66,8 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 	if err != nil {
 		return nil, err
 	}
-	event := host.Event{Meta: meta}
-	if in.Request.Length != 0 {
-		event.Body = in.Request.Body
-	}
+	// An empty body goes along too: it is what makes carriers say so in the event (isBase64Encoded, body: null).
+	event := host.Event{Meta: meta, Body: in.Request.Body}
 	out, err := f.function.plugin.call(ctx, f.telemetry, in.Exchange, host.EntryHandle, event)
 	if err != nil {
 		return nil, functionFailure(err)
@@ -104,12 +101,13 @@ func (f *functionIntegration) invokeMapped(ctx context.Context, in *host.Invocat
 // functionFailure keeps the kinds that tell the client something (its body was too large, a deadline passed, no
 // instance was free), and makes all others a 500, as Amazon's HTTP APIs answer a function's error.
 func functionFailure(err error) error {
+	if refused := bodyError(err); refused != nil {
+		return refused
+	}
 	kind, code := host.KindOf(err), host.IntegrationFailure
 	switch kind {
 	case host.Timeout:
 		code = host.IntegrationTimeout
-	case host.TooLarge:
-		code = host.RequestTooLarge
 	case host.Unavailable:
 	default:
 		kind = host.Internal
@@ -150,7 +148,9 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 	h.telemetry.Propagator.Inject(ctx, &out.Header)
 	resp, err := h.pool.RoundTrip(ctx, out)
 	if err != nil {
-		err = blameBody(err)
+		if refused := bodyError(err); refused != nil {
+			err = refused
+		}
 		endClient(span, 0, err)
 		return nil, err
 	}
@@ -187,17 +187,6 @@ func (h *httpIntegration) address(in *host.Invocation, out *host.Request) error 
 	}
 	out.Target = target.Path
 	return nil
-}
-
-// blameBody finds an error of the client's own body beneath a failed round trip: a body over its limit is the
-// client's mistake, not the upstream's.
-func blameBody(err error) error {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if typed, ok := e.(*host.Error); ok && typed.Kind == host.TooLarge {
-			return typed
-		}
-	}
-	return err
 }
 
 // A mockIntegration answers with what the definition says.

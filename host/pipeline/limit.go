@@ -52,6 +52,17 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// bodyError finds the error of the client's own body beneath one that somebody made who was reading it: a body over its
+// limit is the client's mistake, not the upstream's or the function's. It returns nil when there is none.
+func bodyError(err error) error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if typed, ok := e.(*host.Error); ok && typed.Code == host.RequestTooLarge {
+			return typed
+		}
+	}
+	return nil
+}
+
 // readAll reads a body to its end and closes it. More than limit bytes is an error of Kind TooLarge.
 func readAll(body io.ReadCloser, limit int64) ([]byte, error) {
 	if body == nil {

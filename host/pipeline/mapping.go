@@ -34,6 +34,9 @@ func (m *pluginMapper) Map(ctx context.Context, in *host.MapInput) (*host.MapOut
 	}
 	event := host.Event{Meta: meta, Body: io.NopCloser(bytes.NewReader(in.Body))}
 	out, err := m.plugin.call(ctx, m.telemetry, in.Exchange, m.phase.String(), event)
+	if errors.Is(err, host.TooLarge) { // the mapping's result, not what the client sent
+		return nil, &host.Error{Op: "map", Kind: host.Internal, Code: host.APIConfigurationError, Err: err}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"sync/atomic"
@@ -29,6 +30,7 @@ type Pipeline struct {
 	apis      map[*host.API]*api
 	functions map[*host.Function]*function
 
+	shared   *Shared
 	holds    atomic.Int64 // the builder's own is one
 	releases []func(context.Context) error
 }
@@ -79,13 +81,18 @@ func (p *Pipeline) Acquire() bool {
 	}
 }
 
-// Release lets go of a hold. The last one closes the plugins that no other pipeline shares.
+// Release lets go of a hold. After the last one, the plugins that no other pipeline shares are closed, in the background:
+// that waits for their running calls, and a client shall not wait with it. Shared.Wait does.
 func (p *Pipeline) Release() {
-	if p.holds.Add(-1) == 0 {
+	if p.holds.Add(-1) > 0 {
+		return
+	}
+	go func() {
+		defer p.shared.pipelines.Done()
 		if err := p.close(); err != nil {
 			p.telemetry.Logger.Error("closing a pipeline failed", "error", err)
 		}
-	}
+	}()
 }
 
 func (p *Pipeline) close() error {
@@ -105,6 +112,7 @@ type run struct {
 	root      trace.Span // nil when tracing is off
 	recording bool
 	cancel    context.CancelFunc
+	unhook    func() bool     // stops the closing of the request's body at the end of ctx; nil without a body
 	ctx       context.Context // of the exchange, for its end: the one place where a context outlives its call
 
 	body     io.ReadCloser
@@ -124,6 +132,11 @@ func (p *Pipeline) Serve(ctx context.Context, request *host.Request) *host.Respo
 	}
 	ctx = r.startRoot(ctx)
 	r.ctx = ctx
+	if request.Length != 0 {
+		// Whoever reads the body may not look at ctx: closing it ends a read that waits for a client which sends no more.
+		body := request.Body
+		r.unhook = context.AfterFunc(ctx, func() { _ = body.Close() })
+	}
 
 	preflight := apiOf != nil && apiOf.cors != nil && r.answerPreflight(apiOf.cors)
 	if !preflight {
@@ -228,10 +241,27 @@ func (r *run) fail(err error) {
 	if r.x.Response != nil && r.x.Response.Body != nil {
 		_ = r.x.Response.Body.Close() // it is replaced, and its own failure changes nothing
 	}
+	err = r.overdue(err)
 	if r.x.Err == nil {
 		r.x.Err = err
 	}
 	r.x.Response = Respond(err)
+}
+
+// overdue makes the route's deadline the reason of a failure, once it has passed: whatever a step makes of being
+// stopped, of a body that is closed under its hands for example, the one deadline is why.
+func (r *run) overdue(err error) error {
+	if !errors.Is(context.Cause(r.ctx), context.DeadlineExceeded) {
+		return err
+	}
+	switch host.KindOf(err) {
+	case host.Internal, host.Invalid, host.Timeout, host.Unavailable:
+	default:
+		return err
+	}
+	limit := r.route.def.Timeout
+	return &host.Error{Op: "request", Kind: host.Timeout, Code: host.IntegrationTimeout, Pos: limit.Pos,
+		Err: fmt.Errorf("not done within the route's timeout of %v (%s): %w", limit.Value, limit.Origin(), err)}
 }
 
 // finish hands the response over, with this run between it and the listener.
@@ -259,7 +289,7 @@ func (r *run) Read(p []byte) (int, error) {
 // Close closes the response's body.
 func (r *run) Close() error { return r.body.Close() }
 
-// end runs once after the last byte or the disconnect: second halves, span, metrics, access log, the deadline's timer.
+// end runs once after the last byte or the disconnect: second halves, metrics, access log, span, the deadline's timer.
 func (r *run) end(err error) {
 	if r.bodyErr != nil {
 		err = r.bodyErr
@@ -272,13 +302,17 @@ func (r *run) end(err error) {
 	if cause == nil {
 		cause = err
 	}
-	if cause != nil && r.bodyErr == nil && r.left() {
+	if cause != nil && r.left() {
 		status = statusClientGone
 	}
+	failed := status >= 500 || r.bodyErr != nil && status != statusClientGone // cut off behind its status line
 	elapsed := time.Since(r.x.Started)
 	r.record(status, elapsed)
-	r.log(status, elapsed, cause)
-	r.endRoot(status, cause)
+	r.log(status, failed, elapsed, cause)
+	r.endRoot(status, failed, cause)
+	if r.unhook != nil {
+		r.unhook()
+	}
 	if r.cancel != nil {
 		r.cancel()
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/telemetry"
@@ -22,12 +23,29 @@ type Shared struct {
 	modules   registry[host.Module]
 	plugins   registry[*plugin]
 	pools     registry[pool]
+	pipelines sync.WaitGroup // those that are open
 }
 
 // NewShared returns an empty collection over the given runtimes, keyed by host.RuntimeWasm and so on. It does not own
 // the runtimes: close them after the last pipeline.
 func NewShared(runtimes map[string]host.Runtime, tel *telemetry.Telemetry) *Shared {
 	return &Shared{runtimes: runtimes, telemetry: tel}
+}
+
+// Wait waits until every pipeline has ended its exchanges and is closed, or until ctx ends. Nothing may be built
+// meanwhile. Its error has Kind Timeout.
+func (s *Shared) Wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		s.pipelines.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return &host.Error{Op: "close the pipelines", Kind: host.Timeout, Err: fmt.Errorf("exchanges are still running: %w", context.Cause(ctx))}
+	}
 }
 
 // Stats counts what a Shared holds: gauges, and a check for leaks.
@@ -108,7 +126,8 @@ func refusal(cfg *host.PluginConfig, err error) error {
 	return &host.Error{Op: "open plugin " + cfg.Name, Kind: host.Invalid, Pos: cfg.Pos, Err: err}
 }
 
-// pluginKey tells plugins apart: equal keys share an instance pool. It is a hash because secrets are in it.
+// pluginKey tells plugins apart: equal keys share an instance pool. It is a hash because secrets are in it. The positions
+// of limits are in it too: a pool names them in its errors, and an edit that moves them would make it name wrong lines.
 func pluginKey(cfg *host.PluginConfig) string {
 	h := sha256.New()
 	secrets := map[string]string{}

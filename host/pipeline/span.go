@@ -58,7 +58,7 @@ func (r *run) rootAttributes() []attribute.KeyValue {
 }
 
 // endRoot closes the SERVER span with what became of the exchange.
-func (r *run) endRoot(status int, err error) {
+func (r *run) endRoot(status int, failed bool, err error) {
 	if r.root == nil {
 		return
 	}
@@ -67,8 +67,9 @@ func (r *run) endRoot(status int, err error) {
 		if err != nil {
 			r.root.SetAttributes(errorAttributes(err)...)
 		}
-		// Semantic conventions for HTTP: a server span is an error from status 500 on, and a client's mistake is not.
-		if status >= 500 || status == statusClientGone && err != nil {
+		// Semantic conventions for HTTP: a server span is an error from status 500 on or when the exchange broke off, and a
+		// client's mistake is not.
+		if failed || status == statusClientGone && err != nil {
 			text := ""
 			if err != nil {
 				text = err.Error()

@@ -149,10 +149,16 @@ func (c *call) result(err error) (host.Event, error) {
 	}
 	ev := host.Event{Meta: c.meta, Stats: c.stats}
 	if c.out.written {
-		ev.Body = io.NopCloser(bytes.NewReader(c.out.buf))
+		ev.Body = &wholeBody{*bytes.NewReader(c.out.buf)}
 	}
 	return ev, nil
 }
+
+// A wholeBody is a body that a guest has written to its end. It tells its length by Len.
+type wholeBody struct{ bytes.Reader }
+
+// Close frees nothing.
+func (*wholeBody) Close() error { return nil }
 
 // beginStream starts to hand out a function's body, if its meta is in order.
 func (c *call) beginStream(inst *engine.Instance) int32 {
