@@ -162,16 +162,18 @@ func TestDeadlines(t *testing.T) {
 		for _, isolation := range []host.Isolation{host.IsolationFresh, host.IsolationPooled} {
 			t.Run(name+" "+string(isolation), func(t *testing.T) {
 				noLeak(t)
-				p := open(t, "a.js", "let n = 0\nexport function handle(e) {\n if (!e.bad) return ++n\n"+code+"\n}", timeout(50*time.Millisecond),
-					func(c *host.PluginConfig) { c.Isolation = isolation })
+				code := "let n = 0\nexport function handle(e) {\n if (!e.bad) return ++n\n" + code + "\n}"
+				isolate := func(c *host.PluginConfig) { c.Isolation = isolation }
+				p := open(t, "a.js", code, timeout(200*time.Millisecond), isolate)
 				_, err := call(p, "handle", `{"bad": true}`, nil, nil)
-				if !errors.Is(err, host.Timeout) || !strings.Contains(err.Error(), "50ms") || !strings.Contains(err.Error(), "postern.yaml:7:3") {
+				if !errors.Is(err, host.Timeout) || !strings.Contains(err.Error(), "200ms") || !strings.Contains(err.Error(), "postern.yaml:7:3") {
 					t.Error(err)
 				}
 				if r, err := call(p, "handle", "{}", nil, nil); err != nil || r.meta != "1" {
 					t.Errorf("the next call: %v %v, of an instance that was interrupted", r, err)
 				}
 
+				p = open(t, "a.js", code, timeout(time.Minute), isolate)
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 				defer cancel()
 				_, err = p.Call(ctx, "handle", host.Event{Meta: []byte(`{"bad": true}`)}, &effects{})

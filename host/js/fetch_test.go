@@ -43,7 +43,7 @@ func upstream(t *testing.T) (string, *effects) {
 		_, _ = w.Write([]byte("short"))
 	})
 	srv := httptest.NewServer(mux)
-	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
 	t.Cleanup(func() {
 		client.CloseIdleConnections()
 		srv.Close()
@@ -137,15 +137,19 @@ func TestConcurrentCalls(t *testing.T) {
 }
 
 func TestNoInstanceIsFree(t *testing.T) {
-	p := open(t, "a.js", "export const handle = () => new Promise((done) => setTimeout(done, 300))", func(c *host.PluginConfig) {
+	p := open(t, "a.js", "export const handle = () => { console.log('started'); return new Promise((done) => setTimeout(done, 500)) }", func(c *host.PluginConfig) {
 		c.Limits.Concurrency = host.Setting[int]{Value: 1, Pos: host.Position{File: "postern.yaml", Line: 3}}
 	})
-	busy := make(chan error, 1)
+	busy, fx := make(chan error, 1), &effects{}
 	go func() {
-		_, err := call(p, "handle", "{}", nil, nil)
+		_, err := call(p, "handle", "{}", nil, fx)
 		busy <- err
 	}()
-	time.Sleep(50 * time.Millisecond)
+	for started := false; !started; time.Sleep(time.Millisecond) {
+		fx.mu.Lock()
+		started = len(fx.lines) > 0
+		fx.mu.Unlock()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	_, err := p.Call(ctx, "handle", host.Event{Meta: []byte("{}")}, &effects{})
