@@ -22,7 +22,7 @@ type Report struct {
 // Load loads a project and applies it. Its errors are those of project.Validate, with their places and source lines.
 func (s *Server) Load(ctx context.Context, dir string, opts project.Options) (loaded *project.Project, swapped bool, err error) {
 	loaded, err = project.Validate(ctx, dir, opts, func(ctx context.Context, snapshot *host.Snapshot) error {
-		s.resolveListeners(snapshot)
+		resolveListeners(snapshot, s.Address)
 		var applyErr error
 		swapped, applyErr = s.Apply(ctx, snapshot)
 		return applyErr
@@ -64,12 +64,12 @@ func (s *Server) Develop(ctx context.Context, dir string, opts project.Options, 
 	}
 }
 
-// resolveListeners puts the address of this host's own clear listener where a definition says ${listeners.http}, so that one
+// resolveListeners puts the address of this host's own listeners where a definition says ${listeners.http}, so that one
 // API can call another on whatever port the host has.
-func (s *Server) resolveListeners(snapshot *host.Snapshot) {
+func resolveListeners(snapshot *host.Snapshot, address func(name string) string) {
 	resolve := func(text string) string {
 		for _, name := range []string{"http", "https"} {
-			text = strings.ReplaceAll(text, "${listeners."+name+"}", s.Address(name))
+			text = strings.ReplaceAll(text, "${listeners."+name+"}", address(name))
 		}
 		return text
 	}
