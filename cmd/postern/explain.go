@@ -1,14 +1,16 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/postern/postern/host/project"
-	"github.com/postern/postern/host/server"
 )
 
-func newExplain(std streams) *cobra.Command {
-	var dir, format, domain string
+func newExplain(std *streams) *cobra.Command {
+	s := newSettings()
+	var dir, format string
 	cmd := &cobra.Command{
 		Use:   "explain METHOD URL",
 		Short: "Say which route takes a request, and why; sends nothing",
@@ -21,11 +23,14 @@ every limit with the place that sets it. URL is a path, or a whole URL whose hos
 			if err := checkFormat(format); err != nil {
 				return err
 			}
+			if err := errors.Join(s.resolve(), checkDir(dir)); err != nil {
+				return err
+			}
 			loaded, err := project.Define(dir)
 			if err != nil {
 				return err
 			}
-			explanation, err := project.Explain(loaded.Snapshot, args[0], args[1], domain)
+			explanation, err := project.Explain(loaded.Snapshot, args[0], args[1], s.domain)
 			if err != nil {
 				return err
 			}
@@ -35,8 +40,9 @@ every limit with the place that sets it. URL is a path, or a whole URL whose hos
 			return explanation.WriteText(std.out)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", ".", "the project's folder")
-	cmd.Flags().StringVar(&domain, "domain", server.DefaultDomain, "base domain of the project's hosts")
+	cmd.Flags().StringVar(&dir, "dir", ".", "the project's `FOLDER`")
+	s.addDomain()
+	cmd.Flags().AddFlagSet(s.flags)
 	cmd.Flags().StringVarP(&format, "output", "o", formatText, "text or json")
 	return cmd
 }

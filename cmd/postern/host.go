@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/project"
 	"github.com/postern/postern/host/server"
 	"github.com/postern/postern/host/telemetry"
@@ -17,22 +20,19 @@ import (
 type gateway struct {
 	*server.Server
 	telemetry *telemetry.Telemetry
-	settings  *settings
+	std       *streams
 }
 
-// open resolves the settings and binds the listeners. Logs go to logs.
-func (s *settings) open(cmd *cobra.Command, logs io.Writer, development bool) (*gateway, error) {
-	if err := s.resolve(cmd.Flags()); err != nil {
+// open resolves the settings and binds the listeners. Logs go to standard error.
+func (s *settings) open(cmd *cobra.Command, std *streams, development bool) (*gateway, error) {
+	if err := s.resolve(); err != nil {
 		return nil, err
 	}
-	if err := s.checkTLS(development); err != nil {
-		return nil, err
-	}
-	prefixes, err := s.prefixes()
+	prefixes, err := s.check(development)
 	if err != nil {
 		return nil, err
 	}
-	tel, err := telemetry.Setup(cmd.Context(), telemetry.Options{Version: version(), LogFormat: s.logFormat, LogLevel: s.logLevel, Output: logs})
+	tel, err := telemetry.Setup(cmd.Context(), telemetry.Options{Version: version(), LogFormat: s.logFormat, LogLevel: s.logLevel, Output: std.err})
 	if err != nil {
 		return nil, err
 	}
@@ -48,39 +48,45 @@ func (s *settings) open(cmd *cobra.Command, logs io.Writer, development bool) (*
 		Telemetry:      tel,
 	})
 	if err != nil {
-		return nil, errors.Join(err, tel.Shutdown(cmd.Context()))
+		return nil, errors.Join(s.remedy(err), tel.Shutdown(cmd.Context()))
 	}
-	return &gateway{opened, tel, s}, nil
+	return &gateway{opened, tel, std}, nil
 }
 
-// checkTLS settles the TLS listener: it needs a certificate, and without one serve opens none.
-func (s *settings) checkTLS(development bool) error {
-	if (s.tlsCert == "") != (s.tlsKey == "") {
-		return &usageError{errors.New("--tls-cert and --tls-key go together")}
+// remedy says for an address that is taken which flag chooses another.
+func (s *settings) remedy(err error) error {
+	var e *host.Error
+	if !errors.As(err, &e) || e.Kind != host.Conflict {
+		return err
 	}
-	if !development && s.https != "" && s.tlsCert == "" {
-		return &usageError{errors.New("--https needs --tls-cert and --tls-key")}
+	for _, name := range []string{"http", "https", "admin"} {
+		if strings.HasPrefix(e.Op, "listener "+name+":") {
+			return &conflictError{&definition.Error{Message: e.Error(), Hint: fmt.Sprintf("choose another port, or any free one: --%s 127.0.0.1:0", name)}}
+		}
 	}
-	if !development && s.https == "" && s.tlsCert != "" {
-		s.https = ":8443"
-	}
-	if s.http == "" && s.https == "" {
-		return &usageError{errors.New("--http and --https are both off: nothing would listen")}
-	}
-	return nil
+	return err
 }
+
+// A conflictError is a definition.Error only by its form: nothing is wrong with a definition.
+type conflictError struct{ problem *definition.Error }
+
+func (c *conflictError) Error() string { return c.problem.Error() }
 
 // closing bounds what is left to do after the listeners have drained.
 const closing = 5 * time.Second
 
-// close ends the gateway and sends the last spans.
+// close ends the gateway and sends the last spans. Spans that no collector takes are told, and fail nothing.
 func (g *gateway) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
-	return errors.Join(g.Close(ctx), g.telemetry.Shutdown(ctx))
+	err := g.Close(ctx)
+	if lost := g.telemetry.Shutdown(ctx); lost != nil {
+		g.std.warn(&definition.Error{Message: lost.Error()})
+	}
+	return err
 }
 
-// projectOptions are the settings that building a project needs.
-func (s *settings) projectOptions(log func(string)) project.Options {
-	return project.Options{NoBuild: s.noBuild, CacheDir: s.cacheDir, Progress: log}
+// projectOptions are the settings that building a project needs. A build that takes long is told on standard error.
+func (s *settings) projectOptions(std *streams) project.Options {
+	return project.Options{NoBuild: s.noBuild, CacheDir: s.cacheDir, Progress: func(line string) { fmt.Fprintln(std.err, line) }}
 }

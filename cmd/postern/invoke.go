@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
 )
 
 type invocation struct {
@@ -22,8 +24,8 @@ type invocation struct {
 	include  bool
 }
 
-func newInvoke(std streams) *cobra.Command {
-	in := &invocation{settings: &settings{}}
+func newInvoke(std *streams) *cobra.Command {
+	in := &invocation{settings: newSettings()}
 	cmd := &cobra.Command{
 		Use:   "invoke NAME | METHOD PATH",
 		Short: "Call a function by name, or send a request through an API, in process",
@@ -42,24 +44,29 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&in.dir, "dir", ".", "the project's folder")
-	f.StringVarP(&in.data, "data", "d", "", "the event or the body: text, @FILE, or - for standard input")
-	f.StringArrayVarP(&in.headers, "header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
+	f.StringVar(&in.dir, "dir", ".", "the project's `FOLDER`")
+	f.StringVarP(&in.data, "data", "d", "", "the event or the body: `TEXT`, @FILE, or - for standard input")
+	f.StringArrayVarP(&in.headers, "header", "H", nil, "a `HEADER` of the request, 'Name: value'; may be repeated")
 	f.BoolVarP(&in.include, "include", "i", false, "print status and headers before the body")
-	f.StringVar(&in.settings.domain, "domain", "localhost", "base domain of the project's hosts")
-	addBuildFlags(cmd, in.settings)
+	in.settings.addDomain()
+	in.settings.addBuild(cmd)
 	return cmd
 }
 
 // open starts the project with a listener on any free port, so that its APIs can call each other.
-func (in *invocation) open(cmd *cobra.Command, std streams) (*gateway, error) {
+func (in *invocation) open(cmd *cobra.Command, std *streams) (*gateway, error) {
+	if err := checkDir(in.dir); err != nil {
+		return nil, err
+	}
 	s := in.settings
 	s.http, s.logFormat, s.logLevel = "127.0.0.1:0", "text", "info"
-	g, err := s.open(cmd, std.err, true)
+	g, err := s.open(cmd, std, true)
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := g.Load(cmd.Context(), in.dir, s.projectOptions(func(line string) { fmt.Fprintln(std.err, line) })); err != nil {
+	loaded, _, err := g.Load(cmd.Context(), in.dir, s.projectOptions(std))
+	std.warn(loaded.Warnings...)
+	if err != nil {
 		return nil, errors.Join(err, g.close())
 	}
 	go func() {
@@ -70,7 +77,7 @@ func (in *invocation) open(cmd *cobra.Command, std streams) (*gateway, error) {
 	return g, nil
 }
 
-func (in *invocation) function(cmd *cobra.Command, name string, std streams) error {
+func (in *invocation) function(cmd *cobra.Command, name string, std *streams) error {
 	payload, err := readData(in.data, std.in)
 	if err != nil {
 		return err
@@ -85,7 +92,7 @@ func (in *invocation) function(cmd *cobra.Command, name string, std streams) err
 	started := time.Now()
 	result, err := g.Invoke(cmd.Context(), name, payload)
 	took := time.Since(started)
-	if err := errors.Join(err, g.close()); err != nil {
+	if err := errors.Join(in.guestFailed(err, name, std), g.close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(std.out, "%s\n", bytes.TrimRight(result, "\n"))
@@ -93,7 +100,24 @@ func (in *invocation) function(cmd *cobra.Command, name string, std streams) err
 	return nil
 }
 
-func (in *invocation) request(cmd *cobra.Command, method, target string, std streams) error {
+// guestFailed prints what a function died of as its developer wants it: the line of source, then the stack.
+func (in *invocation) guestFailed(err error, name string, std *streams) error {
+	var guest *host.GuestError
+	if !errors.As(err, &guest) {
+		return err
+	}
+	e := &definition.Error{Pos: guest.Pos, Message: name + ": " + guest.Error()}
+	if !guest.Pos.IsZero() {
+		e.Source = sourceLine(host.Position{File: filepath.Join(in.dir, filepath.FromSlash(guest.Pos.File)), Line: guest.Pos.Line})
+	}
+	printProblem(std.err, std.colors(std.err), std.colors(std.err).red("error:"), e)
+	if guest.Stack != "" {
+		fmt.Fprintln(std.err, strings.TrimRight(guest.Stack, "\n"))
+	}
+	return &toldError{err}
+}
+
+func (in *invocation) request(cmd *cobra.Command, method, target string, std *streams) error {
 	body, err := readData(in.data, std.in)
 	if err != nil {
 		return err
@@ -104,12 +128,12 @@ func (in *invocation) request(cmd *cobra.Command, method, target string, std str
 		name, path, _ := strings.Cut(rest, "/")
 		r.Host, r.Target = name, "/"+path
 	} else if !strings.HasPrefix(target, "/") {
-		return usage(cmd, fmt.Errorf("%q is neither a path nor an http:// URL", target))
+		return usage(cmd, fmt.Errorf("%q is neither a path nor an http:// URL", target), "")
 	}
 	for _, line := range in.headers {
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return usage(cmd, fmt.Errorf("header %q has no colon", line))
+			return usage(cmd, fmt.Errorf("header %q has no colon", line), "")
 		}
 		r.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
@@ -128,7 +152,7 @@ func (in *invocation) request(cmd *cobra.Command, method, target string, std str
 }
 
 // send takes the request through the gateway, prints the answer and returns its status.
-func (in *invocation) send(cmd *cobra.Command, g *gateway, r *host.Request, std streams) (int, error) {
+func (in *invocation) send(cmd *cobra.Command, g *gateway, r *host.Request, std *streams) (int, error) {
 	started := time.Now()
 	resp := g.Handle(cmd.Context(), r)
 	if in.include {
@@ -158,7 +182,7 @@ func readData(data string, stdin io.Reader) ([]byte, error) {
 	case strings.HasPrefix(data, "@"):
 		content, err := os.ReadFile(data[1:])
 		if err != nil {
-			return nil, &usageError{fmt.Errorf("--data: %w", err)}
+			return nil, usageErrorf("--data: %w", err)
 		}
 		return content, nil
 	}

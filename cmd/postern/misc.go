@@ -14,7 +14,7 @@ import (
 	"github.com/postern/postern/spec"
 )
 
-func newSchema(std streams) *cobra.Command {
+func newSchema(std *streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of postern.yaml",
@@ -43,7 +43,7 @@ func version() string {
 	return info.Main.Version
 }
 
-func newVersion(std streams) *cobra.Command {
+func newVersion(std *streams) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:     "version",
@@ -65,8 +65,8 @@ func newVersion(std streams) *cobra.Command {
 	return cmd
 }
 
-func newBuild(std streams) *cobra.Command {
-	s := &settings{}
+func newBuild(std *streams) *cobra.Command {
+	s := newSettings()
 	var out, format string
 	cmd := &cobra.Command{
 		Use:   "build [DIR]",
@@ -80,7 +80,15 @@ func newBuild(std streams) *cobra.Command {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			loaded, err := project.Load(cmd.Context(), projectDir(args), s.projectOptions(func(line string) { fmt.Fprintln(std.err, line) }))
+			if err := s.resolve(); err != nil {
+				return err
+			}
+			dir, err := projectDir(args)
+			if err != nil {
+				return err
+			}
+			loaded, err := project.Load(cmd.Context(), dir, s.projectOptions(std))
+			std.warn(loaded.Warnings...)
 			if err != nil {
 				return err
 			}
@@ -91,9 +99,9 @@ func newBuild(std streams) *cobra.Command {
 			return printArtifacts(std, format, artifacts)
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "folder to write the results to")
+	cmd.Flags().StringVar(&out, "out", "", "`FOLDER` to write the results to")
 	cmd.Flags().StringVarP(&format, "output", "o", formatText, "text or json")
-	addBuildFlags(cmd, s)
+	s.addBuild(cmd)
 	return cmd
 }
 
@@ -124,7 +132,7 @@ func writeArtifacts(built []project.Artifact, out string) ([]artifact, error) {
 	return list, nil
 }
 
-func printArtifacts(std streams, format string, list []artifact) error {
+func printArtifacts(std *streams, format string, list []artifact) error {
 	if format == formatJSON {
 		return printJSON(std.out, list)
 	}

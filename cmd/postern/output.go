@@ -13,6 +13,13 @@ import (
 	"github.com/postern/postern/host/definition"
 )
 
+// streams are the command's three standard streams, and whether to colour them.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+	color    string // auto, always or never
+}
+
 // A palette colours text for terminals; the zero value leaves it plain. No meaning hangs on a colour alone.
 type palette struct{ on bool }
 
@@ -23,17 +30,22 @@ func (p palette) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (p palette) bold(text string) string  { return p.paint("1", text) }
-func (p palette) dim(text string) string   { return p.paint("2", text) }
-func (p palette) red(text string) string   { return p.paint("31", text) }
-func (p palette) green(text string) string { return p.paint("32", text) }
+func (p palette) bold(text string) string   { return p.paint("1", text) }
+func (p palette) dim(text string) string    { return p.paint("2", text) }
+func (p palette) red(text string) string    { return p.paint("31", text) }
+func (p palette) green(text string) string  { return p.paint("32", text) }
+func (p palette) yellow(text string) string { return p.paint("33", text) }
 
-// colors tells whether w wants colour: a terminal, unless NO_COLOR is set; CLICOLOR_FORCE overrides the first.
-func colors(w io.Writer) palette {
-	if os.Getenv("NO_COLOR") != "" {
+// colors tells whether w wants colour: as --color says; else never with NO_COLOR, always with CLICOLOR_FORCE, and
+// otherwise on a terminal.
+func (s *streams) colors(w io.Writer) palette {
+	force := os.Getenv("CLICOLOR_FORCE")
+	switch {
+	case s.color == "always":
+		return palette{on: true}
+	case s.color == "never", os.Getenv("NO_COLOR") != "":
 		return palette{}
-	}
-	if force := os.Getenv("CLICOLOR_FORCE"); force != "" && force != "0" {
+	case force != "" && force != "0":
 		return palette{on: true}
 	}
 	return palette{on: isTerminal(w) && os.Getenv("TERM") != "dumb"}
@@ -50,56 +62,59 @@ func isTerminal(w io.Writer) bool {
 
 // problems takes an error apart into the places and reasons that it holds.
 func problems(err error) definition.Errors {
-	var out definition.Errors
-	var walk func(error)
-	walk = func(err error) {
-		switch e := err.(type) {
-		case nil:
-		case *definition.Error:
-			out = append(out, e)
-		case definition.Errors:
-			out = append(out, e...)
-		case interface{ Unwrap() []error }:
-			for _, inner := range e.Unwrap() {
-				walk(inner)
-			}
-		case *host.Error:
-			out = append(out, problem(e))
-		default:
-			if inner := errors.Unwrap(err); inner != nil {
-				before := len(out)
-				if walk(inner); len(out) > before {
-					return
-				}
-			}
-			out = append(out, &definition.Error{Message: err.Error()})
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *definition.Error:
+		return definition.Errors{e}
+	case definition.Errors:
+		return e
+	case *conflictError:
+		return definition.Errors{e.problem}
+	case *usageError:
+		return problems(e.error)
+	case *host.Error:
+		return definition.Errors{problem(e)}
+	case interface{ Unwrap() []error }:
+		var out definition.Errors
+		for _, inner := range e.Unwrap() {
+			out = append(out, problems(inner)...)
 		}
+		return out
 	}
-	walk(err)
-	return out
+	return definition.Errors{{Message: err.Error()}}
 }
 
 // problem turns a located error into a problem. A place further down, in a guest's own file, is nearer to the reason.
 func problem(e *host.Error) *definition.Error {
-	out := &definition.Error{Pos: e.Pos, Message: e.Error(), Rule: strings.ReplaceAll(e.Kind.String(), " ", "-")}
-	if !e.Pos.IsZero() {
-		out.Message = strings.TrimPrefix(out.Message, e.Pos.String()+": ")
-	}
+	plain := *e
+	plain.Pos = host.Position{} // said once, by the problem itself
+	out := &definition.Error{Pos: e.Pos, Message: plain.Error(), Rule: strings.ReplaceAll(e.Kind.String(), " ", "-")}
 	var guest *host.GuestError
 	if errors.As(e, &guest) && !guest.Pos.IsZero() {
 		out.Pos = guest.Pos
+		out.Message = strings.ReplaceAll(out.Message, guest.Pos.String()+": ", "")
 	}
 	return out
 }
 
-// printError prints every problem in err, with its place, the line that it is in, and a remedy where there is one.
-func printError(w io.Writer, p palette, err error) {
+// fail prints every problem in err, with its place, the line that it is in, and a remedy where there is one.
+func (s *streams) fail(err error) {
+	p := s.colors(s.err)
 	for _, e := range problems(err) {
-		printProblem(w, p, e)
+		printProblem(s.err, p, p.red("error:"), e)
 	}
 }
 
-func printProblem(w io.Writer, p palette, e *definition.Error) {
+// warn prints what is legal and probably not meant.
+func (s *streams) warn(warnings ...*definition.Error) {
+	p := s.colors(s.err)
+	for _, w := range warnings {
+		printProblem(s.err, p, p.yellow("warning:"), w)
+	}
+}
+
+func printProblem(w io.Writer, p palette, label string, e *definition.Error) {
 	where := ""
 	if !e.Pos.IsZero() {
 		where = p.bold(e.Pos.String()) + ": "
@@ -108,12 +123,12 @@ func printProblem(w io.Writer, p palette, e *definition.Error) {
 	if e.Rule != "" && e.Pos.Line > 0 {
 		rule = p.dim(" (" + e.Rule + ")")
 	}
-	fmt.Fprintf(w, "%s%s %s%s\n", where, p.red("error:"), e.Message, rule)
-	if e.Source != "" && e.Pos.Line > 0 {
+	fmt.Fprintf(w, "%s%s %s%s\n", where, label, e.Message, rule)
+	if e.Source != "" && e.Pos.Line > 0 && !strings.Contains(e.Path, ".secrets.") { // nobody's secret is shown in passing
 		number := strconv.Itoa(e.Pos.Line)
 		fmt.Fprintf(w, "  %s %s\n", p.dim(number+" |"), strings.TrimRight(e.Source, "\r\n"))
 		if e.Pos.Column > 0 {
-			fmt.Fprintf(w, "  %s %s\n", p.dim(strings.Repeat(" ", len(number))+" |"), caret(e.Source, e.Pos.Column))
+			fmt.Fprintf(w, "  %s %s\n", p.dim(strings.Repeat(" ", len(number))+" |"), p.red(caret(e.Source, e.Pos.Column)))
 		}
 	}
 	if e.Hint != "" {
@@ -137,6 +152,15 @@ func caret(line string, column int) string {
 	return b.String() + "^"
 }
 
+// sourceLine reads the line that a position means, and returns "" where it cannot.
+func sourceLine(pos host.Position) string {
+	data, err := os.ReadFile(pos.File)
+	if err != nil {
+		return ""
+	}
+	return definition.SourceLine(data, pos.Line)
+}
+
 // formats are the values of -o.
 const (
 	formatText = "text"
@@ -146,7 +170,7 @@ const (
 // checkFormat refuses an output format that a command does not have.
 func checkFormat(format string) error {
 	if format != formatText && format != formatJSON {
-		return &usageError{fmt.Errorf("unknown output format %q: use text or json", format)}
+		return usageErrorf("unknown output format %q: use text or json", format)
 	}
 	return nil
 }
@@ -156,4 +180,11 @@ func printJSON(w io.Writer, value any) error {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -3,19 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
 )
-
-// streams are the command's three standard streams.
-type streams struct {
-	in       io.Reader
-	out, err io.Writer
-}
 
 // The exit codes.
 const (
@@ -28,24 +26,30 @@ const (
 )
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, std streams) int {
+func run(ctx context.Context, args []string, std *streams) int {
 	root := newRoot(std)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		fmt.Fprintln(std.err, "interrupted")
+		return exitFailed
+	}
 	var told *toldError
 	if !errors.As(err, &told) {
-		printError(std.err, colors(std.err), err)
+		std.fail(err)
 	}
 	return exitCode(err)
 }
 
-// A usageError is a mistake on the command line.
+// A usageError is a mistake on the command line or in the environment.
 type usageError struct{ error }
 
 func (u *usageError) Unwrap() error { return u.error }
+
+func usageErrorf(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
 // A toldError was already printed as the command's result, and only sets the exit code.
 type toldError struct{ error }
@@ -59,7 +63,7 @@ func exitCode(err error) int {
 		return exitBadInput
 	}
 	switch host.KindOf(err) {
-	case host.Invalid, host.Unsupported:
+	case host.Invalid, host.Unsupported, host.NotFound:
 		return exitBadInput
 	case host.Unavailable, host.BadGateway:
 		return exitUnreachable
@@ -71,33 +75,71 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-func newRoot(std streams) *cobra.Command {
+func newRoot(std *streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "postern",
 		Short: "A self-hosted, programmable API gateway",
 		Long: `Postern serves HTTP APIs whose authorizers, mappings and functions are sandboxed
-WebAssembly modules or JavaScript, and traces every phase of a request.`,
+WebAssembly modules or JavaScript, and traces every phase of a request.
+
+Results go to standard output, talk to standard error. Exit codes: 0 success, 1 failure, 3 bad usage or
+definition, 4 not reachable, 5 denied, 124 timed out.`,
 		Example: `  postern dev examples/orders          run a project, and reload it as you edit
   postern validate .                   check all that serving would, without serving
   postern explain GET /orders/7        which route takes a request, and why
   postern serve . --http :80           run a project in production`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cmd.SetOut(std.out)
-			return cmd.Help()
-		},
+		Args:          knownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentFlags().StringVar(&std.color, "color", "auto", "colours: auto, always or never; auto heeds NO_COLOR and CLICOLOR_FORCE")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if std.color != "auto" && std.color != "always" && std.color != "never" {
+			return usageErrorf("--color: %q is none of auto, always and never", std.color)
+		}
+		return nil
+	}
 	root.AddCommand(newDev(std), newServe(std), newValidate(std), newBuild(std), newInvoke(std), newExplain(std), newSchema(std), newVersion(std))
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)
 	}
 	return root
+}
+
+// knownCommand refuses a first argument that is no command.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, cmd := range root.Commands() {
+		names = append(names, cmd.Name())
+	}
+	return usage(root, fmt.Errorf("there is no command %q", args[0]), definition.Nearest(args[0], names))
+}
+
+// flagError explains a flag that is not known, or that has a value of the wrong kind.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var bad *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &bad):
+		return usage(cmd, errors.New("--"+bad.GetFlag().Name+": "+badValue(bad.GetFlag(), bad.GetValue(), bad.Unwrap())), "")
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		nearest := definition.Nearest(unknown.GetSpecifiedName(), names)
+		if nearest != "" {
+			nearest = "--" + nearest
+		}
+		return usage(cmd, fmt.Errorf("there is no flag --%s", unknown.GetSpecifiedName()), nearest)
+	}
+	return usage(cmd, err, "")
 }
 
 // wrapArgs makes a wrong number of arguments a usage error.
@@ -107,21 +149,34 @@ func wrapArgs(cmd *cobra.Command) {
 		return
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usage(cmd, err)
+		if check(cmd, args) != nil {
+			return usage(cmd, fmt.Errorf("%s given, and the usage is: %s", count(len(args), "argument"), strings.TrimSuffix(cmd.UseLine(), " [flags]")), "")
 		}
 		return nil
 	}
 }
 
-func usage(cmd *cobra.Command, err error) error {
-	return &usageError{errors.Join(err, errors.New("see '"+cmd.CommandPath()+" --help'"))}
+// usage is an error that says where to read on, and what was probably meant.
+func usage(cmd *cobra.Command, err error, meant string) error {
+	hint := "see: " + cmd.CommandPath() + " --help"
+	if meant != "" {
+		hint = "did you mean " + meant + "? Or " + hint
+	}
+	return &usageError{&definition.Error{Message: err.Error(), Hint: hint}}
 }
 
-// projectDir is the folder that a command works on: its argument, or where it stands.
-func projectDir(args []string) string {
+// projectDir is the folder that a command works on: its argument, or where it stands. It must be there.
+func projectDir(args []string) (string, error) {
+	dir := "."
 	if len(args) > 0 {
-		return args[0]
+		dir = args[0]
 	}
-	return "."
+	return dir, checkDir(dir)
+}
+
+func checkDir(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return usageErrorf("there is no folder %s", dir)
+	}
+	return nil
 }

@@ -31,36 +31,51 @@ type settings struct {
 	cacheDir           string
 	noBuild            bool
 	config             string
+
+	flags *pflag.FlagSet // those of the command that are settings
 }
 
-// addSettings adds the flags, with the defaults of dev or of serve.
-func addSettings(cmd *cobra.Command, development bool) *settings {
-	s := &settings{}
-	f := cmd.Flags()
-	bind, https := ":", ""
+func newSettings() *settings {
+	return &settings{flags: pflag.NewFlagSet("settings", pflag.ContinueOnError)}
+}
+
+// precedence ends the help of every command that runs a host.
+const precedence = `
+
+Each setting below is a flag, an environment variable (--tls-cert is POSTERN_TLS_CERT) or a key of the --config file (tls-cert:).
+A flag wins over a variable, and a variable over the file. OpenTelemetry is set by the standard OTEL_* variables.`
+
+// addHost adds the flags of a running host, with the defaults of dev or of serve.
+func (s *settings) addHost(cmd *cobra.Command, development bool) {
+	bind, https, format := ":", "", telemetry.LogAuto
 	if development {
-		bind, https = "127.0.0.1:", "127.0.0.1:8443"
+		bind, https, format = "127.0.0.1:", "127.0.0.1:8443", telemetry.LogText
 	}
-	f.StringVar(&s.http, "http", bind+"8080", "address of the clear listener (HTTP/1.1, h2c); port 0 picks one, \"\" turns it off")
-	f.StringVar(&s.https, "https", https, "address of the TLS listener (HTTP/1.1, HTTP/2); \"\" turns it off")
-	f.StringVar(&s.admin, "admin", "127.0.0.1:8090", "address of the admin listener (health, metrics); \"\" turns it off")
-	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM file with the TLS listener's certificate chain")
-	f.StringVar(&s.tlsKey, "tls-key", "", "PEM file with its private key")
-	f.StringVar(&s.domain, "domain", server.DefaultDomain, "base domain: an API answers at {api}.execute-api.{domain}")
-	f.StringSliceVar(&s.trustedProxies, "trusted-proxies", nil, "addresses or CIDR ranges whose X-Forwarded-* and trace sampling are believed")
+	f := s.flags
+	f.StringVar(&s.http, "http", bind+"8080", "`ADDRESS` of the clear listener (HTTP/1.1, h2c); port 0 picks one, \"\" turns it off")
+	f.StringVar(&s.https, "https", https, "`ADDRESS` of the TLS listener (HTTP/1.1, HTTP/2); \"\" turns it off")
+	f.StringVar(&s.admin, "admin", "127.0.0.1:8090", "`ADDRESS` of the admin listener (health, metrics); \"\" turns it off")
+	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM `FILE` with the TLS listener's certificate chain")
+	f.StringVar(&s.tlsKey, "tls-key", "", "PEM `FILE` with its private key")
+	f.StringSliceVar(&s.trustedProxies, "trusted-proxies", nil, "`ADDRESSES` or CIDR ranges whose X-Forwarded-* and trace sampling are believed")
 	f.DurationVar(&s.drain, "drain-timeout", server.DefaultDrainTimeout, "how long running requests may take after SIGTERM")
 	f.BoolVar(&s.accessLog, "access-log", true, "log a line for each request; failures are logged in any case")
-	f.StringVar(&s.logFormat, "log-format", telemetry.LogAuto, "text, json, or auto: text on a terminal")
+	f.StringVar(&s.logFormat, "log-format", format, "text, json, or auto: text on a terminal")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&s.config, "config", "", "YAML file with these settings, by the names of the flags")
-	addBuildFlags(cmd, s)
-	return s
+	f.StringVar(&s.config, "config", "", "YAML `FILE` with these settings, by the names of the flags")
+	s.addDomain()
+	s.addBuild(cmd)
 }
 
-// addBuildFlags adds the flags of every command that builds a project.
-func addBuildFlags(cmd *cobra.Command, s *settings) {
-	cmd.Flags().StringVar(&s.cacheDir, "cache-dir", defaultCacheDir(), "folder for built plugins and compiled code")
-	cmd.Flags().BoolVar(&s.noBuild, "no-build", false, "refuse plugins that need to be built")
+func (s *settings) addDomain() {
+	s.flags.StringVar(&s.domain, "domain", server.DefaultDomain, "base `DOMAIN`: an API answers at {api}.execute-api.{domain}")
+}
+
+// addBuild adds the flags of every command that builds a project, and puts all settings on the command.
+func (s *settings) addBuild(cmd *cobra.Command) {
+	s.flags.StringVar(&s.cacheDir, "cache-dir", defaultCacheDir(), "`FOLDER` for built plugins and compiled code")
+	s.flags.BoolVar(&s.noBuild, "no-build", false, "refuse plugins that need to be built")
+	cmd.Flags().AddFlagSet(s.flags)
 }
 
 func defaultCacheDir() string {
@@ -71,51 +86,93 @@ func defaultCacheDir() string {
 	return filepath.Join(dir, "postern")
 }
 
-// resolve fills what the command line left open from the environment and the --config file.
-func (s *settings) resolve(flags *pflag.FlagSet) error {
-	if !flags.Changed("config") {
-		s.config = os.Getenv("POSTERN_CONFIG")
-	}
-	file := map[string]definition.HostSetting{}
-	if s.config != "" {
-		var names []string
-		flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		var err error
-		if file, err = definition.LoadHostSettings(s.config, names); err != nil {
-			return err
-		}
+// resolve fills what the command line left open from the environment and the --config file. Every error is reported.
+func (s *settings) resolve() error {
+	file, err := s.readConfig()
+	if err != nil {
+		return err
 	}
 	var errs []error
-	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "config" || f.Name == "help" {
+	s.flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "config" {
 			return
 		}
-		variable := "POSTERN_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value, ok := os.LookupEnv(variable); ok {
-			if err := flags.Set(f.Name, value); err != nil {
-				errs = append(errs, &usageError{fmt.Errorf("%s: %w", variable, err)})
+		if value, ok := os.LookupEnv(variable(f.Name)); ok {
+			if err := f.Value.Set(value); err != nil {
+				errs = append(errs, &usageError{&definition.Error{Message: variable(f.Name) + ": " + badValue(f, value, err)}})
 			}
 		} else if setting, ok := file[f.Name]; ok {
-			if err := flags.Set(f.Name, setting.Value); err != nil {
-				errs = append(errs, definition.Errors{{Pos: setting.Pos, Rule: "invalid-value", Message: err.Error()}})
+			if err := f.Value.Set(setting.Value); err != nil {
+				errs = append(errs, &definition.Error{Pos: setting.Pos, Path: f.Name, Rule: definition.RuleInvalidValue,
+					Message: f.Name + ": " + badValue(f, setting.Value, err), Source: sourceLine(setting.Pos)})
 			}
 		}
 	})
 	return errors.Join(errs...)
 }
 
-// prefixes parses --trusted-proxies.
-func (s *settings) prefixes() ([]netip.Prefix, error) {
-	var out []netip.Prefix
+// variable is the name of a setting in the environment.
+func variable(flag string) string {
+	return "POSTERN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func (s *settings) readConfig() (map[string]definition.HostSetting, error) {
+	config := s.flags.Lookup("config")
+	if config == nil {
+		return nil, nil
+	}
+	if !config.Changed {
+		s.config = os.Getenv(variable("config"))
+	}
+	if s.config == "" {
+		return nil, nil
+	}
+	var names []string
+	s.flags.VisitAll(func(f *pflag.Flag) {
+		if f != config {
+			names = append(names, f.Name)
+		}
+	})
+	return definition.LoadHostSettings(s.config, names)
+}
+
+// badValue says what is wrong with a setting's value.
+func badValue(f *pflag.Flag, value string, err error) string {
+	switch f.Value.Type() {
+	case "bool":
+		return fmt.Sprintf("%q is neither true nor false", value)
+	case "duration":
+		return fmt.Sprintf("%q is no duration such as 30s or 1m30s", value)
+	}
+	return fmt.Sprintf("%q: %v", value, err)
+}
+
+// check refuses values that cannot work. prefixes are the trusted proxies.
+func (s *settings) check(development bool) (prefixes []netip.Prefix, err error) {
+	if s.drain < 0 || s.drain == 0 && s.flags.Lookup("drain-timeout") != nil {
+		return nil, usageErrorf("--drain-timeout: %s is not more than 0", s.drain)
+	}
+	if (s.tlsCert == "") != (s.tlsKey == "") {
+		return nil, usageErrorf("--tls-cert and --tls-key go together")
+	}
+	if !development && s.https != "" && s.tlsCert == "" {
+		return nil, usageErrorf("--https needs --tls-cert and --tls-key")
+	}
+	if !development && s.https == "" && s.tlsCert != "" {
+		s.https = ":8443"
+	}
+	if s.http == "" && s.https == "" {
+		return nil, usageErrorf("--http and --https are both off: nothing would listen")
+	}
 	for _, text := range s.trustedProxies {
 		prefix, err := netip.ParsePrefix(text)
 		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
 			prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil {
-			return nil, &usageError{fmt.Errorf("--trusted-proxies: %q is neither an address nor a CIDR range", text)}
+			return nil, usageErrorf("--trusted-proxies: %q is neither an address nor a CIDR range such as 10.0.0.0/8", text)
 		}
-		out = append(out, prefix)
+		prefixes = append(prefixes, prefix)
 	}
-	return out, nil
+	return prefixes, nil
 }

@@ -1,19 +1,20 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/project"
 	"github.com/postern/postern/host/server"
 )
 
-func newValidate(std streams) *cobra.Command {
-	s := &settings{}
+func newValidate(std *streams) *cobra.Command {
+	s := newSettings()
 	var format string
 	cmd := &cobra.Command{
 		Use:   "validate [DIR]",
@@ -27,50 +28,54 @@ error is reported, with file, line and column. The exit code is 0 when all is we
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			loaded, err := validate(cmd, s, projectDir(args), std)
+			if err := s.resolve(); err != nil {
+				return err
+			}
+			dir, err := projectDir(args)
+			if err != nil {
+				return err
+			}
+			loaded, err := validate(cmd, s, dir, std)
 			return printValidation(std, format, loaded, err)
 		},
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", formatText, "text or json")
-	addBuildFlags(cmd, s)
+	s.addBuild(cmd)
 	return cmd
 }
 
-func validate(cmd *cobra.Command, s *settings, dir string, std streams) (*project.Project, error) {
-	loaded, err := project.Load(cmd.Context(), dir, s.projectOptions(func(line string) { fmt.Fprintln(std.err, line) }))
-	if err != nil {
-		return nil, err
-	}
+// validate loads the project and does with it all that serving would, but for listening.
+func validate(cmd *cobra.Command, s *settings, dir string, std *streams) (*project.Project, error) {
 	log := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return loaded, server.Check(cmd.Context(), loaded.Snapshot, s.cacheDir, log)
+	return project.Validate(cmd.Context(), dir, s.projectOptions(std), func(ctx context.Context, snapshot *host.Snapshot) error {
+		return server.Check(ctx, snapshot, s.cacheDir, log)
+	})
 }
 
 // A validation is the JSON result. Its shape is stable.
 type validation struct {
 	Valid     bool              `json:"valid"`
-	APIs      int               `json:"apis"`
+	APIs      int               `json:"apis"` // these three are 0 when there are errors
 	Routes    int               `json:"routes"`
 	Functions int               `json:"functions"`
 	Errors    definition.Errors `json:"errors"`
+	Warnings  definition.Errors `json:"warnings"`
 }
 
-func printValidation(std streams, format string, loaded *project.Project, err error) error {
-	result := validation{Valid: err == nil, Errors: problems(err)}
-	if loaded != nil {
-		result.APIs, result.Functions = len(loaded.Snapshot.APIs), len(loaded.Snapshot.Functions)
-		for _, a := range loaded.Snapshot.APIs {
+func printValidation(std *streams, format string, loaded *project.Project, err error) error {
+	result := validation{Valid: err == nil, Errors: append(definition.Errors{}, problems(err)...), Warnings: append(definition.Errors{}, loaded.Warnings...)}
+	if snapshot := loaded.Snapshot; err == nil {
+		result.APIs, result.Functions = len(snapshot.APIs), len(snapshot.Functions)
+		for _, a := range snapshot.APIs {
 			result.Routes += len(a.Routes)
 		}
 	}
-	if result.Errors == nil {
-		result.Errors = definition.Errors{}
-	}
 	if format == formatJSON {
-		if printErr := printJSON(std.out, result); printErr != nil {
-			return printErr
+		if err := printJSON(std.out, result); err != nil {
+			return err
 		}
 	} else {
-		printValidationText(std.out, std.err, &result, err)
+		printValidationText(std, &result, err)
 	}
 	if err != nil {
 		return &toldError{err}
@@ -78,18 +83,12 @@ func printValidation(std streams, format string, loaded *project.Project, err er
 	return nil
 }
 
-func printValidationText(out, talk io.Writer, result *validation, err error) {
-	if err == nil {
-		fmt.Fprintf(out, "valid: %s, %s, %s\n", count(result.APIs, "API"), count(result.Routes, "route"), count(result.Functions, "function"))
+func printValidationText(std *streams, result *validation, err error) {
+	std.warn(result.Warnings...)
+	if err != nil {
+		std.fail(err)
+		fmt.Fprintln(std.err, count(len(result.Errors), "error"))
 		return
 	}
-	printError(talk, colors(talk), err)
-	fmt.Fprintf(talk, "%s\n", count(len(result.Errors), "error"))
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	fmt.Fprintf(std.out, "valid: %s, %s, %s\n", count(result.APIs, "API"), count(result.Routes, "route"), count(result.Functions, "function"))
 }
