@@ -55,10 +55,20 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 // bodyError finds the error of the client's own body beneath one that somebody made who was reading it: a body over its
 // limit is the client's mistake, not the upstream's or the function's. It returns nil when there is none.
 func bodyError(err error) error {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if typed, ok := e.(*host.Error); ok && typed.Code == host.RequestTooLarge {
-			return typed
+	switch e := err.(type) {
+	case *host.Error:
+		if e.Code == host.RequestTooLarge {
+			return e
 		}
+		return bodyError(e.Err)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if found := bodyError(inner); found != nil {
+				return found
+			}
+		}
+	case interface{ Unwrap() error }:
+		return bodyError(e.Unwrap())
 	}
 	return nil
 }
