@@ -2,6 +2,10 @@ package telemetry
 
 import "go.opentelemetry.io/otel/attribute"
 
+// SpanAttributes is how many attributes a span should have at most where it matters: the SDK removes duplicates with a
+// map, which it can keep off the heap up to this size. A ninth attribute costs as much as five others.
+const SpanAttributes = 8
+
 // The attributes of HTTP spans, as the OpenTelemetry semantic conventions name them ("Semantic conventions for HTTP
 // spans", stable).
 const (

@@ -2,31 +2,24 @@ package telemetry
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
-	common "go.opentelemetry.io/proto/otlp/common/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // reportEvery is how often a collector that stays away is spoken of.
 const reportEvery = time.Minute
 
-// errQueueFull is why spans are dropped.
-var errQueueFull = errors.New("the queue is full (OTEL_BSP_MAX_QUEUE_SIZE)")
-
-func newSink(ctx context.Context, s *settings, version string, output io.Writer) (sink, error) {
+func newExporter(ctx context.Context, s *settings, output io.Writer) (sdktrace.SpanExporter, error) {
 	if s.exporter == exporterConsole {
-		return consoleSink{output}, nil
+		return &consoleExporter{w: output}, nil
 	}
-	return newOTLPSink(ctx, s, version)
+	return newOTLPExporter(ctx, s.otlp)
 }
 
 // A reporter logs errors of the SDK, the first at once and then one a minute with a count: a collector that is down
@@ -37,7 +30,6 @@ type reporter struct {
 	mu      sync.Mutex
 	last    time.Time // of the last line; zero before the first failure
 	silent  int       // errors since then
-	lost    int       // spans since then
 	failing bool
 }
 
@@ -47,26 +39,41 @@ func (r *reporter) Handle(err error) { r.report("telemetry failed", err, 0) }
 func (r *reporter) report(message string, err error, spans int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lost += spans
 	if now := time.Now(); r.last.IsZero() || now.Sub(r.last) >= reportEvery {
-		r.log.Warn(message, "error", err, "spans_lost", r.lost, "errors_not_logged", r.silent)
-		r.last, r.silent, r.lost = now, 0, 0
+		r.log.Warn(message, "error", err, "spans_lost", spans, "errors_not_logged", r.silent)
+		r.last, r.silent = now, 0
 		return
 	}
 	r.silent++
 }
 
-// sent notes how a sending ended. One that Shutdown cut is no news.
-func (r *reporter) sent(err error, spans int) {
-	if err != nil {
-		if !errors.Is(err, context.Canceled) {
-			r.report("traces do not reach the collector", err, spans)
-		}
-		r.mu.Lock()
-		r.failing = true
-		r.mu.Unlock()
-		return
+// A reportingExporter tells a reporter of failed exports instead of the SDK, which would log each.
+type reportingExporter struct {
+	sdktrace.SpanExporter
+	reports *reporter
+}
+
+// ExportSpans sends spans. It fails towards the log alone.
+func (e *reportingExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	err := e.SpanExporter.ExportSpans(ctx, spans)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		e.reports.fail(err, len(spans))
+		return nil
 	}
+	if err == nil {
+		e.reports.succeed()
+	}
+	return nil
+}
+
+func (r *reporter) fail(err error, spans int) {
+	r.report("traces do not reach the collector", err, spans)
+	r.mu.Lock()
+	r.failing = true
+	r.mu.Unlock()
+}
+
+func (r *reporter) succeed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.failing {
@@ -75,8 +82,8 @@ func (r *reporter) sent(err error, spans int) {
 	}
 }
 
-// A consoleSink writes each span as one line of JSON.
-type consoleSink struct{ w io.Writer }
+// A consoleExporter writes each span as one line of JSON.
+type consoleExporter struct{ w io.Writer }
 
 type consoleSpan struct {
 	Name       string         `json:"span"`
@@ -90,20 +97,18 @@ type consoleSpan struct {
 	Attributes map[string]any `json:"attributes,omitempty"`
 }
 
-func (c consoleSink) send(_ context.Context, encoded []byte) error {
-	var spans tracepb.ScopeSpans
-	if err := proto.Unmarshal(encoded, &spans); err != nil {
-		return err
-	}
-	for _, s := range spans.GetSpans() {
-		start := time.Unix(0, int64(s.GetStartTimeUnixNano()))
-		line := consoleSpan{Name: s.GetName(), TraceID: hex.EncodeToString(s.GetTraceId()), SpanID: hex.EncodeToString(s.GetSpanId()),
-			ParentID: hex.EncodeToString(s.GetParentSpanId()), Kind: strings.ToLower(strings.TrimPrefix(s.GetKind().String(), "SPAN_KIND_")),
-			Start: start, Duration: time.Unix(0, int64(s.GetEndTimeUnixNano())).Sub(start).String(), Status: s.GetStatus().GetMessage()}
-		if len(s.GetAttributes()) > 0 {
-			line.Attributes = make(map[string]any, len(s.GetAttributes()))
-			for _, kv := range s.GetAttributes() {
-				line.Attributes[kv.GetKey()] = plain(kv.GetValue())
+// ExportSpans writes spans.
+func (c *consoleExporter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
+	for _, s := range spans {
+		line := consoleSpan{Name: s.Name(), TraceID: s.SpanContext().TraceID().String(), SpanID: s.SpanContext().SpanID().String(),
+			Kind: s.SpanKind().String(), Start: s.StartTime(), Duration: s.EndTime().Sub(s.StartTime()).String(), Status: s.Status().Description}
+		if s.Parent().SpanID().IsValid() {
+			line.ParentID = s.Parent().SpanID().String()
+		}
+		if len(s.Attributes()) > 0 {
+			line.Attributes = make(map[string]any, len(s.Attributes()))
+			for _, kv := range s.Attributes() {
+				line.Attributes[string(kv.Key)] = kv.Value.AsInterface()
 			}
 		}
 		b, err := json.Marshal(line)
@@ -117,19 +122,5 @@ func (c consoleSink) send(_ context.Context, encoded []byte) error {
 	return nil
 }
 
-func (c consoleSink) close(context.Context) error { return nil }
-
-// plain returns a value as JSON has it; of lists, which Postern does not set, protobuf's own text.
-func plain(v *common.AnyValue) any {
-	switch v := v.GetValue().(type) {
-	case *common.AnyValue_StringValue:
-		return v.StringValue
-	case *common.AnyValue_IntValue:
-		return v.IntValue
-	case *common.AnyValue_DoubleValue:
-		return v.DoubleValue
-	case *common.AnyValue_BoolValue:
-		return v.BoolValue
-	}
-	return v.String()
-}
+// Shutdown does nothing: every line has been written.
+func (c *consoleExporter) Shutdown(context.Context) error { return nil }

@@ -10,13 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk"
-	common "go.opentelemetry.io/proto/otlp/common/v1"
-	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/grpc/credentials"
 )
 
@@ -130,34 +127,7 @@ func (s *settings) destination() string {
 	}
 }
 
-// An otlpSink sends spans with OpenTelemetry's own OTLP client, with its retries and transports. The spans are encoded
-// already, and go into the message as fields that it does not know, which protobuf keeps as they are (protobuf's
-// language guide, "Unknown Fields").
-type otlpSink struct {
-	client   otlptrace.Client
-	resource *resourcepb.Resource
-	scope    *common.InstrumentationScope
-}
-
-func newOTLPSink(ctx context.Context, s *settings, version string) (*otlpSink, error) {
-	o := &otlpSink{client: newClient(s.otlp), resource: &resourcepb.Resource{}, scope: &common.InstrumentationScope{Name: Scope, Version: version}}
-	for kv := s.resource.Iter(); kv.Next(); {
-		pair, m := kv.Attribute(), &common.KeyValue{}
-		m.ProtoReflect().SetUnknown([]byte(appendPair(nil, &pair)))
-		o.resource.Attributes = append(o.resource.Attributes, m)
-	}
-	return o, o.client.Start(ctx)
-}
-
-func (o *otlpSink) send(ctx context.Context, spans []byte) error {
-	m := &tracepb.ScopeSpans{Scope: o.scope}
-	m.ProtoReflect().SetUnknown(spans)
-	return o.client.UploadTraces(ctx, []*tracepb.ResourceSpans{{Resource: o.resource, ScopeSpans: []*tracepb.ScopeSpans{m}}})
-}
-
-func (o *otlpSink) close(ctx context.Context) error { return o.client.Stop(ctx) }
-
-func newClient(o otlpSettings) otlptrace.Client {
+func newOTLPExporter(ctx context.Context, o otlpSettings) (sdktrace.SpanExporter, error) {
 	if o.protocol == protocolGRPC {
 		opts := []otlptracegrpc.Option{otlptracegrpc.WithEndpointURL(o.endpoint.String()),
 			otlptracegrpc.WithHeaders(o.headers), otlptracegrpc.WithTimeout(o.timeout)}
@@ -167,7 +137,7 @@ func newClient(o otlpSettings) otlptrace.Client {
 		if o.tls != nil && o.endpoint.Scheme == "https" {
 			opts = append(opts, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(o.tls)))
 		}
-		return otlptracegrpc.NewClient(opts...)
+		return otlptracegrpc.New(ctx, opts...)
 	}
 	opts := []otlptracehttp.Option{otlptracehttp.WithEndpointURL(o.endpoint.String()),
 		otlptracehttp.WithHeaders(o.headers), otlptracehttp.WithTimeout(o.timeout)}
@@ -177,7 +147,7 @@ func newClient(o otlpSettings) otlptrace.Client {
 	if o.tls != nil {
 		opts = append(opts, otlptracehttp.WithTLSClientConfig(o.tls))
 	}
-	return otlptracehttp.NewClient(opts...)
+	return otlptracehttp.New(ctx, opts...)
 }
 
 func sdkVersion() string { return sdk.Version() }

@@ -33,8 +33,7 @@ type settings struct {
 	exporter     string
 	otlp         otlpSettings // when exporter is otlp
 	sampler      sdktrace.Sampler
-	batch        batchLimits
-	limits       spanLimits
+	batch        []sdktrace.BatchSpanProcessorOption
 	resource     *resource.Resource
 	metrics      bool
 	traceContext bool
@@ -101,7 +100,6 @@ func readSettings(opts Options) (*settings, error) {
 	}
 	s.sampler = e.sampler()
 	s.batch = e.batch()
-	s.limits = e.limits()
 	e.propagators(s)
 	e.otherSignals(s)
 	var err error
@@ -149,33 +147,23 @@ func (e *environment) sampler() sdktrace.Sampler {
 	return s
 }
 
-// numberOr is number with a default.
-func (e *environment) numberOr(def, min int, names ...string) int {
-	if n, ok := e.number(min, names...); ok {
-		return n
+func (e *environment) batch() []sdktrace.BatchSpanProcessorOption {
+	var opts []sdktrace.BatchSpanProcessorOption
+	if n, ok := e.number(0, "OTEL_BSP_SCHEDULE_DELAY"); ok {
+		opts = append(opts, sdktrace.WithBatchTimeout(time.Duration(n)*time.Millisecond))
 	}
-	return def
-}
-
-// batch reads the limits of batches. The defaults are the specification's ("Batch Span Processor").
-func (e *environment) batch() batchLimits {
-	b := batchLimits{
-		queue:   e.numberOr(2048, 1, "OTEL_BSP_MAX_QUEUE_SIZE"),
-		size:    e.numberOr(512, 1, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
-		delay:   time.Duration(e.numberOr(5000, 1, "OTEL_BSP_SCHEDULE_DELAY")) * time.Millisecond,
-		timeout: time.Duration(e.numberOr(30000, 1, "OTEL_BSP_EXPORT_TIMEOUT")) * time.Millisecond,
+	if n, ok := e.number(0, "OTEL_BSP_EXPORT_TIMEOUT"); ok {
+		opts = append(opts, sdktrace.WithExportTimeout(time.Duration(n)*time.Millisecond))
 	}
-	b.size = min(b.size, b.queue) // a small queue alone is not a mistake
-	return b
-}
-
-func (e *environment) limits() spanLimits {
-	return spanLimits{
-		attributes: e.numberOr(128, 0, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"),
-		events:     e.numberOr(128, 0, "OTEL_SPAN_EVENT_COUNT_LIMIT"),
-		links:      e.numberOr(128, 0, "OTEL_SPAN_LINK_COUNT_LIMIT"),
-		value:      e.numberOr(0, 1, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+	queue, size := sdktrace.DefaultMaxQueueSize, sdktrace.DefaultMaxExportBatchSize
+	if n, ok := e.number(1, "OTEL_BSP_MAX_QUEUE_SIZE"); ok {
+		queue = n
 	}
+	if n, ok := e.number(1, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"); ok {
+		size = n
+	}
+	// The specification wants a batch no larger than the queue; a small queue alone is not a mistake.
+	return append(opts, sdktrace.WithMaxQueueSize(queue), sdktrace.WithMaxExportBatchSize(min(size, queue)))
 }
 
 func (e *environment) propagators(s *settings) {

@@ -6,11 +6,9 @@
 // context read from and written to host.Header (propagate.go), and instruments whose attribute sets are built once
 // (metrics.go).
 //
-// Spans are Postern's own too (tracer.go): they are encoded when they end, which costs less than half of what the
-// SDK's do. The SDK's samplers decide about them, and its exporters' clients send them.
-//
 // Nothing is exported until a variable names an exporter or an endpoint. Then every value is checked at the start:
-// a gateway that silently traces nowhere is found out when the trace is needed.
+// a gateway that silently traces nowhere is found out when the trace is needed. OTEL_SPAN_*_LIMIT are left
+// to the SDK, which reads them from the process's own environment.
 package telemetry
 
 import (
@@ -21,11 +19,11 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -56,8 +54,7 @@ type Telemetry struct {
 	Metrics    *Metrics
 
 	exporting string
-	closed    atomic.Bool
-	batch     *batcher // nil when tracing is off
+	provider  *sdktrace.TracerProvider // nil when tracing is off
 }
 
 // Setup reads the environment and starts what it asks for. A value that cannot be honoured is an error of Kind
@@ -95,19 +92,23 @@ func Setup(ctx context.Context, opts Options) (*Telemetry, error) {
 	if s.exporter == exporterNone {
 		return t, nil
 	}
-	sink, err := newSink(ctx, s, opts.Version, opts.Output)
+	exporter, err := newExporter(ctx, s, opts.Output)
 	if err != nil {
 		return nil, &host.Error{Op: "set up tracing", Kind: host.Invalid, Err: err}
 	}
-	t.batch = newBatcher(sink, s.batch, reports)
-	t.Tracer = &tracer{sampler: distrustful{s.sampler}, limits: s.limits, batch: t.batch}
+	t.provider = sdktrace.NewTracerProvider(
+		sdktrace.WithResource(s.resource),
+		sdktrace.WithSampler(distrustful{s.sampler}),
+		sdktrace.WithBatcher(&reportingExporter{SpanExporter: exporter, reports: reports}, s.batch...),
+	)
+	t.Tracer = t.provider.Tracer(Scope, trace.WithInstrumentationVersion(opts.Version))
 	t.Propagator = &Propagator{traceContext: s.traceContext, baggage: s.baggage}
 	t.exporting = s.destination()
 	return t, nil
 }
 
 // Tracing reports whether spans can be recorded. When it is false, callers need not make any.
-func (t *Telemetry) Tracing() bool { return t.batch != nil }
+func (t *Telemetry) Tracing() bool { return t.provider != nil }
 
 // Exporting says for people where traces go ("OTLP/gRPC http://127.0.0.1:4317"), or "" when they go nowhere.
 func (t *Telemetry) Exporting() string { return t.exporting }
@@ -117,28 +118,25 @@ func (t *Telemetry) MetricsHandler() http.Handler { return t.Metrics.handler }
 
 // Flush sends the spans that have ended, within ctx and flushTimeout.
 func (t *Telemetry) Flush(ctx context.Context) error {
-	return t.finish(ctx, "flush telemetry", (*batcher).flush)
+	return t.finish(ctx, "flush telemetry", (*sdktrace.TracerProvider).ForceFlush)
 }
 
 // Shutdown sends what is left and stops. It takes at most five seconds, or less when ctx ends before.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
-	if t.closed.Swap(true) {
-		return nil
-	}
-	err := t.finish(ctx, "shut telemetry down", (*batcher).shutdown)
+	err := t.finish(ctx, "shut telemetry down", (*sdktrace.TracerProvider).Shutdown)
 	if merr := t.Metrics.provider.Shutdown(ctx); merr != nil {
 		err = errors.Join(err, &host.Error{Op: "shut metrics down", Kind: host.Internal, Err: merr})
 	}
 	return err
 }
 
-func (t *Telemetry) finish(ctx context.Context, op string, f func(*batcher, context.Context) error) error {
-	if t.batch == nil {
+func (t *Telemetry) finish(ctx context.Context, op string, f func(*sdktrace.TracerProvider, context.Context) error) error {
+	if t.provider == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	if err := f(t.batch, ctx); err != nil {
+	if err := f(t.provider, ctx); err != nil {
 		return &host.Error{Op: op, Kind: host.Unavailable, Err: err}
 	}
 	return nil
