@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+
+	"github.com/postern/postern/host"
 )
 
 // headerName(name) is a field name in lower case; one that is no token (RFC 9110, section 5.6.2) throws.
 func (in *instance) headerName(fc goja.FunctionCall) goja.Value {
 	name := fc.Argument(0).String()
-	if !isToken(name) {
+	if !host.IsToken(name) {
 		in.throw("Invalid header name " + strconv.Quote(name))
 	}
 	return in.rt.ToValue(strings.ToLower(name))
@@ -26,15 +28,5 @@ func (in *instance) headerValue(fc goja.FunctionCall) goja.Value {
 }
 
 func (in *instance) isToken(fc goja.FunctionCall) goja.Value {
-	return in.rt.ToValue(isToken(fc.Argument(0).String()))
-}
-
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
-			return false
-		}
-	}
-	return s != ""
+	return in.rt.ToValue(host.IsToken(fc.Argument(0).String()))
 }
