@@ -19,17 +19,15 @@ type Report struct {
 	Err      error               // why what served before goes on serving; nil when all is well
 }
 
-// Load loads a project and applies it. Its errors are those of project.Validate, with their places and source lines.
-func (s *Server) Load(ctx context.Context, dir string, opts project.Options) (loaded *project.Project, swapped bool, err error) {
-	loaded, err = project.Validate(ctx, dir, opts, func(ctx context.Context, snapshot *host.Snapshot) error {
-		resolveListeners(snapshot, s.Address)
-		var applyErr error
-		swapped, applyErr = s.Apply(ctx, snapshot)
-		return applyErr
-	})
+// Load loads a project and applies it.
+func (s *Server) Load(ctx context.Context, dir string, opts project.Options) (*project.Project, bool, error) {
+	loaded, err := project.Load(ctx, dir, opts)
 	if err != nil {
 		s.Refuse(err)
+		return loaded, false, err
 	}
+	resolveListeners(loaded.Snapshot, s.Address)
+	swapped, err := s.Apply(ctx, loaded.Snapshot)
 	return loaded, swapped, err
 }
 
