@@ -139,7 +139,7 @@ func printRoutes(w io.Writer, p palette, a router.Address) {
 	if a.API != nil {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, r := range a.API.Routes {
-			fmt.Fprintf(table, "    %s\t%s\t%s\n", method(r), a.URLs[0]+pattern(r), p.dim(describe(r)))
+			fmt.Fprintf(table, "    %s\t%s\t%s\n", method(r), a.URLs[0]+target(r), p.dim(describe(r)))
 		}
 		_ = table.Flush()
 	}
@@ -156,7 +156,7 @@ func routeLines(addresses []router.Address) []string {
 		}
 		for _, r := range a.API.Routes {
 			if len(a.URLs) > 0 {
-				lines = append(lines, method(r)+" "+a.URLs[0]+pattern(r)+"  "+describe(r))
+				lines = append(lines, method(r)+" "+a.URLs[0]+target(r)+"  "+describe(r))
 			}
 		}
 	}
@@ -170,7 +170,7 @@ func method(r *host.Route) string {
 	return r.Method
 }
 
-func pattern(r *host.Route) string {
+func target(r *host.Route) string {
 	if r.Key == host.DefaultRoute {
 		return "/…"
 	}

@@ -26,7 +26,7 @@ The TLS listener shows a certificate that is made in memory: curl -k takes it.` 
   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 postern dev       with traces to Jaeger`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := projectDir(args)
+			dir, err := projectDir(args, std)
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,7 @@ every limit with the place that sets it. URL is a path, or a whole URL whose hos
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			if err := errors.Join(s.resolve(), checkDir(dir)); err != nil {
+			if err := errors.Join(s.resolve(), checkDir(dir, std)); err != nil {
 				return err
 			}
 			loaded, err := project.Define(dir)

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -55,7 +55,7 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 
 // open starts the project with a listener on any free port, so that its APIs can call each other.
 func (in *invocation) open(cmd *cobra.Command, std *streams) (*gateway, error) {
-	if err := checkDir(in.dir); err != nil {
+	if err := checkDir(in.dir, std); err != nil {
 		return nil, err
 	}
 	s := in.settings
@@ -67,6 +67,9 @@ func (in *invocation) open(cmd *cobra.Command, std *streams) (*gateway, error) {
 	loaded, _, err := g.Load(cmd.Context(), in.dir, s.projectOptions(std))
 	std.warn(loaded.Warnings...)
 	if err != nil {
+		if cmd.Context().Err() == nil {
+			err = problems(err)
+		}
 		return nil, errors.Join(err, g.close())
 	}
 	go func() {
@@ -85,6 +88,10 @@ func (in *invocation) function(cmd *cobra.Command, name string, std *streams) er
 	if len(payload) == 0 {
 		payload = []byte("{}")
 	}
+	var event json.RawMessage
+	if err := json.Unmarshal(payload, &event); err != nil {
+		return usageErrorf("--data is no JSON, which an event has to be: %w", err)
+	}
 	g, err := in.open(cmd, std)
 	if err != nil {
 		return err
@@ -92,7 +99,7 @@ func (in *invocation) function(cmd *cobra.Command, name string, std *streams) er
 	started := time.Now()
 	result, err := g.Invoke(cmd.Context(), name, payload)
 	took := time.Since(started)
-	if err := errors.Join(in.guestFailed(err, name, std), g.close()); err != nil {
+	if err := errors.Join(guestFailed(err, name, std), g.close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(std.out, "%s\n", bytes.TrimRight(result, "\n"))
@@ -101,16 +108,12 @@ func (in *invocation) function(cmd *cobra.Command, name string, std *streams) er
 }
 
 // guestFailed prints what a function died of as its developer wants it: the line of source, then the stack.
-func (in *invocation) guestFailed(err error, name string, std *streams) error {
+func guestFailed(err error, name string, std *streams) error {
 	var guest *host.GuestError
 	if !errors.As(err, &guest) {
 		return err
 	}
-	e := &definition.Error{Pos: guest.Pos, Message: name + ": " + guest.Error()}
-	if !guest.Pos.IsZero() {
-		e.Source = sourceLine(host.Position{File: filepath.Join(in.dir, filepath.FromSlash(guest.Pos.File)), Line: guest.Pos.Line})
-	}
-	printProblem(std.err, std.colors(std.err), std.colors(std.err).red("error:"), e)
+	std.fail(&definition.Error{Pos: guest.Pos, Message: name + ": " + guest.Error()})
 	if guest.Stack != "" {
 		fmt.Fprintln(std.err, strings.TrimRight(guest.Stack, "\n"))
 	}

@@ -83,7 +83,7 @@ func newBuild(std *streams) *cobra.Command {
 			if err := s.resolve(); err != nil {
 				return err
 			}
-			dir, err := projectDir(args)
+			dir, err := projectDir(args, std)
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -13,11 +14,12 @@ import (
 	"github.com/postern/postern/host/definition"
 )
 
-// streams are the command's three standard streams, and whether to colour them.
+// streams are the command's three standard streams, and how to write to them.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	color    string // auto, always or never
+	dir      string // that the places of problems are relative to, "" where there is none
 }
 
 // A palette colours text for terminals; the zero value leaves it plain. No meaning hangs on a colour alone.
@@ -102,6 +104,11 @@ func problem(e *host.Error) *definition.Error {
 func (s *streams) fail(err error) {
 	p := s.colors(s.err)
 	for _, e := range problems(err) {
+		if e.Source == "" && e.Pos.Line > 0 && s.dir != "" {
+			shown := *e
+			shown.Source = sourceLine(s.dir, e.Pos)
+			e = &shown
+		}
 		printProblem(s.err, p, p.red("error:"), e)
 	}
 }
@@ -152,9 +159,14 @@ func caret(line string, column int) string {
 	return b.String() + "^"
 }
 
-// sourceLine reads the line that a position means, and returns "" where it cannot.
-func sourceLine(pos host.Position) string {
-	data, err := os.ReadFile(pos.File)
+// sourceLine reads the line that a position in a folder means, and returns "" where it cannot.
+func sourceLine(dir string, pos host.Position) string {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	data, err := root.ReadFile(filepath.FromSlash(pos.File))
 	if err != nil {
 		return ""
 	}

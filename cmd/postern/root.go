@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -166,17 +167,21 @@ func usage(cmd *cobra.Command, err error, meant string) error {
 }
 
 // projectDir is the folder that a command works on: its argument, or where it stands. It must be there.
-func projectDir(args []string) (string, error) {
+func projectDir(args []string, std *streams) (string, error) {
 	dir := "."
 	if len(args) > 0 {
 		dir = args[0]
 	}
-	return dir, checkDir(dir)
+	return dir, checkDir(dir, std)
 }
 
-func checkDir(dir string) error {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+func checkDir(dir string, std *streams) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		return usageErrorf("there is no folder %s", dir)
+	}
+	if std.dir = dir; err == nil && !info.IsDir() {
+		std.dir = filepath.Dir(dir)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func newServe(std *streams) *cobra.Command {
   postern serve /srv/shop --config host.yaml`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := projectDir(args)
+			dir, err := projectDir(args, std)
 			if err != nil {
 				return err
 			}
@@ -39,6 +39,9 @@ func serve(cmd *cobra.Command, s *settings, dir string, std *streams) error {
 	loaded, _, err := g.Load(ctx, dir, s.projectOptions(std))
 	std.warn(loaded.Warnings...)
 	if err != nil {
+		if ctx.Err() == nil {
+			err = problems(err) // whatever keeps a project from serving is the project's fault
+		}
 		return errors.Join(err, g.close())
 	}
 	for _, name := range []string{"http", "https", "admin"} {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/server"
 	"github.com/postern/postern/host/telemetry"
@@ -104,7 +105,7 @@ func (s *settings) resolve() error {
 		} else if setting, ok := file[f.Name]; ok {
 			if err := f.Value.Set(setting.Value); err != nil {
 				errs = append(errs, &definition.Error{Pos: setting.Pos, Path: f.Name, Rule: definition.RuleInvalidValue,
-					Message: f.Name + ": " + badValue(f, setting.Value, err), Source: sourceLine(setting.Pos)})
+					Message: f.Name + ": " + badValue(f, setting.Value, err), Source: sourceLine(filepath.Dir(s.config), host.Position{File: filepath.Base(s.config), Line: setting.Pos.Line})})
 			}
 		}
 	})

@@ -31,7 +31,7 @@ error is reported, with file, line and column. The exit code is 0 when all is we
 			if err := s.resolve(); err != nil {
 				return err
 			}
-			dir, err := projectDir(args)
+			dir, err := projectDir(args, std)
 			if err != nil {
 				return err
 			}
