@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postern/postern/host/server"
 	"github.com/postern/postern/host/server/servertest"
 )
 
@@ -65,3 +66,6 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	_, _ = io.WriteString(w, r.Method+" "+r.RequestURI+" "+string(body))
 }
+
+// quiet turns the access log off.
+func quiet(cfg *server.Config) { cfg.AccessLog = false }
