@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -28,6 +29,10 @@ func (s *Server) Load(ctx context.Context, dir string, opts project.Options) (*p
 	}
 	resolveListeners(loaded.Snapshot, s.Address)
 	swapped, err := s.Apply(ctx, loaded.Snapshot)
+	if swapped {
+		// Compilers leave much behind, and an idle process would not collect it for minutes.
+		debug.FreeOSMemory()
+	}
 	return loaded, swapped, err
 }
 

@@ -1,0 +1,3 @@
+export function authorize(event) {
+  return { isAuthorized: event.identitySource[0] === "Bearer demo" };
+}
