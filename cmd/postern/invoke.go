@@ -44,9 +44,9 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&in.dir, "dir", ".", "the project's `FOLDER`")
-	f.StringVarP(&in.data, "data", "d", "", "the event or the body: `TEXT`, @FILE, or - for standard input")
-	f.StringArrayVarP(&in.headers, "header", "H", nil, "a `HEADER` of the request, 'Name: value'; may be repeated")
+	f.StringVar(&in.dir, "dir", ".", "the project's `folder`")
+	f.StringVarP(&in.data, "data", "d", "", "the event or the body: `text`, @FILE, or - for standard input")
+	f.StringArrayVarP(&in.headers, "header", "H", nil, "a `header` of the request, 'Name: value'; may be repeated")
 	f.BoolVarP(&in.include, "include", "i", false, "print status and headers before the body")
 	in.settings.addDomain()
 	in.settings.addBuild(cmd)

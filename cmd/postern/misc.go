@@ -99,7 +99,7 @@ func newBuild(std *streams) *cobra.Command {
 			return printArtifacts(std, format, artifacts)
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "`FOLDER` to write the results to")
+	cmd.Flags().StringVar(&out, "out", "", "`folder` to write the results to")
 	cmd.Flags().StringVarP(&format, "output", "o", formatText, "text or json")
 	s.addBuild(cmd)
 	return cmd

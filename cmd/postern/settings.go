@@ -53,28 +53,28 @@ func (s *settings) addHost(cmd *cobra.Command, development bool) {
 		bind, https, format = "127.0.0.1:", "127.0.0.1:8443", telemetry.LogText
 	}
 	f := s.flags
-	f.StringVar(&s.http, "http", bind+"8080", "`ADDRESS` of the clear listener (HTTP/1.1, h2c); port 0 picks one, \"\" turns it off")
-	f.StringVar(&s.https, "https", https, "`ADDRESS` of the TLS listener (HTTP/1.1, HTTP/2); \"\" turns it off")
-	f.StringVar(&s.admin, "admin", "127.0.0.1:8090", "`ADDRESS` of the admin listener (health, metrics); \"\" turns it off")
-	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM `FILE` with the TLS listener's certificate chain")
-	f.StringVar(&s.tlsKey, "tls-key", "", "PEM `FILE` with its private key")
-	f.StringSliceVar(&s.trustedProxies, "trusted-proxies", nil, "`ADDRESSES` or CIDR ranges whose X-Forwarded-* and trace sampling are believed")
+	f.StringVar(&s.http, "http", bind+"8080", "`address` of the clear listener (HTTP/1.1, h2c); port 0 picks one, \"\" turns it off")
+	f.StringVar(&s.https, "https", https, "`address` of the TLS listener (HTTP/1.1, HTTP/2); \"\" turns it off")
+	f.StringVar(&s.admin, "admin", "127.0.0.1:8090", "`address` of the admin listener (health, metrics); \"\" turns it off")
+	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM `file` with the TLS listener's certificate chain")
+	f.StringVar(&s.tlsKey, "tls-key", "", "PEM `file` with its private key")
+	f.StringSliceVar(&s.trustedProxies, "trusted-proxies", nil, "`addresses` or CIDR ranges whose X-Forwarded-* and trace sampling are believed")
 	f.DurationVar(&s.drain, "drain-timeout", server.DefaultDrainTimeout, "how long running requests may take after SIGTERM")
 	f.BoolVar(&s.accessLog, "access-log", true, "log a line for each request; failures are logged in any case")
 	f.StringVar(&s.logFormat, "log-format", format, "text, json, or auto: text on a terminal")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&s.config, "config", "", "YAML `FILE` with these settings, by the names of the flags")
+	f.StringVar(&s.config, "config", "", "YAML `file` with these settings, by the names of the flags")
 	s.addDomain()
 	s.addBuild(cmd)
 }
 
 func (s *settings) addDomain() {
-	s.flags.StringVar(&s.domain, "domain", server.DefaultDomain, "base `DOMAIN`: an API answers at {api}.execute-api.{domain}")
+	s.flags.StringVar(&s.domain, "domain", server.DefaultDomain, "base `domain`: an API answers at {api}.execute-api.{domain}")
 }
 
 // addBuild adds the flags of every command that builds a project, and puts all settings on the command.
 func (s *settings) addBuild(cmd *cobra.Command) {
-	s.flags.StringVar(&s.cacheDir, "cache-dir", defaultCacheDir(), "`FOLDER` for built plugins and compiled code")
+	s.flags.StringVar(&s.cacheDir, "cache-dir", defaultCacheDir(), "`folder` for built plugins and compiled code")
 	s.flags.BoolVar(&s.noBuild, "no-build", false, "refuse plugins that need to be built")
 	cmd.Flags().AddFlagSet(s.flags)
 }

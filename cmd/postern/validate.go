@@ -36,6 +36,9 @@ error is reported, with file, line and column. The exit code is 0 when all is we
 				return err
 			}
 			loaded, err := validate(cmd, s, dir, std)
+			if ctxErr := cmd.Context().Err(); ctxErr != nil {
+				return ctxErr // interrupted: nothing is known of the project
+			}
 			return printValidation(std, format, loaded, err)
 		},
 	}
