@@ -104,6 +104,12 @@ func (c *console) banner() {
 // printAddresses lists each API with the URLs of its stages and its routes, then the functions with URLs of their own.
 func printAddresses(w io.Writer, p palette, addresses []router.Address) {
 	var api *host.API
+	width := 0
+	for _, a := range addresses {
+		if a.Stage != nil {
+			width = max(width, len(a.Stage.Name))
+		}
+	}
 	for i, a := range addresses {
 		if a.Function != nil {
 			fmt.Fprintf(w, "  function %s\n    %s\n\n", p.bold(a.Function.Name), strings.Join(a.URLs, "\n    "))
@@ -113,7 +119,7 @@ func printAddresses(w io.Writer, p palette, addresses []router.Address) {
 			api = a.API
 			fmt.Fprintf(w, "  api %s\n", p.bold(a.API.Name))
 		}
-		indent := "    stage " + a.Stage.Name + "  "
+		indent := fmt.Sprintf("    stage %-*s  ", width, a.Stage.Name)
 		for _, url := range a.URLs {
 			fmt.Fprintf(w, "%s%s/\n", indent, url)
 			indent = strings.Repeat(" ", len(indent))
