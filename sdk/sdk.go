@@ -1,4 +1,4 @@
-// Package sdk holds the sources of the SDKs, so that a project which `postern new` writes builds without a network.
+// Package sdk holds the sources of the SDKs, so that a new project can be written which builds without a network.
 package sdk
 
 import "embed"

@@ -137,7 +137,7 @@ func find(dir string) (*Project, error) {
 	switch len(found) {
 	case 0:
 		return p, &host.Error{Op: "find project", Kind: host.NotFound, Err: fmt.Errorf(
-			"%s has no %s; name the folder of a project, or make one with: postern new", abs, FileName)}
+			"%s has no %s; name the folder of a project", abs, FileName)}
 	case 2:
 		return p, definition.Errors{{Pos: host.Position{File: otherName}, Rule: definition.RuleConflict,
 			Message: fmt.Sprintf("the folder has %s and %s", FileName, otherName), Hint: "keep one of them"}}

@@ -163,7 +163,7 @@ func TestFindsTheDefinition(t *testing.T) {
 	files := map[string]string{"f.wasm": module}
 	empty := write(t, files)
 	p, err := project.Load(t.Context(), empty, options(t))
-	if !errors.Is(err, host.NotFound) || !strings.Contains(err.Error(), "postern new") {
+	if !errors.Is(err, host.NotFound) || !strings.Contains(err.Error(), "postern.yaml") {
 		t.Errorf("no definition: got %v, want Kind NotFound with a remedy", err)
 	}
 	if !slices.Contains(p.Inputs, "postern.yaml") {
