@@ -13,16 +13,20 @@ const hostile = `
 apis:
 	main:
 		authorizers:
-			loops: {plugin: ./spin.js, timeout: 200ms}
+			loops: {plugin: ./spin.js, timeout: 1s}
 			silent: {plugin: ./hostile.wasm}
 		routes:
 			POST /wasm: {request: {mapping: {$default: ./quote.js}}, integration: {function: wasm}}
 			POST /js: {integration: {function: js}}
+			POST /wasm/hurried: {request: {mapping: {$default: ./quote.js}}, integration: {function: wasm-hurried}}
+			POST /js/hurried: {integration: {function: js-hurried}}
 			GET /loops: {authorizer: loops, integration: {mock: {}}}
 			GET /silent: {authorizer: silent, integration: {mock: {}}}
 functions:
-	wasm: {plugin: ./hostile.wasm, timeout: 200ms, memory: 2MiB, maxResult: 1MiB}
-	js: {plugin: ./hostile.js, timeout: 200ms, maxResult: 1MiB}
+	wasm: {plugin: ./hostile.wasm, timeout: 25s, memory: 2MiB, maxResult: 1MiB}
+	js: {plugin: ./hostile.js, timeout: 25s, maxResult: 1MiB}
+	wasm-hurried: {plugin: ./hostile.wasm, timeout: 1s, memory: 2MiB}
+	js-hurried: {plugin: ./hostile.js, timeout: 1s}
 `
 
 func startHostile(t *testing.T) *servertest.Gateway {
@@ -65,7 +69,7 @@ func TestHostileGuests(t *testing.T) {
 		cause      string
 	}{
 		"trap":                     {"/wasm", "trap", 500, internal, "trap: unreachable"},
-		"loop":                     {"/wasm", "loop", 504, timedOut, "timeout of 200ms (postern.yaml:"},
+		"loop":                     {"/wasm/hurried", "loop", 504, timedOut, "timeout of 1s (postern.yaml:"},
 		"recursion":                {"/wasm", "recursion", 500, internal, "stack overflow"},
 		"memory":                   {"/wasm", "Memory", 500, internal, "out of memory"},
 		"malformed JSON":           {"/wasm", "json", 500, internal, "meta that is not JSON"},
@@ -78,20 +82,20 @@ func TestHostileGuests(t *testing.T) {
 		"body over the limit":      {"/wasm", "body", 500, internal, "is over 1048576 bytes"},
 		"body without end":         {"/wasm", "Body", 500, internal, "is over 1048576 bytes"},
 		"trap in mid-stream":       {"/wasm", "Trap", 500, internal, "trap: unreachable"},
-		"hibernates":               {"/wasm", "hibernate", 504, timedOut, "timeout of 200ms (postern.yaml:"},
+		"hibernates":               {"/wasm/hurried", "hibernate", 504, timedOut, "timeout of 1s (postern.yaml:"},
 		"JS throws":                {"/js", "throw", 500, internal, "TypeError: an order is no number"},
 		"JS throws null":           {"/js", "null", 500, internal, "null"},
 		"JS rejects":               {"/js", "reject", 500, internal, "RangeError: rejected"},
 		"JS never resolves":        {"/js", "never", 500, internal, "never settled"},
-		"JS resolves too late":     {"/js", "late", 504, timedOut, "200ms, its timeout (postern.yaml:"},
-		"JS spins":                 {"/js", "spin", 504, timedOut, "200ms, its timeout (postern.yaml:"},
+		"JS resolves too late":     {"/js/hurried", "late", 504, timedOut, "1s, its timeout (postern.yaml:"},
+		"JS spins":                 {"/js/hurried", "spin", 504, timedOut, "1s, its timeout (postern.yaml:"},
 		"JS recurses":              {"/js", "deep", 500, internal, "Maximum call stack size exceeded"},
 		"JS answers too much":      {"/js", "much", 500, internal, "more than 1048576 (postern.yaml:"},
 		"JS answers a cycle":       {"/js", "cycle", 500, internal, "TypeError"},
 		"JS answers with a getter": {"/js", "getter", 500, internal, "from a getter"},
 		"JS exits":                 {"/js", "exit", 500, internal, "exit"},
 		"JS poisons prototypes":    {"/js", "proto", 200, "poisoned", ""},
-		"authorizer loops":         {"/loops", "", 500, internal, "200ms, its timeout (postern.yaml:"},
+		"authorizer loops":         {"/loops", "", 500, internal, "1s, its timeout (postern.yaml:"},
 		"authorizer says nonsense": {"/silent", "", 500, internal, "neither isAuthorized nor policyDocument"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,8 +105,12 @@ func TestHostileGuests(t *testing.T) {
 			}
 			expect(t, g, g.Do(t, method, c.path, c.body), c.status, c.want, c.cause)
 			for range 2 { // whatever was broken is not used again
-				expect(t, g, g.Do(t, "POST", "/wasm", "-"), 200, `{"ok":true}`, "")
-				expect(t, g, g.Do(t, "POST", "/js", "-"), 200, "call 1", "") // fresh: nothing is left of other calls
+				for _, path := range []string{"/wasm", "/wasm/hurried"} {
+					expect(t, g, g.Do(t, "POST", path, "-"), 200, `{"ok":true}`, "")
+				}
+				for _, path := range []string{"/js", "/js/hurried"} { // fresh: nothing is left of other calls
+					expect(t, g, g.Do(t, "POST", path, "-"), 200, "call 1", "")
+				}
 			}
 		})
 	}
@@ -120,7 +128,7 @@ func TestHostileGuests(t *testing.T) {
 func TestHostileScriptsThatEndEitherWay(t *testing.T) {
 	g := startHostile(t)
 	for _, body := range []string{"regexp", "recurse"} {
-		reply := g.Do(t, "POST", "/js", body)
+		reply := g.Do(t, "POST", "/js/hurried", body)
 		if line := g.Log.Request(t, reply); reply.Status != 500 && reply.Status != 504 || line.Text("error") == "" {
 			t.Errorf("%s: %+v, logged as %v", body, reply, line)
 		}
