@@ -38,7 +38,7 @@ apis:
 			caller:
 				plugin: ./verdicts.js
 				identitySources: [$request.header.Authorization]
-				timeout: 300ms
+				timeout: 2s
 				config: {counter: "COUNTER"}
 				egress: ["COUNTER"]
 			first:

@@ -37,7 +37,7 @@ apis:
 				request: {maxBody: 10B, mapping: {$default: ./json.js}}
 				integration: {http: "UPSTREAM/in"}
 			POST /hostile:
-				request: {mapping: {$default: {plugin: ./hostile.js, timeout: 300ms, maxResult: 200B}}}
+				request: {mapping: {$default: {plugin: ./hostile.js, timeout: 2s, maxResult: 200B}}}
 				integration: {http: "UPSTREAM/in"}
 			POST /function:
 				request: {mapping: {application/json: ./json.js}}

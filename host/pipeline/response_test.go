@@ -25,7 +25,7 @@ apis:
 					- {match: "50[0-2]", status: 503, mapping: {$default: ./decide.js}}
 			ANY /limited/{status}:
 				integration: {http: "UPSTREAM/{status}"}
-				responses: [{mapping: {$default: {plugin: ./hostile.js, timeout: 300ms, maxResult: 200B}}}]
+				responses: [{mapping: {$default: {plugin: ./hostile.js, timeout: 2s, maxResult: 200B}}}]
 			GET /plain/{status}:
 				integration: {http: "UPSTREAM/{status}"}
 			GET /function:
@@ -99,7 +99,7 @@ func TestResponseMapping(t *testing.T) {
 		"too large to map":              {"GET", "/200", []string{"X-Big: 1"}, 502, badGateway, "it is over 10485760 bytes"},
 		"throws":                        {"GET", "/limited/200", []string{"X-Body: throw"}, 500, internal, "hostile.js:3:"},
 		"returns too much":              {"GET", "/limited/200", []string{"X-Body: much"}, 500, internal, "more than 200 (postern.yaml:"},
-		"spins":                         {"GET", "/limited/200", []string{"X-Body: spin"}, 504, timedOut, "300ms"},
+		"spins":                         {"GET", "/limited/200", []string{"X-Body: spin"}, 504, timedOut, "2s"},
 		"a function's":                  {"GET", "/function", nil, 200, "text of hello", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
