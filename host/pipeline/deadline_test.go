@@ -23,7 +23,7 @@ apis:
 			GET /authorizer: {authorizer: never, timeout: 200ms, integration: {mock: {}}}
 			GET /kept: {authorizer: kept, timeout: 200ms, integration: {mock: {}}}
 			GET /upstream: {timeout: 200ms, integration: {http: "UPSTREAM/60000"}}
-			GET /body: {timeout: 200ms, integration: {http: "UPSTREAM/body"}}
+			GET /body: {timeout: 1s, integration: {http: "UPSTREAM/body"}}
 			GET /function: {timeout: 200ms, integration: {function: never}}
 			POST /mapping: {timeout: 200ms, request: {mapping: {$default: {plugin: ./spin.js, timeout: 60s}}}, integration: {mock: {}}}
 			POST /slow/mapping: {timeout: 200ms, request: {mapping: {$default: ./same.js}}, integration: {mock: {}}}
@@ -35,7 +35,7 @@ apis:
 functions:
 	never: {plugin: ./never.js, timeout: 60s}
 	same: {plugin: ./same.js, timeout: 60s}
-	echo: {plugin: ./echo.wasm, timeout: 1s, maxResult: 64KiB}
+	echo: {plugin: ./echo.wasm, timeout: 2s, maxResult: 64KiB}
 `
 
 func startHurried(t *testing.T) *servertest.Gateway {
@@ -116,7 +116,7 @@ func TestFunctionIsCutOffByItsTimeout(t *testing.T) {
 	if reply.Status != 200 || reply.Body == "" || reply.Err == nil {
 		t.Errorf("%d with %d bytes, %v", reply.Status, len(reply.Body), reply.Err)
 	}
-	if line := g.Log.Request(t, reply); line["level"] != "ERROR" || !strings.Contains(line.Text("error"), "timeout of 1s (postern.yaml:") {
+	if line := g.Log.Request(t, reply); line["level"] != "ERROR" || !strings.Contains(line.Text("error"), "timeout of 2s (postern.yaml:") {
 		t.Errorf("logged as %v", line)
 	}
 	expect(t, g, g.Get(t, "/ok"), 200, "ok", "")

@@ -61,14 +61,14 @@ apis:
 		routes:
 			GET /down: {integration: {http: "DOWN/"}}
 			GET /name: {integration: {http: "http://nobody.invalid/"}}
-			GET /slow/{what}: {integration: {http: "UPSTREAM/{what}", timeout: 200ms}}
+			GET /slow/{what}: {integration: {http: "UPSTREAM/{what}", timeout: 500ms}}
 			GET /pool/{what}: {integration: {upstream: slow, path: "/{what}"}}
 			GET /raw/{what}: {integration: {http: "UPSTREAM/{what}"}}
 			GET /mapped/{what}:
-				integration: {http: "UPSTREAM/{what}", timeout: 200ms}
+				integration: {http: "UPSTREAM/{what}", timeout: 500ms}
 				responses: [{mapping: {$default: ./same.js}}]
 			GET /ok: {integration: {http: "UPSTREAM/good"}}
-upstreams: {slow: {targets: ["UPSTREAM"], timeout: 200ms}}
+upstreams: {slow: {targets: ["UPSTREAM"], timeout: 500ms}}
 `
 
 var answersOfNonsense = map[string]string{

@@ -126,6 +126,12 @@ type run struct {
 func (p *Pipeline) Serve(ctx context.Context, request *host.Request) *host.Response {
 	r := &run{pipeline: p, x: host.Exchange{ID: newRequestID(), Started: time.Now(), Request: request}}
 	p.telemetry.Metrics.Begin()
+	whole := false
+	defer func() {
+		if !whole { // a panic, which is the listener's to answer; nobody will call End
+			r.release()
+		}
+	}()
 	apiOf := p.match(r)
 	if timeout := r.route.timeout; timeout > 0 {
 		ctx, r.cancel = context.WithDeadline(ctx, r.x.Started.Add(timeout))
@@ -146,6 +152,7 @@ func (p *Pipeline) Serve(ctx context.Context, request *host.Request) *host.Respo
 	if apiOf != nil {
 		apiOf.cors.mark(request, r.x.Response, preflight)
 	}
+	whole = true
 	return r.finish()
 }
 
@@ -310,6 +317,11 @@ func (r *run) end(err error) {
 	r.record(status, elapsed)
 	r.log(status, failed, elapsed, cause)
 	r.endRoot(status, failed, cause)
+	r.release()
+}
+
+// release gives back what the exchange held: the deadline's timer, its place among the active, the pipeline.
+func (r *run) release() {
 	if r.unhook != nil {
 		r.unhook()
 	}

@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/pipeline"
@@ -223,23 +225,33 @@ func TestDevelop(t *testing.T) {
 	go func() {
 		ended <- g.Develop(ctx, g.Dir, project.Options{}, func(r server.Report) { reports <- r })
 	}()
-	if r := <-reports; r.Err != nil || !r.Swapped || r.Changed != nil {
-		t.Fatalf("first: %+v", r)
+	until := func(what string, fits func(server.Report) bool) { // an edit may be told in two parts
+		t.Helper()
+		last := server.Report{}
+		for {
+			select {
+			case last = <-reports:
+			case <-time.After(servertest.Patience):
+				t.Fatalf("%s: the last report is %+v", what, last)
+			}
+			if fits(last) {
+				return
+			}
+		}
 	}
+	until("first", func(r server.Report) bool { return r.Err == nil && r.Swapped && r.Changed == nil })
 	g.Write(t, map[string]string{"version.js": version("two")})
-	if r := <-reports; r.Err != nil || !r.Swapped || len(r.Changed) != 1 || r.Changed[0] != "version.js" {
-		t.Fatalf("edited: %+v", r)
-	}
+	until("edited", func(r server.Report) bool {
+		return r.Err == nil && r.Swapped && slices.Equal(r.Changed, []string{"version.js"})
+	})
 	body(t, g, "/version", "version two")
 	g.Write(t, map[string]string{"version.js": "export const handler = ("})
-	if r := <-reports; r.Err == nil || r.Swapped || !strings.Contains(r.Err.Error(), "version.js:1:") {
-		t.Fatalf("broken: %+v", r)
-	}
+	until("broken", func(r server.Report) bool {
+		return r.Err != nil && !r.Swapped && strings.Contains(r.Err.Error(), "version.js:1:")
+	})
 	body(t, g, "/version", "version two")
 	g.Write(t, map[string]string{"version.js": version("two")})
-	if r := <-reports; r.Err != nil || r.Swapped {
-		t.Fatalf("mended: %+v", r)
-	}
+	until("mended", func(r server.Report) bool { return r.Err == nil && !r.Swapped })
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
