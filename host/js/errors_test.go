@@ -191,6 +191,24 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
+// goja looks for an interrupt between instructions: what JSON.stringify makes after the deadline is no answer.
+func TestDeadlinePassesInABuiltIn(t *testing.T) {
+	for _, isolation := range []host.Isolation{host.IsolationFresh, host.IsolationPooled} {
+		p := open(t, "a.js", `
+export function handle(e) {
+  let o = {}
+  if (e.bad) for (let i = 0; i < 10000; i++) o = { o }
+  return o
+}`, timeout(20*time.Millisecond), func(c *host.PluginConfig) { c.Isolation = isolation })
+		if r, err := call(p, "handle", `{"bad": true}`, nil, nil); !errors.Is(err, host.Timeout) {
+			t.Errorf("%s: %d bytes of an answer, %v", isolation, len(r.meta), err)
+		}
+		if r, err := call(p, "handle", "{}", nil, nil); err != nil || r.meta != "{}" {
+			t.Errorf("%s: the next call: %v %v", isolation, r, err)
+		}
+	}
+}
+
 // The expression backtracks without end; goja alone would say that nothing matched.
 func TestRegexpsThatBacktrack(t *testing.T) {
 	const input = `{"s": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"}`

@@ -165,6 +165,9 @@ func (c *call) serve(entry string, ev event, stats *host.CallStats) (out host.Ev
 	c.in.call = c
 	stop := c.guard(c.in)
 	out, err = c.invoke(entry, ev)
+	if err == nil && len(c.waiting) == 0 {
+		err = context.Cause(c.ctx) // goja looks for an interrupt between instructions, and its built-in functions end late without one
+	}
 	stop()
 	if err != nil {
 		var interrupted *goja.InterruptedError
