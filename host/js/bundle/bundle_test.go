@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -189,6 +190,24 @@ func TestSymlinkOutside(t *testing.T) {
 	problems(t, err)
 	_, err = bundle.Build(context.Background(), bundle.Options{Dir: dir, Entry: "../a.js"})
 	problems(t, err)
+}
+
+// Nobody writes to the pipe: a build that read it would wait for ever.
+func TestPipe(t *testing.T) {
+	mkfifo, err := exec.LookPath("mkfifo")
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := project(t, map[string]string{"a.js": "import x from './pipe.js'\nexport default x"})
+	if out, err := exec.Command(mkfifo, filepath.Join(dir, "pipe.js")).CombinedOutput(); err != nil {
+		t.Skip(string(out))
+	}
+	for _, entry := range []string{"a.js", "pipe.js"} {
+		_, err := bundle.Build(context.Background(), bundle.Options{Dir: dir, Entry: entry})
+		if got := problems(t, err); len(got) != 1 || !strings.Contains(got[0], "pipe.js is not a regular file") {
+			t.Error(entry, got)
+		}
+	}
 }
 
 func TestTsconfigAboveTheProjectIsNotRead(t *testing.T) {

@@ -3,6 +3,7 @@ package bundle
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,6 +35,9 @@ func (b *builder) setup(build api.PluginBuild) {
 			return api.OnLoadResult{}, fmt.Errorf("this leads to %s, outside of the project's folder; nothing outside of it can be imported", filepath.Base(a.Path))
 		}
 		b.note(a.Path)
+		if info, err := os.Stat(a.Path); err == nil && !info.Mode().IsRegular() { // to read a pipe would block for ever
+			return api.OnLoadResult{}, fmt.Errorf("%s is not a regular file", filepath.ToSlash(rel))
+		}
 		return api.OnLoadResult{}, nil
 	})
 }
