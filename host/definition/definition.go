@@ -20,6 +20,8 @@ import (
 	"github.com/postern/postern/host"
 )
 
+var errNotFile = errors.New("it is not a regular file")
+
 // Load reads the file name of a project folder and parses it. When the file cannot be read the error is a
 // *host.Error with Kind NotFound or Internal; when it is wrong, Errors.
 func Load(fsys fs.FS, name string) (*host.Snapshot, error) {
@@ -36,6 +38,13 @@ func Load(fsys fs.FS, name string) (*host.Snapshot, error) {
 
 // read returns the file, or as much of it as shows that it is too large.
 func read(fsys fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // to open a pipe would block for ever
+		return nil, errNotFile
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err

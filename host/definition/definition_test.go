@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -190,6 +191,15 @@ func designExample() *host.Snapshot {
 			Name: "api.example.com", Pos: at(46, 3),
 			Mappings: []host.DomainMapping{{Path: "/orders", API: "orders", Stage: "$default", Pos: at(46, 30)}},
 		}},
+	}
+}
+
+func TestLoadNoFile(t *testing.T) {
+	for _, mode := range []fs.FileMode{fs.ModeDir | 0o755, fs.ModeNamedPipe | 0o644} {
+		_, err := definition.Load(fstest.MapFS{"postern.yaml": {Mode: mode}}, "postern.yaml")
+		if !errors.Is(err, host.Internal) || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%v: %v", mode, err)
+		}
 	}
 }
 
