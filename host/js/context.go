@@ -35,6 +35,12 @@ func (in *instance) context(c *call, obj *goja.Object) (*goja.Object, error) {
 		if err := accessor("secrets", in.secrets); err != nil {
 			return nil, err
 		}
+		if err := accessor("traceparent", in.traceparent); err != nil {
+			return nil, err
+		}
+		if err := in.base.Set("startSpan", in.startSpan); err != nil {
+			return nil, err
+		}
 		remaining := func(goja.FunctionCall) goja.Value {
 			return rt.ToValue(max(0, in.call.deadline.Sub(in.call.fx.Now()).Milliseconds()))
 		}

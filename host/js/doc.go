@@ -10,8 +10,8 @@
 // in an ES module, or in CommonJS by exports and module.exports. A script whose only entry is handler, or a
 // function as its default export, serves as any of them. Every entry may return a promise.
 //
-// The context has config (the plugin's configuration), secrets, awsRequestId, functionName and
-// getRemainingTimeInMillis(). Secrets are read by name when they are asked for, as context.secrets.NAME or, in a
+// The context has config (the plugin's configuration), secrets, awsRequestId, functionName, traceparent,
+// startSpan(name) and getRemainingTimeInMillis(). Secrets are read by name when they are asked for, as context.secrets.NAME or, in a
 // fetch handler, env.NAME; process.env holds the plain environment alone, because scripts print it.
 // A mapping's context is the request's own, to which config, secrets, requestOverride and responseOverride are added.
 //

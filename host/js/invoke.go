@@ -237,7 +237,11 @@ func (c *call) fetchHandler(t target, meta goja.Value, body []byte) (host.Event,
 		}
 		return goja.Undefined()
 	}
-	extra, err := call("context", in.rt.ToValue(waitUntil))
+	base, err := in.context(c, nil)
+	if err != nil {
+		return host.Event{}, err
+	}
+	extra, err := call("context", in.rt.ToValue(waitUntil), base)
 	if err != nil {
 		return host.Event{}, err
 	}

@@ -67,10 +67,11 @@ type call struct {
 	stuck    bool  // the instance may not serve again
 	envRead  *bool // set when the script looks at its environment; nil when that does not matter
 	lines    int   // logged
+	spans    int   // opened
 	hostTime time.Duration
 	unseen   []*goja.Promise // rejected, and nobody handled it
 	waiting  []*goja.Promise // given to waitUntil
-	open     map[io.Closer]struct{}
+	open     map[io.Closer]struct{} // what ends with the call
 }
 
 // loadCall is a call that only loads, on behalf of nobody.

@@ -51,9 +51,17 @@
     return out;
   }
 
+  // A name that is not one of known would be ignored, and a typo go unseen.
+  function only(what, given, known) {
+    for (const name of Object.keys(given)) {
+      if (!known.includes(name)) throw new TypeError(`context.${what} has no ${JSON.stringify(name)}; it has ${known.join(', ')}`);
+    }
+    return given;
+  }
+
   function finish(value, context) {
-    const request = context.requestOverride || {};
-    const response = context.responseOverride || {};
+    const request = only('requestOverride', context.requestOverride || {}, ['header', 'querystring', 'path']);
+    const response = only('responseOverride', context.responseOverride || {}, ['header', 'status']);
     const meta = {
       requestOverride: { header: strings(request.header), querystring: strings(request.querystring), path: strings(request.path) },
       responseOverride: { header: strings(response.header) },

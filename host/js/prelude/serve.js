@@ -56,7 +56,7 @@
   return {
     request,
     respond,
-    context: (waitUntil) => ({ waitUntil, passThroughOnException() {}, props: {} }),
+    context: (waitUntil, base) => ({ __proto__: base, waitUntil, passThroughOnException() {}, props: {} }),
     env(secrets) {
       const env = { ...process.env };
       for (const name of secrets) {
