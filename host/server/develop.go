@@ -86,9 +86,4 @@ func resolveListeners(snapshot *host.Snapshot, address func(name string) string)
 			r.Integration.URI = resolve(r.Integration.URI)
 		}
 	}
-	for _, u := range snapshot.Upstreams {
-		for i := range u.Targets {
-			u.Targets[i] = resolve(u.Targets[i])
-		}
-	}
 }

@@ -139,6 +139,7 @@ func (s *Server) Handle(ctx context.Context, r *host.Request) *host.Response {
 	for {
 		p := s.current.Load()
 		if p == nil {
+			s.log.WarnContext(ctx, "request refused", "reason", "no definition serves yet", "client", r.Peer.Addr.String(), "status", 503)
 			return pipeline.Respond(&host.Error{Op: "serve", Kind: host.Unavailable, Err: errors.New("no definition serves yet")})
 		}
 		if p.Acquire() {
