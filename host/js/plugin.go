@@ -69,8 +69,8 @@ type call struct {
 	lines    int   // logged
 	spans    int   // opened
 	hostTime time.Duration
-	unseen   []*goja.Promise // rejected, and nobody handled it
-	waiting  []*goja.Promise // given to waitUntil
+	unseen   []*goja.Promise        // rejected, and nobody handled it
+	waiting  []*goja.Promise        // given to waitUntil
 	open     map[io.Closer]struct{} // what ends with the call
 }
 
