@@ -11,14 +11,25 @@ import (
 	"github.com/postern/postern/host"
 )
 
+// The header that a result may have. Clients refuse far less: net/http a megabyte, browsers and proxies 256 KiB.
+const (
+	maxFields      = 256
+	maxHeaderBytes = 64 << 10
+)
+
 // resultHeader reads the header of a result, sorted by name, as JSON objects have no order. Fields that belong to
 // the connection are left out: the listener sets them.
 func resultHeader(fields map[string]json.RawMessage, format string) (host.Header, error) {
 	var h host.Header
+	fieldsLeft, bytesLeft := maxFields, maxHeaderBytes
 	add := func(name, value string) error {
 		value = strings.Trim(value, " \t")
 		if err := checkField(name, value); err != nil {
 			return err
+		}
+		fieldsLeft, bytesLeft = fieldsLeft-1, bytesLeft-len(name)-len(value)
+		if fieldsLeft < 0 || bytesLeft < 0 {
+			return fmt.Errorf("a result's header is over %d fields or %d bytes", maxFields, maxHeaderBytes)
 		}
 		if !host.IsConnectionField(name) {
 			h.Add(name, value)

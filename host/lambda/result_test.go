@@ -120,6 +120,8 @@ func TestParseResultRefuses(t *testing.T) {
 		{Format2, `{"statusCode":200,"headers":{"":"x"}}`}, {Format2, `{"statusCode":200,"headers":{"a b":"x"}}`}, {Format2, `{"statusCode":200,"headers":{"a:":"x"}}`},
 		{Format2, `{"statusCode":200,"headers":{"a":"\u0000"}}`}, {Format2, `{"statusCode":200,"cookies":["a\nb"]}`},
 		{Format2, `{"statusCode":200,"headers":{"é":"x"}}`},
+		{Format2, `{"statusCode":200,"headers":{"a":"` + strings.Repeat("x", maxHeaderBytes) + `"}}`},
+		{Format2, `{"statusCode":200,"cookies":["c=d"` + strings.Repeat(`,"c=d"`, maxFields) + `]}`},
 	}
 	for _, test := range tests {
 		body := &tracked{Reader: strings.NewReader("")}

@@ -93,12 +93,20 @@ func (s *Server) openRuntimes() error {
 }
 
 // OpenRuntimes opens every runtime of this version, keyed as pipeline.NewShared wants them. cacheDir is the folder for
-// compiled code, or "".
+// compiled code, or "". A folder that cannot be used, or must not because others may write to it, costs the cache and
+// not the start: log says so.
 func OpenRuntimes(cacheDir string, log *slog.Logger) (map[string]host.Runtime, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	if cacheDir != "" {
 		cacheDir = filepath.Join(cacheDir, "wasm")
 	}
 	wasmRuntime, err := wasm.New(wasm.Options{CacheDir: cacheDir, Logger: log})
+	if err != nil && cacheDir != "" {
+		log.Warn("compiled code is not kept on disk, so that each start compiles anew; --cache-dir names another folder", "reason", err.Error())
+		wasmRuntime, err = wasm.New(wasm.Options{Logger: log})
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,14 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -169,6 +171,27 @@ func TestWhatKeepsAServerFromStarting(t *testing.T) {
 				t.Errorf("the error is %v of kind %v; want %v with %q", err, host.KindOf(err), c.kind, c.text)
 			}
 		})
+	}
+}
+
+// A cache that cannot be used costs time and not the start.
+func TestUnusableCache(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	runtimes, err := server.OpenRuntimes(file, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range runtimes {
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if !strings.Contains(log.String(), "--cache-dir") {
+		t.Errorf("the log says %q", log.String())
 	}
 }
 
