@@ -39,12 +39,11 @@ func AuthorizerEvent(x *host.Exchange, format string, identity []string) ([]byte
 }
 
 // RouteARN names what is called, as policies have it: arn:postern:execute-api:local:000000000000:{api}/{stage}/{METHOD}/{path}. An
-// asterisk in the path is percent-encoded: an authorizer that allows what it was asked about shall not allow a pattern
+// asterisk in the method or the path is percent-encoded: an authorizer that allows what it was asked about shall not allow a pattern
 // that the caller chose.
 func RouteARN(x *host.Exchange) string {
-	path := strings.TrimPrefix(x.Match.Path, "/")
-	return "arn:postern:execute-api:local:" + AccountID + ":" + apiID(x) + "/" + stage(x) + "/" + x.Request.Method + "/" +
-		strings.ReplaceAll(path, "*", "%2A")
+	asked := x.Request.Method + "/" + strings.TrimPrefix(x.Match.Path, "/")
+	return "arn:postern:execute-api:local:" + AccountID + ":" + apiID(x) + "/" + stage(x) + "/" + strings.ReplaceAll(asked, "*", "%2A")
 }
 
 func event(x *host.Exchange, format string, identity []string, authorizer bool) ([]byte, error) {

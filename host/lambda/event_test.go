@@ -159,6 +159,10 @@ func TestRouteARN(t *testing.T) {
 	if got, want := RouteARN(x), "arn:postern:execute-api:local:000000000000:orders/$default/GET/a/%2A/b%2Fc"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	x.Request.Method = "*" // a token, which a route of any method takes
+	if got, want := RouteARN(x), "arn:postern:execute-api:local:000000000000:orders/$default/%2A/a/%2A/b%2Fc"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }
 
 func TestUnknownFormat(t *testing.T) {
