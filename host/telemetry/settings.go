@@ -150,7 +150,7 @@ func (e *environment) sampler() sdktrace.Sampler {
 func (e *environment) batch() []sdktrace.BatchSpanProcessorOption {
 	var opts []sdktrace.BatchSpanProcessorOption
 	if n, ok := e.number(0, "OTEL_BSP_SCHEDULE_DELAY"); ok {
-		opts = append(opts, sdktrace.WithBatchTimeout(time.Duration(n)*time.Millisecond))
+		opts = append(opts, sdktrace.WithBatchTimeout(time.Duration(max(n, 1))*time.Millisecond)) // with 0 the SDK never rests
 	}
 	if n, ok := e.number(0, "OTEL_BSP_EXPORT_TIMEOUT"); ok {
 		opts = append(opts, sdktrace.WithExportTimeout(time.Duration(n)*time.Millisecond))
