@@ -14,7 +14,7 @@ import (
 	"github.com/postern/postern/host/upstream"
 )
 
-// Shared is what the pipelines of one process have in common: compiled modules by the digest of their code, open
+// Shared is what the pipelines of one process have in common: compiled modules by their code, open
 // plugins by code and configuration, connection pools by upstream. Building a pipeline anew touches nothing that did
 // not change, and what no pipeline holds any more is closed at once.
 type Shared struct {
@@ -98,7 +98,7 @@ func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig) (*plugin, err
 	}
 	src := *cfg.Source
 	src.ABI = cfg.ABI
-	module, release, err := s.modules.acquire(src.Runtime+" "+src.ABI+" "+src.Digest, func() (host.Module, error) {
+	module, release, err := s.modules.acquire(moduleKey(cfg), func() (host.Module, error) {
 		return runtime.Compile(ctx, src)
 	})
 	if err != nil {
@@ -126,6 +126,11 @@ func refusal(cfg *host.PluginConfig, err error) error {
 	return &host.Error{Op: "open plugin " + cfg.Name, Kind: host.Invalid, Pos: cfg.Pos, Err: err}
 }
 
+// moduleKey tells modules apart. The same code with another source map fails in other lines.
+func moduleKey(cfg *host.PluginConfig) string {
+	return fmt.Sprintf("%s %s %s %x", cfg.Source.Runtime, cfg.ABI, cfg.Source.Digest, sha256.Sum256(cfg.Source.SourceMap))
+}
+
 // pluginKey tells plugins apart: equal keys share an instance pool. It is a hash because secrets are in it. The positions
 // of limits are in it too: a pool names them in its errors, and an edit that moves them would make it name wrong lines.
 func pluginKey(cfg *host.PluginConfig) string {
@@ -134,7 +139,7 @@ func pluginKey(cfg *host.PluginConfig) string {
 	for _, secret := range cfg.Secrets {
 		secrets[secret.Name] = secret.Value.Reveal()
 	}
-	parts := []any{cfg.Name, cfg.Source.Runtime, cfg.Source.Digest, cfg.ABI, cfg.Env, secrets, cfg.Config, cfg.Limits, cfg.Isolation, cfg.Egress}
+	parts := []any{cfg.Name, moduleKey(cfg), cfg.Env, secrets, cfg.Config, cfg.Limits, cfg.Isolation, cfg.Egress}
 	if err := json.NewEncoder(h).Encode(parts); err != nil {
 		panic("pipeline: a plugin's configuration does not encode: " + err.Error()) // plain data always does
 	}

@@ -449,6 +449,10 @@ func TestRevision(t *testing.T) {
 		}
 		put(t, dir, name, files[name])
 	}
+	put(t, dir, "f.js", "// a comment\n"+files["f.js"])
+	if revision() == first {
+		t.Error("the script's lines moved, and the revision did not change")
+	}
 }
 
 func TestValidate(t *testing.T) {

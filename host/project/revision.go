@@ -14,7 +14,8 @@ import (
 )
 
 // revision is a SHA-256 over everything in a snapshot that changes what it does: every field but positions, with code
-// as its digest and secrets as a hash. So moving a line is no new revision, and a changed secret is one.
+// as its digest and secrets as a hash. So moving a line of the definition is no new revision, and a changed secret is one.
+// Moving a line of a script is one too: its source map says where the script fails.
 func revision(s *host.Snapshot) string {
 	c := canon{sha256.New()}
 	c.value(reflect.ValueOf(s))
@@ -47,6 +48,7 @@ func (c canon) value(v reflect.Value) {
 	case host.Source:
 		c.text(x.Runtime)
 		c.text(x.Digest)
+		c.text(string(x.SourceMap))
 		return
 	}
 	switch v.Kind() {

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -87,6 +88,21 @@ func TestApplySwapsOnlyWhatChanged(t *testing.T) {
 		t.Errorf("the same project has revision %q and %q", revision, now)
 	}
 	body(t, g, "/count", "4")
+}
+
+// A comment is not in the bundle, but it moves the lines that the bundle's errors name.
+func TestErrorsNameTheLinesOfNow(t *testing.T) {
+	const fails = "export const handler = () => { throw new Error() }\n"
+	g := servertest.Start(t, map[string]string{"postern.yaml": "functions: {f: {plugin: ./f.js}}\n", "f.js": fails})
+	for line := 1; line <= 2; line++ {
+		_, err := g.Server.Invoke(t.Context(), "f", []byte("{}"))
+		var guest *host.GuestError
+		if !errors.As(err, &guest) || guest.Pos.Line != line {
+			t.Errorf("got %v, want an error in line %d", err, line)
+		}
+		g.Write(t, map[string]string{"f.js": "// a comment\n" + fails})
+		apply(t, g, line == 1)
+	}
 }
 
 // An exchange ends on the pipeline that it began on; then what only that one held is closed.
