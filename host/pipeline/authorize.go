@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/maypok86/otter/v2"
@@ -111,7 +112,12 @@ func (a *authorizer) fly(ctx context.Context, x *host.Exchange, identity []strin
 	own := *x // the exchange may end before the flight does
 	request := *x.Request
 	own.Request = &request
-	flight := a.flights.DoChan(key, func() (any, error) {
+	flight := a.flights.DoChan(key, func() (_ any, err error) {
+		defer func() {
+			if p := recover(); p != nil { // it is not on the listener's goroutine, and singleflight would end the process
+				err = a.refuse(host.Internal, host.AuthorizerFailure, fmt.Errorf("a panic: %v\n%s", p, debug.Stack()))
+			}
+		}()
 		verdict, err := a.ask(context.WithoutCancel(ctx), &own, identity)
 		if err == nil {
 			a.cache.Set(key, verdict)

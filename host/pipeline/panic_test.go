@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -46,5 +47,34 @@ func TestPanicsReleaseThePipeline(t *testing.T) {
 	p.Release()
 	if err := shared.Wait(t.Context()); err != nil || shared.Stats() != (Stats{}) || p.Acquire() {
 		t.Errorf("still open: %+v, %v", shared.Stats(), err)
+	}
+}
+
+// A broken plugin is open, and panics when it is called.
+type broken struct{ host.Plugin }
+
+func (broken) Call(context.Context, string, host.Event, host.Effects) (host.Event, error) {
+	panic("a defect")
+}
+
+// Nobody waits above a call whose verdict several requests share: its panic must end with it.
+func TestPanicsOfASharedVerdictFailItsRequests(t *testing.T) {
+	tel, err := telemetry.Setup(t.Context(), telemetry.Options{Output: io.Discard, Environ: func(string) string { return "" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	def := &host.Authorizer{Name: "caller", IdentitySources: []string{"$request.header.X"}, ResultTTL: host.Default(time.Hour), PayloadFormat: "2.0"}
+	cfg := &host.PluginConfig{Name: "caller", Source: &host.Source{Runtime: host.RuntimeJS}}
+	a, err := newAuthorizer(def, &plugin{Plugin: broken{}, cfg: cfg, metrics: tel.Metrics.Plugin("caller", host.RuntimeJS)}, tel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, stage, r := &host.API{Name: "a"}, &host.Stage{Name: host.DefaultStage}, &host.Route{Key: host.DefaultRoute}
+	x := &host.Exchange{Match: host.Match{API: api, Stage: stage, Route: r, Path: "/"},
+		Request: &host.Request{Method: "GET", Target: "/", Header: host.Header{{Name: "X", Value: "y"}}}}
+	for range 2 {
+		if _, err := a.Handle(t.Context(), x); !errors.Is(err, host.Internal) || !strings.Contains(err.Error(), "a defect") {
+			t.Errorf("got %v", err)
+		}
 	}
 }
