@@ -123,11 +123,17 @@ func (e *Explanation) api(snapshot *host.Snapshot, t router.Target) error {
 	if t.API.CORS != nil && e.Method == "OPTIONS" {
 		e.Reason = "a CORS preflight, with Origin and Access-Control-Request-Method, is answered by the gateway itself; for other requests: "
 	}
+	_, params := table.Match(e.Method, e.Path, nil)
+	for _, p := range params {
+		if e.Params == nil {
+			e.Params = map[string]string{}
+		}
+		e.Params[p.Name] = p.Value
+	}
 	for _, c := range table.Explain(e.Method, e.Path) {
 		e.Candidates = append(e.Candidates, Candidate{Route: c.Route.Key, Wins: c.Wins, Reason: c.Reason, Pos: c.Route.Pos})
 		if c.Wins {
 			e.Found = true
-			e.Params = params(c.Route.Pattern, e.Path)
 			e.route(snapshot, c.Route)
 		}
 	}
@@ -136,24 +142,6 @@ func (e *Explanation) api(snapshot *host.Snapshot, t router.Target) error {
 	}
 	e.Reason = strings.TrimSuffix(e.Reason, "; for other requests: ")
 	return nil
-}
-
-// params reads the path parameters of a route that matched.
-func params(pattern, path string) map[string]string {
-	values := map[string]string{}
-	segments := strings.Split(path, "/")
-	for i, s := range strings.Split(pattern, "/") {
-		name, ok := strings.CutPrefix(s, "{")
-		if !ok || i >= len(segments) {
-			continue
-		}
-		if greedy, ok := strings.CutSuffix(name, "+}"); ok {
-			values[greedy] = strings.Join(segments[i:], "/")
-		} else {
-			values[strings.TrimSuffix(name, "}")] = segments[i]
-		}
-	}
-	return values
 }
 
 func (e *Explanation) phase(p host.Phase, what string, pos host.Position) {
