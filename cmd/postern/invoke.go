@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -125,8 +126,10 @@ func (in *invocation) request(cmd *cobra.Command, method, target string, std *st
 	if err != nil {
 		return err
 	}
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	r := &host.Request{Method: method, Scheme: "http", Host: "localhost", Target: target,
-		Body: io.NopCloser(bytes.NewReader(body)), Length: int64(len(body))}
+		Body: io.NopCloser(bytes.NewReader(body)), Length: int64(len(body)),
+		Peer: host.Peer{Addr: loopback, Remote: netip.AddrPortFrom(loopback, 0), Protocol: "HTTP/1.1"}}
 	if rest, ok := strings.CutPrefix(target, "http://"); ok {
 		name, path, _ := strings.Cut(rest, "/")
 		r.Host, r.Target = name, "/"+path
