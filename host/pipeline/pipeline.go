@@ -108,8 +108,8 @@ type run struct {
 	pipeline  *Pipeline
 	route     *route
 	x         host.Exchange
-	pendings  []pending
-	root      trace.Span // nil when tracing is off
+	seconds   []host.Second // that the steps left, to be run on the way back
+	root      trace.Span    // nil when tracing is off
 	recording bool
 	cancel    context.CancelFunc
 	unhook    func() bool     // stops the closing of the request's body at the end of ctx; nil without a body
@@ -207,7 +207,7 @@ func (r *run) forward(ctx context.Context) {
 		s := &r.route.steps[i]
 		second, err := r.step(ctx, s)
 		if second != nil {
-			r.pendings = append(r.pendings, pending{s.phase, second})
+			r.seconds = append(r.seconds, second)
 		}
 		if err != nil {
 			r.fail(err)
@@ -236,8 +236,8 @@ func (r *run) step(ctx context.Context, s *step) (host.Second, error) {
 
 // backward runs the second halves, last first.
 func (r *run) backward(ctx context.Context) {
-	for i := len(r.pendings) - 1; i >= 0; i-- {
-		if err := r.pendings[i].second.Response(ctx, &r.x); err != nil {
+	for i := len(r.seconds) - 1; i >= 0; i-- {
+		if err := r.seconds[i].Response(ctx, &r.x); err != nil {
 			r.fail(err)
 		}
 	}
@@ -301,8 +301,8 @@ func (r *run) end(err error) {
 	if r.bodyErr != nil {
 		err = r.bodyErr
 	}
-	for i := len(r.pendings) - 1; i >= 0; i-- {
-		r.pendings[i].second.End(err)
+	for i := len(r.seconds) - 1; i >= 0; i-- {
+		r.seconds[i].End(err)
 	}
 	status := r.response.Status
 	cause := r.x.Err

@@ -1,17 +1,9 @@
 package pipeline
 
-import (
-	"github.com/postern/postern/host"
-)
+import "github.com/postern/postern/host"
 
 // A step is one handler at its phase. Its name is the phase's, and so is its span's.
 type step struct {
 	phase   host.Phase
 	handler host.Handler
-}
-
-// A pending is a second half that a step left, to be run on the way back.
-type pending struct {
-	phase  host.Phase
-	second host.Second
 }

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/project"
 	"github.com/postern/postern/host/server"
 	"github.com/postern/postern/host/telemetry"
@@ -208,13 +207,5 @@ func Eventually(tb testing.TB, what string, ok func() bool) {
 		if time.Now().After(deadline) {
 			tb.Fatalf("waited in vain until %s", what)
 		}
-	}
-}
-
-// Kind fails the test unless err has the Kind.
-func Kind(tb testing.TB, err error, kind host.Kind) {
-	tb.Helper()
-	if !errors.Is(err, kind) {
-		tb.Errorf("the error is %v; want one of kind %q", err, kind)
 	}
 }
