@@ -135,17 +135,18 @@ func invalid(pos host.Position, text string) error {
 // probe runs the script in an instance that is thrown away.
 func (m *Module) probe(ctx context.Context, known []string) (exported, error) {
 	p := &Plugin{module: m, cfg: host.PluginConfig{Name: m.name}}
-	c, end := p.loadCall(ctx)
-	defer end()
-	c.envRead = new(bool)
-	in, err := c.load()
-	if err != nil {
-		if *c.envRead && known != nil {
-			return exported{names: known}, nil
-		}
-		return exported{}, invalidLoad(m.name, err)
+	c := p.loadCall(ctx)
+	var envRead bool
+	var found exported
+	c.envRead = &envRead
+	_, err := c.loadApart(func(in *instance) { found = in.exports() })
+	if err == nil {
+		return found, nil
 	}
-	return in.exports(), nil
+	if c.phase.Load() != abandoned && envRead && known != nil {
+		return exported{names: known}, nil
+	}
+	return exported{}, invalidLoad(m.name, err)
 }
 
 // invalidLoad says that a script cannot be loaded. Its own errors are Invalid: the code is at fault.

@@ -42,7 +42,7 @@ func (in *instance) context(c *call, obj *goja.Object) (*goja.Object, error) {
 			return nil, err
 		}
 		remaining := func(goja.FunctionCall) goja.Value {
-			return rt.ToValue(max(0, in.call.deadline.Sub(in.call.fx.Now()).Milliseconds()))
+			return rt.ToValue(max(0, in.call.deadline.Sub(in.call.world().Now()).Milliseconds()))
 		}
 		if err := in.base.Set("getRemainingTimeInMillis", remaining); err != nil {
 			return nil, err
@@ -64,7 +64,7 @@ func (in *instance) context(c *call, obj *goja.Object) (*goja.Object, error) {
 // requestID is a random UUID (RFC 9562, section 5.4) by the effects' random numbers.
 func (c *call) requestID() string {
 	var b [16]byte
-	c.fx.Rand(b[:])
+	c.world().Rand(b[:])
 	return uuid(b)
 }
 
@@ -106,7 +106,7 @@ func (c *call) secretNames() []string {
 }
 
 func (in *instance) readSecret(name string) goja.Value {
-	if v, ok := in.call.fx.Secret(in.call.ctx, name); ok {
+	if v, ok := in.call.world().Secret(in.call.ctx, name); ok {
 		return in.rt.ToValue(v)
 	}
 	return goja.Undefined()
@@ -147,7 +147,7 @@ func (c *call) log(level slog.Level, text string) {
 	case len(text) > maxLine:
 		text = strings.ToValidUTF8(text[:maxLine], "") + fmt.Sprintf("… (%d bytes)", len(text))
 	}
-	c.fx.Log(c.ctx, level, text)
+	c.world().Log(c.ctx, level, text)
 }
 
 func (c *call) warn(text string) { c.log(slog.LevelWarn, text) }

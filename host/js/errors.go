@@ -14,6 +14,7 @@ import (
 var (
 	errDeadline = errors.New("the plugin's deadline passed")
 	errRegexp   = fmt.Errorf("a regular expression ran for more than %v; it backtracks without end on this input", regexpLimit)
+	errOverrun  = errors.New("a built-in function is still at work after the deadline")
 	errStuck    = errors.New("the promise that was returned never settled: nothing is left to run, no timer and no fetch")
 )
 

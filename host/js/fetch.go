@@ -51,13 +51,13 @@ func (in *instance) start(job *fetchJob) goja.Value {
 	promise, resolve, reject := in.rt.NewPromise()
 	c.loop.begin(func() func() error {
 		resp, err := job.run(ctx, c.fx)
+		if err == nil && resp.Body != nil {
+			c.open.add(resp.Body) // here, because the call may end before the script hears of it
+		}
 		return func() error {
 			if err != nil {
 				cancel()
 				return reject(in.fetchFailed(err))
-			}
-			if resp.Body != nil {
-				c.keepOpen(resp.Body)
 			}
 			return resolve(in.response(job, resp, cancel))
 		}
@@ -86,20 +86,6 @@ func (in *instance) fetchFailed(err error) goja.Value {
 	return in.rt.NewTypeError("fetch failed: " + text)
 }
 
-func (c *call) keepOpen(body io.Closer) {
-	if c.open == nil {
-		c.open = map[io.Closer]struct{}{}
-	}
-	c.open[body] = struct{}{}
-}
-
-func (c *call) closeBody(body io.Closer) {
-	if _, open := c.open[body]; open {
-		delete(c.open, body)
-		_ = body.Close()
-	}
-}
-
 func (in *instance) response(job *fetchJob, resp *host.Response, cancel context.CancelFunc) goja.Value {
 	c := in.call
 	headers := make([]any, len(resp.Header))
@@ -115,7 +101,7 @@ func (in *instance) response(job *fetchJob, resp *host.Response, cancel context.
 	in.set(obj, "drop", func(goja.FunctionCall) goja.Value {
 		cancel()
 		if resp.Body != nil {
-			c.closeBody(resp.Body)
+			c.open.close(resp.Body)
 		}
 		return goja.Undefined()
 	})
@@ -126,7 +112,7 @@ func (in *instance) response(job *fetchJob, resp *host.Response, cancel context.
 			return func() error {
 				cancel()
 				if resp.Body != nil {
-					c.closeBody(resp.Body)
+					c.open.close(resp.Body)
 				}
 				if err != nil {
 					return reject(in.fetchFailed(err))

@@ -180,7 +180,10 @@ func (n *nativeObject) Keys() []string { return nil }
 
 func (in *instance) nativeFunction(name string) goja.Value {
 	fn := in.module.runtime.natives[name]
-	v := in.rt.ToValue(func(fc goja.FunctionCall) goja.Value { return fn(in, fc) }).(*goja.Object)
+	v := in.rt.ToValue(func(fc goja.FunctionCall) goja.Value {
+		in.call.live()
+		return fn(in, fc)
+	}).(*goja.Object)
 	_ = v.DefineDataProperty("name", in.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 	return v
 }

@@ -59,15 +59,36 @@ func (c *call) load() (in *instance, err error) {
 	return in, nil
 }
 
+// loadApart loads an instance, and looks at it, apart from the caller's goroutine. It ends the call.
+func (c *call) loadApart(look func(*instance)) (*instance, error) {
+	var in *instance
+	var err error
+	whole := c.apart(func() {
+		defer c.settle()
+		defer func() {
+			if r := recover(); r != nil {
+				in, err = nil, c.failed(fmt.Errorf("goja failed while loading: %v", r))
+			}
+		}()
+		if in, err = c.load(); err == nil {
+			look(in)
+		}
+	})
+	if !whole {
+		return nil, c.failed(errOverrun)
+	}
+	return in, err
+}
+
 func newInstance(m *Module) *instance {
 	rt := goja.New()
 	in := &instance{rt: rt, module: m, targets: map[string]target{}}
 	rt.SetMaxCallStackSize(maxStack)
 	rt.SetParserOptions(parser.WithDisableSourceMaps) // eval'd text could name a file of the host otherwise
-	rt.SetTimeSource(func() time.Time { return in.call.fx.Now() })
+	rt.SetTimeSource(func() time.Time { return in.call.world().Now() })
 	rt.SetRandSource(func() float64 {
 		var b [8]byte
-		in.call.fx.Rand(b[:])
+		in.call.world().Rand(b[:])
 		return float64(binary.LittleEndian.Uint64(b[:])>>11) / (1 << 53)
 	})
 	rt.SetPromiseRejectionTracker(func(p *goja.Promise, op goja.PromiseRejectionOperation) { in.call.rejected(p, op) })

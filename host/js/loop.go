@@ -43,8 +43,8 @@ func (t *timers) Pop() any {
 	return tm
 }
 
-// A loop is the event loop of one call: timers, and work that goroutines do for the script. All but post runs on the
-// call's own goroutine.
+// A loop is the event loop of one call: timers, and work that goroutines do for the script. All but end and what is
+// posted runs on the script's goroutine.
 type loop struct {
 	heap    timers
 	byID    map[int64]*timer
@@ -53,6 +53,7 @@ type loop struct {
 
 	workers sync.WaitGroup
 	mu      sync.Mutex
+	ended   bool // no worker begins any more
 	posted  []func() error
 	wake    chan struct{} // holds one token when something was posted; made with the first worker
 }
@@ -63,7 +64,7 @@ func (l *loop) begin(work func() func() error) {
 		l.wake = make(chan struct{}, 1)
 	}
 	l.pending++
-	l.workers.Go(func() {
+	l.beside(func() {
 		done := work()
 		l.mu.Lock()
 		l.posted = append(l.posted, done)
@@ -73,6 +74,24 @@ func (l *loop) begin(work func() func() error) {
 		default:
 		}
 	})
+}
+
+// beside runs work on a goroutine that the call waits for.
+func (l *loop) beside(work func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		panic(errAbandoned)
+	}
+	l.workers.Go(work)
+}
+
+// end waits for the workers, which the end of the call's context ends.
+func (l *loop) end() {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	l.workers.Wait()
 }
 
 func (l *loop) addTimer(tm *timer) int64 {
@@ -119,7 +138,7 @@ func (c *call) run(done func() bool) error {
 			continue
 		}
 		next := l.heap[0]
-		if delay := next.at.Sub(c.fx.Now()); delay > 0 {
+		if delay := next.at.Sub(c.world().Now()); delay > 0 {
 			if err := c.wait(delay); err != nil {
 				return err
 			}
@@ -137,7 +156,7 @@ func (c *call) run(done func() bool) error {
 func (c *call) fire(tm *timer) error {
 	heap.Remove(&c.loop.heap, tm.index)
 	if tm.every > 0 {
-		tm.at = c.fx.Now().Add(tm.every)
+		tm.at = c.world().Now().Add(tm.every)
 		heap.Push(&c.loop.heap, tm)
 	} else {
 		delete(c.loop.byID, tm.id)
@@ -151,14 +170,14 @@ func (c *call) wait(d time.Duration) error {
 	start := time.Now()
 	defer func() { c.hostTime += time.Since(start) }()
 	if c.loop.pending == 0 {
-		return c.fx.Sleep(c.ctx, d)
+		return c.world().Sleep(c.ctx, d)
 	}
 	ctx, stop := context.WithCancel(c.ctx)
 	defer stop()
 	var slept chan error
 	if d >= 0 {
 		slept = make(chan error, 1)
-		c.loop.workers.Go(func() { slept <- c.fx.Sleep(ctx, d) })
+		c.loop.beside(func() { slept <- c.fx.Sleep(ctx, d) })
 	}
 	select {
 	case <-c.loop.wake:

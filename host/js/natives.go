@@ -85,7 +85,7 @@ func (in *instance) setTimer(fc goja.FunctionCall, skip int, repeat bool) goja.V
 	if !ok {
 		in.throw("the first argument must be a function")
 	}
-	tm := &timer{fn: fn, at: in.call.fx.Now()}
+	tm := &timer{fn: fn, at: in.call.world().Now()}
 	if skip == 1 {
 		ms := fc.Argument(1).ToFloat()
 		if !(ms >= 1 && ms <= 1<<31-1) {
@@ -112,7 +112,7 @@ func (in *instance) clearTimer(fc goja.FunctionCall) goja.Value {
 
 // now() is the milliseconds since the call began, with fractions.
 func (in *instance) now(goja.FunctionCall) goja.Value {
-	return in.rt.ToValue(float64(in.call.fx.Now().Sub(in.call.start)) / float64(time.Millisecond))
+	return in.rt.ToValue(float64(in.call.world().Now().Sub(in.call.start)) / float64(time.Millisecond))
 }
 
 func encodeBase64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
@@ -257,7 +257,7 @@ func malformed(b []byte) int {
 
 // random(view) fills a view.
 func (in *instance) random(fc goja.FunctionCall) goja.Value {
-	in.call.fx.Rand(in.needBytes(fc.Argument(0)))
+	in.call.world().Rand(in.needBytes(fc.Argument(0)))
 	return fc.Argument(0)
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
@@ -23,7 +24,10 @@ type Plugin struct {
 	mu     sync.Mutex
 	idle   []*instance // the one used last is at the end
 	closed bool
-	calls  sync.WaitGroup
+
+	workers workers        // that calls run on
+	calls   sync.WaitGroup // that somebody waits for
+	scripts sync.WaitGroup // that run, also those of calls that were abandoned
 }
 
 var _ host.Plugin = (*Plugin)(nil)
@@ -39,10 +43,8 @@ func (m *Module) Open(ctx context.Context, cfg host.PluginConfig) (host.Plugin, 
 	if n <= 0 {
 		n = host.DefaultConcurrency
 	}
-	p := &Plugin{module: m, cfg: cfg, slots: make(chan struct{}, n)}
-	c, end := p.loadCall(ctx)
-	defer end()
-	in, err := c.load()
+	p := &Plugin{module: m, cfg: cfg, slots: make(chan struct{}, n), workers: newWorkers()}
+	in, err := p.loadCall(ctx).loadApart(func(*instance) {})
 	if err != nil {
 		return nil, invalidLoad(m.name, err)
 	}
@@ -56,6 +58,9 @@ func (m *Module) Open(ctx context.Context, cfg host.PluginConfig) (host.Plugin, 
 // A call is one call's state.
 type call struct {
 	ctx      context.Context
+	cancel   context.CancelFunc
+	unwatch  func() bool // the call is not abandoned any more
+	phase    atomic.Int32
 	fx       host.Effects
 	plugin   *Plugin
 	in       *instance
@@ -69,34 +74,28 @@ type call struct {
 	lines    int   // logged
 	spans    int   // opened
 	hostTime time.Duration
-	unseen   []*goja.Promise        // rejected, and nobody handled it
-	waiting  []*goja.Promise        // given to waitUntil
-	open     map[io.Closer]struct{} // what ends with the call
+	unseen   []*goja.Promise // rejected, and nobody handled it
+	waiting  []*goja.Promise // given to waitUntil
+	open     openSet
 }
 
 // loadCall is a call that only loads, on behalf of nobody.
-func (p *Plugin) loadCall(ctx context.Context) (*call, func()) {
-	c, end := p.newCall(ctx, &loadEffects{logger: p.module.runtime.logger, plugin: p.cfg.Name}, loadDeadline)
+func (p *Plugin) loadCall(ctx context.Context) *call {
+	c := p.newCall(ctx, &loadEffects{logger: p.module.runtime.logger, plugin: p.cfg.Name}, loadDeadline)
 	c.loading = true
-	return c, end
+	return c
 }
 
-func (p *Plugin) newCall(parent context.Context, fx host.Effects, timeout time.Duration) (*call, func()) {
+func (p *Plugin) newCall(parent context.Context, fx host.Effects, timeout time.Duration) *call {
 	ctx, cancel := context.WithTimeoutCause(parent, timeout, errDeadline)
 	now := fx.Now()
-	c := &call{ctx: ctx, fx: fx, plugin: p, timeout: timeout, start: now, deadline: now.Add(timeout)}
+	c := &call{ctx: ctx, cancel: cancel, fx: fx, plugin: p, timeout: timeout, start: now, deadline: now.Add(timeout)}
 	if d, ok := parent.Deadline(); ok {
 		if left := time.Until(d); left < timeout {
 			c.deadline = now.Add(left)
 		}
 	}
-	return c, func() {
-		cancel()
-		c.loop.workers.Wait()
-		for body := range c.open {
-			_ = body.Close()
-		}
-	}
+	return c
 }
 
 // guard interrupts the instance when the call's context ends. The function that it returns ends that.
@@ -111,7 +110,8 @@ func (c *call) guard(in *instance) (stop func()) {
 
 // Call runs one entry of the script. The body is read first, all of it: a client that sends slowly holds no instance,
 // and its time is not the plugin's. What the script leaves undone when the answer is there, is dropped.
-// Several goroutines use fx at once while the script fetches.
+// Several goroutines use fx at once while the script fetches. A script that is within a built-in function when its time is
+// over keeps its instance and its place among the concurrent calls until the function ends.
 func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error) {
 	began := time.Now()
 	ev := event{meta: in.Meta, hasBody: in.Body != nil}
@@ -125,19 +125,31 @@ func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.
 	if err := p.enter(ctx); err != nil {
 		return host.Event{}, err
 	}
-	defer p.leave()
+	defer p.calls.Done()
 	timeout := p.cfg.Limits.Timeout.Value
 	if timeout <= 0 {
 		timeout = host.DefaultPluginTimeout
 	}
-	c, end := p.newCall(ctx, fx, timeout)
+	c := p.newCall(ctx, fx, timeout)
 	c.hostTime = arrived.Sub(began)
-	stats := host.CallStats{Waited: time.Since(arrived)}
-	out, err := c.serve(entry, ev, &stats)
-	end()
-	if c.in != nil && !c.stuck {
-		p.giveBack(c.in)
+	waited := time.Since(arrived)
+	var out host.Event
+	var err error
+	if !c.apart(func() { out, err = c.answer(entry, ev, waited) }) {
+		return host.Event{Stats: host.CallStats{Waited: waited}}, c.failed(errOverrun)
 	}
+	return out, err
+}
+
+// answer is all that a call does on its own goroutine.
+func (c *call) answer(entry string, ev event, waited time.Duration) (host.Event, error) {
+	stats := host.CallStats{Waited: waited}
+	out, err := c.serve(entry, ev, &stats)
+	c.settle()
+	if c.in != nil && !c.stuck {
+		c.plugin.giveBack(c.in)
+	}
+	<-c.plugin.slots
 	stats.HostTime = c.hostTime
 	out.Stats = stats
 	return out, err
@@ -225,11 +237,6 @@ func (p *Plugin) enter(ctx context.Context) error {
 	}
 }
 
-func (p *Plugin) leave() {
-	<-p.slots
-	p.calls.Done()
-}
-
 func (p *Plugin) take() *instance {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -255,21 +262,39 @@ func (p *Plugin) giveBack(in *instance) {
 	}
 }
 
-// Close refuses new calls, waits for those that run until ctx ends, and lets the instances go.
+// Close refuses new calls, waits for those that run until ctx ends, and lets the instances go. For scripts that
+// overrun within a built-in function it waits no longer than closeGrace; they cannot be stopped, and are reported.
 func (p *Plugin) Close(ctx context.Context) error {
 	p.mu.Lock()
+	if !p.closed {
+		close(p.workers.done)
+	}
 	p.closed = true
 	p.idle = nil
 	p.mu.Unlock()
+	op := "close " + p.cfg.Name
+	if !waited(&p.calls, ctx.Done()) {
+		return &host.Error{Op: op, Kind: host.Timeout, Err: fmt.Errorf("calls are still running: %w", context.Cause(ctx))}
+	}
+	grace, stop := context.WithTimeout(ctx, closeGrace)
+	defer stop()
+	if !waited(&p.scripts, grace.Done()) {
+		return &host.Error{Op: op, Kind: host.Timeout, Err: errors.New("scripts whose time was over are still within a built-in function; they keep their memory until it ends")}
+	}
+	return nil
+}
+
+// waited reports whether the group was done before end was.
+func waited(group *sync.WaitGroup, end <-chan struct{}) bool {
 	done := make(chan struct{})
 	go func() {
-		p.calls.Wait()
+		group.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
-		return nil
-	case <-ctx.Done():
-		return &host.Error{Op: "close " + p.cfg.Name, Kind: host.Timeout, Err: fmt.Errorf("calls are still running: %w", context.Cause(ctx))}
+		return true
+	case <-end:
+		return false
 	}
 }

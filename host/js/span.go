@@ -9,20 +9,13 @@ const maxSpans = 100
 
 // A span is one that a script opened. What the script leaves open ends with the call.
 type span struct {
-	end func(errorText string) // nil once it was called
+	end func(errorText string)
 }
 
 // Close ends the span without an error.
 func (s *span) Close() error {
-	s.finish("")
+	s.end("")
 	return nil
-}
-
-func (s *span) finish(errorText string) {
-	if s.end != nil {
-		s.end(errorText)
-		s.end = nil
-	}
 }
 
 // startSpan(name) opens a child of the call's span and returns an object whose end(error) closes it. Beyond the limit,
@@ -30,8 +23,8 @@ func (s *span) finish(errorText string) {
 func (in *instance) startSpan(fc goja.FunctionCall) goja.Value {
 	c, s := in.call, &span{}
 	if c.spans++; c.spans <= maxSpans {
-		s.end = c.fx.Span(c.ctx, fc.Argument(0).String())
-		c.keepOpen(s)
+		s.end = c.world().Span(c.ctx, fc.Argument(0).String())
+		c.open.add(s)
 	}
 	obj := in.rt.NewObject()
 	end := func(fc goja.FunctionCall) goja.Value {
@@ -39,8 +32,9 @@ func (in *instance) startSpan(fc goja.FunctionCall) goja.Value {
 		if problem := fc.Argument(0); !goja.IsUndefined(problem) && !goja.IsNull(problem) {
 			text = problem.String()
 		}
-		s.finish(text)
-		delete(c.open, s)
+		if c.open.take(s) {
+			s.end(text)
+		}
 		return goja.Undefined()
 	}
 	if err := obj.Set("end", end); err != nil {
@@ -51,5 +45,5 @@ func (in *instance) startSpan(fc goja.FunctionCall) goja.Value {
 
 // traceparent is the W3C traceparent of the call's span, "" when nothing is traced. fetch sends one by itself.
 func (in *instance) traceparent() goja.Value {
-	return in.rt.ToValue(in.call.fx.TraceParent())
+	return in.rt.ToValue(in.call.world().TraceParent())
 }
