@@ -55,7 +55,8 @@ func read(fsys fs.FS, name string) ([]byte, error) {
 
 // Parse decodes and checks a definition; name is the file's, for positions. The error is Errors with everything that is
 // wrong, in the order of the file, and errors.Is(err, host.Invalid) holds. The snapshot has no revision, and its
-// plugins, secrets and certificates are references that are not resolved.
+// plugins, secrets and certificates are references that are not resolved. Beside Errors it holds what could be made
+// out, or is nil: good for finding what else is wrong, not for running.
 func Parse(name string, data []byte) (*host.Snapshot, error) {
 	r := &report{file: name}
 	root := r.readTree(data)
@@ -68,8 +69,5 @@ func Parse(name string, data []byte) (*host.Snapshot, error) {
 	b := builder{report: r}
 	decode(&b.file, root, place{pos: root.pos})
 	snapshot := b.build()
-	if err := r.finish(data); err != nil {
-		return nil, err
-	}
-	return snapshot, nil
+	return snapshot, r.finish(data)
 }

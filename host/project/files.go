@@ -111,6 +111,9 @@ func (l *loader) secrets(s *slot) {
 			secret.Value = host.SecretValue(value)
 			continue
 		}
+		if secret.File == "" {
+			continue // the definition's own error
+		}
 		l.input(path.Clean(secret.File))
 		data, err := l.read(secret.File, maxSecret)
 		if err != nil {

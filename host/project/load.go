@@ -25,13 +25,16 @@ type loader struct {
 	project *Project
 	root    *os.Root // the project's folder; it opens nothing outside, also not through links
 
+	told map[host.Position]bool // where the definition is wrong by itself: nothing is added there
+
 	mu       sync.Mutex
 	errs     definition.Errors
 	warnings definition.Errors
 	inputs   map[string]bool
 }
 
-func newLoader(p *Project, opts Options) (*loader, error) {
+// newLoader begins with the definition's own errors.
+func newLoader(p *Project, opts Options, broken definition.Errors) (*loader, error) {
 	if opts.Env == nil {
 		opts.Env = os.LookupEnv
 	}
@@ -50,7 +53,10 @@ func newLoader(p *Project, opts Options) (*loader, error) {
 	if err != nil {
 		return nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
 	}
-	l := &loader{opts: opts, project: p, root: root, inputs: map[string]bool{}}
+	l := &loader{opts: opts, project: p, root: root, inputs: map[string]bool{}, told: map[host.Position]bool{}, errs: broken}
+	for _, e := range broken {
+		l.told[e.Pos] = true
+	}
 	l.input(p.Inputs...)
 	return l, nil
 }
@@ -70,7 +76,11 @@ func (l *loader) sortedInputs() []string { return slices.Sorted(maps.Keys(l.inpu
 func (l *loader) fail(errs ...*definition.Error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.errs = append(l.errs, errs...)
+	for _, e := range errs {
+		if !l.told[e.Pos] {
+			l.errs = append(l.errs, e)
+		}
+	}
 }
 
 // A slot is a place of the definition where a plugin stands.
@@ -122,9 +132,10 @@ func key(name string) string {
 	return "[" + strconv.Quote(name) + "]"
 }
 
-// resolve fills in what the definition left open, and collects everything that is wrong.
+// resolve fills in what the definition left open, and collects everything that is wrong. Places where the definition is
+// wrong by itself are left alone.
 func (l *loader) resolve(ctx context.Context, snapshot *host.Snapshot) {
-	all := slots(snapshot)
+	all := slices.DeleteFunc(slots(snapshot), func(s *slot) bool { return s.plugin.Ref == "" || l.told[s.plugin.Pos] })
 	jobs := map[string]*job{} // by the path of the code, so that each is built once
 	for _, s := range all {
 		ref := path.Clean(s.plugin.Ref)

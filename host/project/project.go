@@ -60,28 +60,27 @@ func Load(ctx context.Context, dir string, opts Options) (*Project, error) {
 }
 
 // Validate loads the project in dir, then lets check do with its snapshot what serving would: compile every plugin,
-// and start each once. Its errors are as Load's, those of check among them. When loading had errors, check is called all
-// the same, so that nothing waits to be told; plugins whose code is not there then have no Source, and what check says
-// about them is dropped.
+// and start each once. Its errors are as Load's, those of check among them. When files were missing or did not build,
+// check is called all the same, so that nothing waits to be told; plugins whose code is not there then have no Source, and
+// what check says about them is dropped. Only a definition with errors of its own is not checked so.
 func Validate(ctx context.Context, dir string, opts Options, check func(context.Context, *host.Snapshot) error) (*Project, error) {
 	return load(ctx, dir, opts, check)
 }
 
 func load(ctx context.Context, dir string, opts Options, check func(context.Context, *host.Snapshot) error) (*Project, error) {
-	p, err := Define(dir)
-	if err != nil {
+	p, snapshot, err := define(dir)
+	var broken definition.Errors
+	if err != nil && (snapshot == nil || !errors.As(err, &broken)) {
 		return p, err
 	}
-	l, err := newLoader(p, opts)
+	l, err := newLoader(p, opts, broken)
 	if err != nil {
 		return p, err
 	}
 	defer l.close()
-	snapshot := p.Snapshot
-	p.Snapshot = nil
 	l.resolve(ctx, snapshot)
 	p.Inputs = l.sortedInputs()
-	if check != nil && ctx.Err() == nil {
+	if check != nil && ctx.Err() == nil && len(broken) == 0 { // a pipeline wants a whole definition
 		l.check(ctx, snapshot, check)
 	}
 	if ctx.Err() != nil {
@@ -100,17 +99,26 @@ func load(ctx context.Context, dir string, opts Options, check func(context.Cont
 // Define reads the definition alone: no plugin, secret or certificate is looked at, and the snapshot has no revision.
 // Its result and errors are as Load's.
 func Define(dir string) (*Project, error) {
+	p, snapshot, err := define(dir)
+	if err == nil {
+		p.Snapshot = snapshot
+	}
+	return p, err
+}
+
+// define returns beside definition.Errors what could be made out of the definition.
+func define(dir string) (*Project, *host.Snapshot, error) {
 	p, err := find(dir)
 	if err != nil {
-		return p, err
+		return p, nil, err
 	}
 	root, err := os.OpenRoot(p.Dir)
 	if err != nil {
-		return p, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
+		return p, nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
 	}
 	defer root.Close()
-	p.Snapshot, err = definition.Load(root.FS(), p.File)
-	return p, err
+	snapshot, err := definition.Load(root.FS(), p.File)
+	return p, snapshot, err
 }
 
 // find settles the folder and the definition's name.

@@ -493,3 +493,39 @@ func TestValidate(t *testing.T) {
 		t.Errorf("got %v, want what loading and what the check found, each once", err)
 	}
 }
+
+// What is wrong in the definition does not hide what is wrong around it, and is told once.
+func TestErrorsOfTheDefinitionAndOfFilesComeTogether(t *testing.T) {
+	dir := write(t, map[string]string{
+		"postern.yaml": `
+apis:
+  main:
+    routs: {}
+    routes:
+      GET /: {integration: {function: broken}}
+      GET /b: {integration: {function: none}}
+functions:
+  broken: {plugin: ./broken.ts}
+  missing: {plugin: ./missing.js, secrets: {A: {file: ./a.secret}, B: {}}}
+  outside: {plugin: ../outside.js}
+`,
+		"broken.ts": "export const handler = ;\n",
+	})
+	loaded, err := project.Load(t.Context(), dir, project.Options{})
+	var errs definition.Errors
+	if !errors.As(err, &errs) || loaded.Snapshot != nil {
+		t.Fatalf("error: %v", err)
+	}
+	places := map[host.Position]string{}
+	for _, e := range errs {
+		if before, twice := places[e.Pos]; twice {
+			t.Errorf("%s is told twice: %s and %s", e.Pos, before, e.Message)
+		}
+		places[e.Pos] = e.Message
+	}
+	for _, want := range []string{"routs", `"none"`, "missing.js", "a.secret", "broken.ts:1:24", "outside.js"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing is said of %s:\n%v", want, err)
+		}
+	}
+}
