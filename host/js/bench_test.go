@@ -71,3 +71,7 @@ func BenchmarkNew(b *testing.B) {
 		js.New(js.Options{})
 	}
 }
+
+func BenchmarkStringifyWarm(b *testing.B) {
+	benchCalls(b, "export const handler = (event) => Array.from({ length: 100 }, () => event)", "handle", pooled)
+}

@@ -101,7 +101,9 @@ func (in *instance) run() error {
 		return err
 	}
 	json := rt.Get("JSON").ToObject(rt)
-	in.stringify, _ = goja.AssertFunction(json.Get("stringify"))
+	if err := in.replaceStringify(json); err != nil {
+		return err
+	}
 	if err := in.replaceParse(json); err != nil {
 		return err
 	}

@@ -205,8 +205,13 @@ func (in *instance) checkCode(text string) {
 	}
 }
 
-func (in *instance) syntaxError(text string) {
-	v, err := in.rt.New(in.rt.Get("SyntaxError"), in.rt.ToValue(text))
+func (in *instance) syntaxError(text string) { in.throwNew("SyntaxError", text) }
+
+func (in *instance) rangeError(text string) { in.throwNew("RangeError", text) }
+
+// throwNew throws an error of a class that every script has.
+func (in *instance) throwNew(class, text string) {
+	v, err := in.rt.New(in.rt.Get(class), in.rt.ToValue(text))
 	if err != nil {
 		panic(err)
 	}
