@@ -39,4 +39,3 @@ examples: build ## every example's README, as its test runs it
 
 clean:
 	rm -rf bin dist
-	$(GO) clean -testcache

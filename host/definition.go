@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/json"
+	"iter"
 	"log/slog"
 	"time"
 )
@@ -15,28 +16,43 @@ type Snapshot struct {
 	Domains   []*Domain
 }
 
-// Plugins returns every use of a plugin, in no particular order: functions, authorizers and mappings.
-func (s *Snapshot) Plugins() []*PluginConfig {
-	var list []*PluginConfig
-	for _, f := range s.Functions {
-		list = append(list, &f.Plugin)
-	}
-	for _, a := range s.APIs {
-		for _, authorizer := range a.Authorizers {
-			list = append(list, &authorizer.Plugin)
-		}
-		for _, r := range a.Routes {
-			for i := range r.Mappings {
-				list = append(list, &r.Mappings[i].Plugin)
+// Plugins yields every use of a plugin with the entry that it is called by: functions, authorizers and mappings.
+func (s *Snapshot) Plugins() iter.Seq2[string, *PluginConfig] {
+	return func(yield func(string, *PluginConfig) bool) {
+		for _, f := range s.Functions {
+			if !yield(EntryHandle, &f.Plugin) {
+				return
 			}
-			for _, rule := range r.Responses {
-				for i := range rule.Mappings {
-					list = append(list, &rule.Mappings[i].Plugin)
+		}
+		for _, a := range s.APIs {
+			if !a.plugins(yield) {
+				return
+			}
+		}
+	}
+}
+
+func (a *API) plugins(yield func(string, *PluginConfig) bool) bool {
+	for _, authorizer := range a.Authorizers {
+		if !yield(EntryAuthorize, &authorizer.Plugin) {
+			return false
+		}
+	}
+	for _, r := range a.Routes {
+		for i := range r.Mappings {
+			if !yield(EntryMapRequest, &r.Mappings[i].Plugin) {
+				return false
+			}
+		}
+		for _, rule := range r.Responses {
+			for i := range rule.Mappings {
+				if !yield(EntryMapResponse, &rule.Mappings[i].Plugin) {
+					return false
 				}
 			}
 		}
 	}
-	return list
+	return true
 }
 
 // A Protocol says whose semantics an API follows.

@@ -116,10 +116,15 @@ type artifact struct {
 
 func writeArtifacts(built []project.Artifact, out string) ([]artifact, error) {
 	list := make([]artifact, 0, len(built))
+	written := map[string]string{}
 	for _, b := range built {
 		a := artifact{Plugin: b.Ref, Runtime: b.Source.Runtime, Bytes: len(b.Source.Code), SHA256: b.Source.Digest}
 		if out != "" {
 			a.File = filepath.Join(out, filepath.FromSlash(b.FileName()))
+			if before, taken := written[a.File]; taken {
+				return nil, &usageError{fmt.Errorf("%s and %s would both be written to %s: rename one", before, b.Ref, a.File)}
+			}
+			written[a.File] = b.Ref
 			if err := os.MkdirAll(filepath.Dir(a.File), 0o755); err != nil {
 				return nil, err
 			}

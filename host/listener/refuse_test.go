@@ -122,7 +122,7 @@ func TestSlowHeader(t *testing.T) {
 
 func TestSlowBody(t *testing.T) {
 	failed := make(chan error, 1)
-	everyEngine(t, listener.Config{Limits: listener.Limits{BodyIdle: 200 * time.Millisecond},
+	everyEngine(t, listener.Config{Limits: listener.Limits{BodyIdle: time.Second},
 		Handler: func(_ context.Context, r *host.Request) *host.Response {
 			_, err := io.ReadAll(r.Body)
 			failed <- err
@@ -136,7 +136,7 @@ func TestSlowBody(t *testing.T) {
 		go func() { // a byte now and then is fine, in all longer than the limit
 			for range 8 {
 				_, _ = w.Write([]byte("x"))
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(200 * time.Millisecond)
 			}
 			_ = w.Close()
 		}()

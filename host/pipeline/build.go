@@ -82,23 +82,8 @@ func (b *builder) openPlugins(ctx context.Context) {
 			return nil
 		})
 	}
-	for _, f := range b.p.snapshot.Functions {
-		open(&f.Plugin, host.EntryHandle)
-	}
-	for _, a := range b.p.snapshot.APIs {
-		for _, authorizer := range a.Authorizers {
-			open(&authorizer.Plugin, host.EntryAuthorize)
-		}
-		for _, r := range a.Routes {
-			for i := range r.Mappings {
-				open(&r.Mappings[i].Plugin, host.EntryMapRequest)
-			}
-			for _, rule := range r.Responses {
-				for i := range rule.Mappings {
-					open(&rule.Mappings[i].Plugin, host.EntryMapResponse)
-				}
-			}
-		}
+	for entry, plugin := range b.p.snapshot.Plugins() {
+		open(plugin, entry)
 	}
 	_ = group.Wait() // errors are in b.errs
 }

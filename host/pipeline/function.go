@@ -17,7 +17,8 @@ type function struct {
 	route  *route
 }
 
-// compileFunction opens a function's own URL too, if it has one: an API with one route.
+// compileFunction makes a function with an API of one route, which its own URL leads to, and which stands for the
+// caller where it is called by name.
 func (b *builder) compileFunction(def *host.Function) {
 	f := &function{def: def, plugin: b.opened[&def.Plugin]}
 	b.p.functions[def] = f

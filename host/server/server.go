@@ -144,26 +144,35 @@ func (s *Server) Refuse(err error) {
 
 // Handle serves one request with the pipeline of this moment. The response's End, when set, must be called.
 func (s *Server) Handle(ctx context.Context, r *host.Request) *host.Response {
-	for {
-		p := s.current.Load()
-		if p == nil {
-			s.log.WarnContext(ctx, "request refused", "reason", "no definition serves yet", "client", r.Peer.Addr.String(), "status", 503)
-			return pipeline.Respond(&host.Error{Op: "serve", Kind: host.Unavailable, Err: errors.New("no definition serves yet")})
-		}
-		if p.Acquire() {
-			return p.Serve(ctx, r)
-		}
+	p, err := s.acquire()
+	if err != nil {
+		s.log.WarnContext(ctx, "request refused", "reason", "no definition serves yet", "client", r.Peer.Addr.String(), "status", 503)
+		return pipeline.Respond(err)
 	}
+	return p.Serve(ctx, r)
 }
 
 // Invoke calls a function of the current definition by name, with any JSON.
 func (s *Server) Invoke(ctx context.Context, name string, payload []byte) ([]byte, error) {
-	p := s.current.Load()
-	if p == nil || !p.Acquire() {
-		return nil, &host.Error{Op: "invoke", Kind: host.Unavailable, Err: errors.New("no definition serves yet")}
+	p, err := s.acquire()
+	if err != nil {
+		return nil, err
 	}
 	defer p.Release()
 	return p.Invoke(ctx, name, payload)
+}
+
+// acquire takes a hold on the current pipeline. One that was replaced between the look and the hold is let go.
+func (s *Server) acquire() (*pipeline.Pipeline, error) {
+	for {
+		p := s.current.Load()
+		if p == nil {
+			return nil, &host.Error{Op: "serve", Kind: host.Unavailable, Err: errors.New("no definition serves yet")}
+		}
+		if p.Acquire() {
+			return p, nil
+		}
+	}
 }
 
 // Serve accepts until ctx ends or a listener fails, then drains. It returns nil after a clean end.
@@ -217,7 +226,9 @@ func (s *Server) Close(ctx context.Context) error {
 	if p := s.current.Swap(nil); p != nil {
 		p.Release()
 	}
-	errs = append(errs, s.shared.Wait(ctx))
+	if err := s.shared.Wait(ctx); err != nil { // guests still run: their runtimes must outlive them
+		return errors.Join(append(errs, err)...)
+	}
 	for _, r := range s.runtimes {
 		errs = append(errs, r.Close(ctx))
 	}
