@@ -52,7 +52,7 @@ func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, er
 	m := &Module{runtime: r, name: src.Name, program: program,
 		regexps:   w.regexps || mentions(text, "RegExp", "match", "search", "Function", "eval"),
 		matchAll:  mentions(text, "matchAll"),
-		functions: mentions(text, "Function"),
+		functions: mentions(text, "Function", ".constructor"),
 		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try"),
 	}
 	exports, err := m.probe(ctx, src.Exports)

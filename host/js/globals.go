@@ -31,7 +31,7 @@ var globalParts = map[string]string{
 
 // Globals that are native functions.
 var globalFunctions = map[string]bool{"setTimeout": true, "setInterval": true, "setImmediate": true, "clearTimeout": true,
-	"clearInterval": true, "clearImmediate": true, "atob": true, "btoa": true, execName: true, checkName: true}
+	"clearInterval": true, "clearImmediate": true, "atob": true, "btoa": true, execName: true, checkName: true, indirectName: true}
 
 // preludes returns every part, by file. That each compiles is for the tests to see.
 func preludes() (map[string]prelude, error) {
@@ -205,6 +205,6 @@ func nativeFunctions() map[string]native {
 		"decodeForm": (*instance).decodeForm, "encodeForm": (*instance).encodeForm,
 		"headerName": (*instance).headerName, "headerValue": (*instance).headerValue, "isToken": (*instance).isToken,
 		"fetch": (*instance).fetch, "path": (*instance).path,
-		execName: (*instance).exec, checkName: (*instance).checkText,
+		execName: (*instance).exec, checkName: (*instance).checkText, indirectName: (*instance).indirect,
 	}
 }

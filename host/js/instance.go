@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
-	"github.com/dop251/goja/parser"
 
 	"github.com/postern/postern/host"
 )
@@ -26,6 +25,7 @@ type instance struct {
 	natives   *goja.Object
 	tools     map[string]*goja.Object // what a prelude gave
 	quiet     bool                    // the globals that could be made do not show
+	admitted  bool                    // text that the parser may read next
 }
 
 // A target is the function that serves an entry.
@@ -84,7 +84,7 @@ func newInstance(m *Module) *instance {
 	rt := goja.New()
 	in := &instance{rt: rt, module: m, targets: map[string]target{}}
 	rt.SetMaxCallStackSize(maxStack)
-	rt.SetParserOptions(parser.WithDisableSourceMaps) // eval'd text could name a file of the host otherwise
+	rt.SetParserOptions(in.parserOptions())
 	rt.SetTimeSource(func() time.Time { return in.call.world().Now() })
 	rt.SetRandSource(func() float64 {
 		var b [8]byte
@@ -109,6 +109,11 @@ func (in *instance) run() error {
 	}
 	if in.module.regexps {
 		if err := in.guardRegexps(); err != nil {
+			return err
+		}
+	}
+	if in.module.functions {
+		if err := in.guardFunctions(); err != nil {
 			return err
 		}
 	}

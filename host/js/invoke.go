@@ -109,7 +109,7 @@ func (c *call) await(v goja.Value) (goja.Value, error) {
 
 // turn runs the jobs of promises that wait.
 func (c *call) turn() error {
-	_, err := c.in.rt.RunString("")
+	_, err := c.in.rt.RunProgram(c.in.module.runtime.nothing)
 	return err
 }
 

@@ -26,7 +26,11 @@ func (in *instance) guardRegexps() error {
 			return err
 		}
 	}
-	if err := in.checked(ctor, "RegExp", proto, func(args []goja.Value) { in.checkPattern(args) }); err != nil {
+	looked := func(args []goja.Value) []goja.Value {
+		in.checkPattern(args)
+		return args
+	}
+	if err := in.checked(ctor, "RegExp", proto, looked); err != nil {
 		return err
 	}
 	if in.module.matchAll {
@@ -34,15 +38,7 @@ func (in *instance) guardRegexps() error {
 			return err
 		}
 	}
-	if !in.module.functions {
-		return nil
-	}
-	fn := rt.Get("Function").ToObject(rt)
-	return in.checked(fn, "Function", fn.Get("prototype").ToObject(rt), func(args []goja.Value) {
-		if n := len(args); n > 0 {
-			in.checkCode("(function(){" + args[n-1].String() + "\n})")
-		}
-	})
+	return nil
 }
 
 // clock replaces one method, by name or symbol, by one that measures. The time that a callback of replace takes is not the
@@ -116,23 +112,21 @@ func (in *instance) exec(fc goja.FunctionCall) goja.Value {
 	return v
 }
 
-// checked puts a proxy before a constructor, which looks at the arguments first.
-func (in *instance) checked(ctor *goja.Object, name string, proto *goja.Object, check func([]goja.Value)) error {
+// checked puts a proxy before a constructor, which looks at the arguments first. name is that of the global, "" for none.
+func (in *instance) checked(ctor *goja.Object, name string, proto *goja.Object, check func([]goja.Value) []goja.Value) error {
 	rt := in.rt
 	construct, _ := goja.AssertConstructor(ctor)
 	call, _ := goja.AssertFunction(ctor)
 	proxy := rt.NewProxy(ctor, &goja.ProxyTrapConfig{
 		Apply: func(_ *goja.Object, this goja.Value, args []goja.Value) goja.Value {
-			check(args)
-			v, err := call(this, args...)
+			v, err := call(this, check(args)...)
 			if err != nil {
 				panic(err)
 			}
 			return v
 		},
 		Construct: func(_ *goja.Object, args []goja.Value, newTarget *goja.Object) *goja.Object {
-			check(args)
-			v, err := construct(newTarget, args...)
+			v, err := construct(newTarget, check(args)...)
 			if err != nil {
 				panic(err)
 			}
@@ -144,8 +138,10 @@ func (in *instance) checked(ctor *goja.Object, name string, proto *goja.Object, 
 	if err := ctor.DefineDataPropertySymbol(goja.SymHasInstance, rt.ToValue(in.hasInstance), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE); err != nil {
 		return err
 	}
-	if err := rt.GlobalObject().DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
-		return err
+	if name != "" {
+		if err := rt.GlobalObject().DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE); err != nil {
+			return err
+		}
 	}
 	return proto.DefineDataProperty("constructor", v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 }
@@ -180,14 +176,6 @@ func (in *instance) checkPattern(args []goja.Value) {
 	if strings.ContainsAny(flags, "uv") && hasPropertyEscape(pattern.String(), flags) {
 		in.syntaxError("Invalid regular expression: /" + pattern.String() + "/" + flags + ": " + propertyEscape)
 	}
-}
-
-// checkText(text) looks at what eval is given, and gives it back.
-func (in *instance) checkText(fc goja.FunctionCall) goja.Value {
-	if v := fc.Argument(0); goja.IsString(v) {
-		in.checkCode(v.String())
-	}
-	return fc.Argument(0)
 }
 
 // checkCode refuses text with what goja runs wrongly. Text that does not parse is left to who parses it next.

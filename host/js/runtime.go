@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dlclark/regexp2/v2"
+	"github.com/dop251/goja"
 
 	"github.com/postern/postern/host"
 )
@@ -27,6 +28,7 @@ type Runtime struct {
 	logger   *slog.Logger
 	preludes map[string]prelude
 	natives  map[string]native
+	nothing  *goja.Program // runs the jobs of promises
 }
 
 var _ host.Runtime = (*Runtime)(nil)
@@ -45,7 +47,7 @@ func New(o Options) *Runtime {
 	if err != nil {
 		panic(err) // what is embedded can be read
 	}
-	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions()}
+	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions(), nothing: goja.MustCompile(ours, "", true)}
 }
 
 // Close frees nothing: a Runtime holds memory alone.

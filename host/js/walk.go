@@ -11,8 +11,9 @@ import (
 
 // Names of what rewritten code calls. No script spells them.
 const (
-	execName  = "__postern_exec__"
-	checkName = "__postern_check__"
+	execName     = "__postern_exec__"
+	checkName    = "__postern_check__"
+	indirectName = "__postern_indirect__"
 )
 
 // A finding is something in a script that goja would run wrongly without an error.
@@ -23,7 +24,7 @@ type finding struct {
 
 const propertyEscape = `\p{…} is not supported in regular expressions here: it would never match; write the characters out, as [A-Za-zÀ-ÿ]`
 
-// A walker goes through a syntax tree. It collects findings, and puts two calls of ours around what the
+// A walker goes through a syntax tree. It collects findings, and puts calls of ours around what the
 // global object does not let us watch: the exec method of regular expressions, and the text given to eval.
 type walker struct {
 	plans    map[reflect.Type][]int
@@ -102,11 +103,14 @@ func (w *walker) expression(v reflect.Value) {
 		}
 	case *ast.CallExpression:
 		switch callee := e.Callee.(type) {
+		case *ast.SequenceExpression: // (0, eval)(text)
+			last := len(callee.Sequence) - 1
+			if name, ok := callee.Sequence[last].(*ast.Identifier); ok && name.Name == "eval" {
+				callee.Sequence[last] = callTo(indirectName, e, name)
+			}
 		case *ast.Identifier:
 			if callee.Name == "eval" && len(e.ArgumentList) > 0 {
-				if _, spread := e.ArgumentList[0].(*ast.SpreadElement); !spread {
-					e.ArgumentList[0] = callTo(checkName, e, e.ArgumentList[0])
-				}
+				e.ArgumentList = []ast.Expression{callTo(checkName, e, e.ArgumentList...)}
 			}
 		case *ast.DotExpression:
 			if callee.Identifier.Name == "exec" && movable(callee.Left) {
