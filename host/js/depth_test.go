@@ -37,6 +37,17 @@ func TestStringifyDepth(t *testing.T) {
 	}
 }
 
+func TestArraysAsText(t *testing.T) {
+	for _, code := range []string{"String(o)", "`${o}`", "o.join()", "o.toLocaleString()", "o + ''"} {
+		t.Run(code, func(t *testing.T) {
+			got := eval(t, nest+"const f = (o) => "+code+"; const ok = f(nest(2000)); try { f(nest(2001)) } catch (e) { return ok + e.name + f([2, [3, 4]]) }", nil)
+			if got != `"1RangeError2,3,4"` {
+				t.Error(got)
+			}
+		})
+	}
+}
+
 func TestStringify(t *testing.T) {
 	for code, want := range map[string]string{
 		`JSON.stringify({ a: [1, { b: undefined, c: () => 1 }, undefined], d: 'ü\ud800' })`:                          `{"a":[1,{},null],"d":"ü\ud800"}`,

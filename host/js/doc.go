@@ -22,9 +22,17 @@
 //
 // A call ends at the plugin's deadline or when its context ends, whichever is first, by goja's interrupt. goja does
 // not interrupt a built-in at work, and of those only regular expressions can be driven far by what a client
-// sends: one match is given 100 ms, after which the whole call fails. Sorting or joining millions of elements is the
-// script's own doing and delays the deadline. Memory cannot be capped: 'x'.repeat(2**30) succeeds. Code from people who
-// are not trusted belongs into Wasm. Call stacks end after 4,000 frames with a RangeError.
+// sends: one match is given 100 ms, after which the whole call fails. When sorting or joining millions of elements
+// overruns, the caller hears of it 100 ms after the deadline; the goroutine, the instance and its place among the
+// concurrent calls are taken until the built-in ends, which nothing hastens, and Close reports it after two seconds.
+// What the script asks of the host from then on fails.
+//
+// Memory cannot be capped: 'x'.repeat(2**30) succeeds. Call stacks end after 4,000 frames with a RangeError. Built-ins that
+// recurse do so on Go's stack, and when that is exhausted, the process ends. JSON.parse, JSON.stringify and arrays as text
+// are bounded at 2,000 levels, and the text given to eval, Function and their kin at 64 KiB, for which they must be
+// called by their names. Others are not: a built-in that recurses millions of levels ends the process, as
+// a property set at the end of a chain of millions of prototypes or proxies does, or flat(Infinity) on arrays nested
+// as deep. Code from people who are not trusted belongs into Wasm.
 //
 // What goja runs wrongly without saying so is refused: \p{…} in regular expressions, which never matches there,
 // is an error with its place when it stands in a literal, and a SyntaxError when it is built at run time.

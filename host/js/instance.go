@@ -107,6 +107,9 @@ func (in *instance) run() error {
 	if err := in.replaceParse(json); err != nil {
 		return err
 	}
+	if err := in.boundArrays(); err != nil {
+		return err
+	}
 	if in.module.regexps {
 		if err := in.guardRegexps(); err != nil {
 			return err
