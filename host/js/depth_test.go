@@ -31,7 +31,7 @@ func TestStringifyDepth(t *testing.T) {
 	if _, err := call(p, "handle", `{"n": 2000}`, nil, nil); err != nil {
 		t.Error(err)
 	}
-	_, err := call(p, "handle", `{"n": 300000}`, nil, nil)
+	_, err := call(p, "handle", `{"n": 20000}`, nil, nil)
 	if g := guest(t, err); g.Type != "RangeError" {
 		t.Error(err)
 	}
