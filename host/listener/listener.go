@@ -33,6 +33,9 @@ import (
 // drainPoll is how often Shutdown looks whether upgraded connections have ended.
 const drainPoll = 10 * time.Millisecond
 
+// ErrDrained is the cause (context.Cause) by which exchanges end that were running when a drain's deadline passed.
+var ErrDrained error = &host.Error{Op: "drain", Kind: host.Unavailable, Err: errors.New("the exchange was still running at the deadline, and was cut")}
+
 // A Listener is a bound socket. Make it with Listen, then call Serve once.
 type Listener struct {
 	cfg     Config
@@ -44,6 +47,8 @@ type Listener struct {
 	slots   chan struct{}   // one for each open connection; nil without a limit
 	shaken  chan acceptance // connections whose handshake is over; nil on a clear listener
 	done    chan struct{}
+	base    context.Context // of every exchange; the one place where a context outlives a call
+	cut     context.CancelCauseFunc
 	stop    sync.Once
 	running atomic.Int64 // exchanges between their header and their last byte
 
@@ -60,6 +65,7 @@ func Listen(cfg Config) (*Listener, error) {
 		return nil, &host.Error{Op: op, Kind: host.Internal, Err: errors.New("no handler")}
 	}
 	l := &Listener{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Logger, done: make(chan struct{}), conns: map[*conn]struct{}{}}
+	l.base, l.cut = context.WithCancelCause(context.Background())
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
@@ -113,6 +119,7 @@ func (l *Listener) newServer() *http.Server {
 		Protocols:                    protocols,
 		TLSConfig:                    l.tls,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is the Handler's
+		BaseContext:                  func(net.Listener) context.Context { return l.base },
 		ReadHeaderTimeout:            l.limits.ReadHeader,
 		IdleTimeout:                  l.limits.Idle,
 		MaxHeaderBytes:               l.limits.HeaderBytes,
@@ -160,6 +167,7 @@ func (l *Listener) Shutdown(ctx context.Context) (cut int) {
 		}
 	}
 	cut = int(l.running.Load())
+	l.cut(ErrDrained)
 	_ = l.server.Close()
 	l.closeConns(func(*conn) bool { return true })
 	return cut

@@ -145,8 +145,13 @@ func (r *run) end(err error) {
 	if cause == nil {
 		cause = err
 	}
-	if cause != nil && r.left() {
-		status = statusClientGone
+	if cause != nil {
+		switch why := context.Cause(r.ctx); {
+		case errors.Is(why, host.Unavailable): // the listener cut it
+			status, cause = outcomes[host.Unavailable].status, why
+		case errors.Is(why, context.Canceled):
+			status = statusClientGone
+		}
 	}
 	failed := status >= 500 || r.bodyErr != nil && status != statusClientGone // cut off behind its status line
 	elapsed := time.Since(r.x.Started)
@@ -166,12 +171,6 @@ func (r *run) release() {
 	}
 	r.pipeline.telemetry.Metrics.End()
 	r.pipeline.Release()
-}
-
-// left reports whether the client went away, rather than the deadline having passed.
-func (r *run) left() bool {
-	cause := context.Cause(r.ctx)
-	return cause != nil && !errors.Is(cause, context.DeadlineExceeded)
 }
 
 func (r *run) record(status int, elapsed time.Duration) {

@@ -130,6 +130,9 @@ func TestDrainEndsAtItsDeadline(t *testing.T) {
 	g.Log.Wait(t, "how many exchanges were cut", func(l servertest.Line) bool {
 		return l["msg"] == "exchanges were cut at the drain deadline" && l["count"] == float64(1) && l["listener"] == "http"
 	})
+	g.Log.Wait(t, "the exchange that was cut, which no client left", func(l servertest.Line) bool {
+		return l["msg"] == "request" && l["status"] == float64(503) && strings.Contains(l.Text("error"), "at the deadline, and was cut")
+	})
 	if err := g.Stop(); err != nil { // waits for what was cut
 		t.Error(err)
 	}
