@@ -48,7 +48,7 @@ func NewWatcher(dir string) (*Watcher, error) {
 		return nil, &host.Error{Op: "watch project", Kind: host.Unavailable, Err: watchError(err)}
 	}
 	w := &Watcher{root: p.Dir, notify: notify, changes: make(chan []string), stop: make(chan struct{})}
-	if err := w.Watch(append(p.Inputs, wholeProject)); err != nil {
+	if _, err := w.Watch(append(p.Inputs, wholeProject), time.Now()); err != nil {
 		return nil, errors.Join(err, notify.Close())
 	}
 	w.done.Go(w.run)
@@ -59,11 +59,13 @@ func NewWatcher(dir string) (*Watcher, error) {
 // changes come together. "." stands for all. The channel is closed by Close.
 func (w *Watcher) Changes() <-chan []string { return w.changes }
 
-// Watch replaces the inputs by a Project's. What is not there yet is waited for. The error says that the system lets
-// no more folders be watched; those that it did are.
-func (w *Watcher) Watch(inputs []string) error {
+// Watch replaces the inputs by a Project's, which was loaded from since on. What is not there yet is waited for. It returns
+// the inputs that nobody watched meanwhile and that changed after since: no event will tell of them. The error says that
+// the system lets no more folders be watched; those that it did are.
+func (w *Watcher) Watch(inputs []string, since time.Time) (missed []string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	files, trees := w.files, w.trees
 	w.files, w.trees = map[string]bool{}, nil
 	for _, in := range inputs {
 		if strings.HasSuffix(in, "/") {
@@ -72,8 +74,18 @@ func (w *Watcher) Watch(inputs []string) error {
 			w.files[in] = true
 		}
 	}
-	_, err := w.sync()
-	return err
+	_, err = w.sync()
+	watched := func(file string) bool {
+		return files[file] || slices.ContainsFunc(trees, func(tree string) bool { return tree == wholeProject || strings.HasPrefix(file, tree) })
+	}
+	for file := range w.files {
+		info, err := os.Stat(filepath.Join(w.root, filepath.FromSlash(file)))
+		if err == nil && !watched(file) && info.ModTime().After(since) {
+			missed = append(missed, file)
+		}
+	}
+	slices.Sort(missed)
+	return missed, err
 }
 
 // Close stops watching, and waits until nothing runs any more.

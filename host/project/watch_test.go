@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/postern/postern/host/project"
 )
 
@@ -47,7 +49,7 @@ func expect(t *testing.T, w *project.Watcher, input string) []string {
 
 func inputs(t *testing.T, w *project.Watcher, list ...string) {
 	t.Helper()
-	if err := w.Watch(list); err != nil {
+	if _, err := w.Watch(list, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -167,4 +169,33 @@ func TestWatchABrokenProject(t *testing.T) {
 	inputs(t, w, p.Inputs...)
 	put(t, dir, "lib/x.ts", "export const x = () => 2")
 	expect(t, w, "lib/x.ts")
+}
+
+// A file that is edited after it was read and before it was watched is told of by Watch, once.
+func TestWatchTellsWhatItMissed(t *testing.T) {
+	dir := write(t, map[string]string{"postern.yaml": "", "old.js": "", "new.js": "", "seen.js": ""})
+	w, err := project.NewWatcher(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	if _, err := w.Watch([]string{"postern.yaml", "seen.js"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	read := time.Now()
+	for name, changed := range map[string]time.Time{"old.js": read.Add(-time.Minute), "new.js": read.Add(time.Minute), "seen.js": read.Add(time.Minute)} {
+		if err := os.Chtimes(filepath.Join(dir, name), changed, changed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inputs := []string{"postern.yaml", "old.js", "new.js", "seen.js", "absent.js"}
+	for _, want := range [][]string{{"new.js"}, nil} { // what is watched now is not missed again
+		missed, err := w.Watch(inputs, read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, missed); diff != "" {
+			t.Error(diff)
+		}
+	}
 }

@@ -52,8 +52,13 @@ func (s *Server) Develop(ctx context.Context, dir string, opts project.Options, 
 			return nil
 		}
 		report(Report{Changed: changed, Swapped: swapped, Took: time.Since(started), Warnings: loaded.Warnings, Err: err})
-		if err := watcher.Watch(loaded.Inputs); err != nil {
+		missed, err := watcher.Watch(loaded.Inputs, started)
+		if err != nil {
 			s.log.Warn("not every file of the project is watched", "error", err)
+		}
+		if len(missed) > 0 { // edited after it was read for the first time
+			changed = missed
+			continue
 		}
 		var open bool
 		select {
