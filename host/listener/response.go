@@ -32,7 +32,11 @@ func (x *exchange) answer(resp *host.Response) {
 			resp.End(err)
 		}
 	}()
-	err = x.write(resp)
+	if x.l.base.Err() != nil { // it is cut: the connection closes at any moment
+		err = ErrDrained
+	} else {
+		err = x.write(resp)
+	}
 	if err != nil && !x.refused {
 		panic(http.ErrAbortHandler)
 	}
