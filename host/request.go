@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -18,7 +19,15 @@ type Request struct {
 	Length               int64         // -1 when unknown
 	Trailer              func() Header // after Body is at its end; nil when there can be none
 	Peer                 Peer
+
+	// Upgrade is the protocol that the client asks to switch to, in lower case: UpgradeWebSocket, or "" for none. An extended
+	// CONNECT (RFC 8441, RFC 9220) arrives as the GET that it stands for, so that routes match alike over every version
+	// of HTTP; only Sec-WebSocket-Key is missing there. Offers of other protocols are dropped: a server may ignore them.
+	Upgrade string
 }
+
+// UpgradeWebSocket is the one protocol that a connection can be upgraded to (RFC 6455).
+const UpgradeWebSocket = "websocket"
 
 // Path returns the part of Target before the query, undecoded.
 func (r *Request) Path() string {
@@ -38,7 +47,7 @@ type Peer struct {
 	Remote   netip.AddrPort // the other end of the connection
 	Local    netip.AddrPort // the listener's end
 	Trusted  bool           // Remote is a trusted proxy: its forwarded headers, baggage and sampling are believed
-	Protocol string         // "HTTP/1.1", "HTTP/2.0"
+	Protocol string         // "HTTP/1.1", "HTTP/2.0", "HTTP/3.0"
 	TLS      *tls.ConnectionState
 }
 
@@ -49,7 +58,11 @@ type Response struct {
 	Body    io.ReadCloser // nil for none; the receiver closes it
 	Length  int64         // -1 when unknown
 	Trailer func() Header // after Body is at its end; nil when there can be none
-	Upgrade func(net.Conn)
+
+	// Upgrade takes the connection over behind a Status of 101, which the listener writes as 200 where an extended CONNECT
+	// asked. It owns conn and returns when it is done with it. ctx ends when the listener begins to drain: then it says goodbye in its
+	// protocol's way and returns soon, before the connection is cut.
+	Upgrade func(ctx context.Context, conn net.Conn)
 
 	// End, when set, is called by the listener once, after the last byte was written (nil) or the client
 	// could not be given all of it (the reason).

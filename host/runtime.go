@@ -13,6 +13,10 @@ const (
 	EntryMapRequest  = "map_request"
 	EntryMapResponse = "map_response"
 	EntryHandle      = "handle"
+
+	// A filter has one of these, or both.
+	EntryFilterRequest  = "filter_request"
+	EntryFilterResponse = "filter_response"
 )
 
 // A Runtime runs guests of one kind. It is safe for concurrent use.
@@ -35,6 +39,13 @@ type Source struct {
 	Digest    string   // SHA-256 of Code, in hexadecimal
 }
 
+// The carriers that a definition can ask for, where detection by exports is not enough (PluginConfig.ABI).
+const (
+	ABIPostern = "postern" // Postern's own
+	ABICGI     = "cgi"     // a WASI command that speaks CGI/1.1 (RFC 3875)
+	ABIStdio   = "stdio"   // a WASI command that reads its input from stdin and writes its result to stdout
+)
+
 // The runtimes.
 const (
 	RuntimeWasm = "wasm"
@@ -53,7 +64,7 @@ type Module interface {
 
 // ModuleInfo describes compiled code.
 type ModuleInfo struct {
-	Carrier string   // "postern", "cgi", "js"
+	Carrier string   // an ABI constant, or "js"
 	Entries []string // what it can be called by
 	Imports []string // module.name of each host function it wants
 	Memory  int64    // bytes that an instance starts with; 0 when unknown
@@ -68,6 +79,23 @@ type Plugin interface {
 	Call(ctx context.Context, entry string, in Event, fx Effects) (Event, error)
 	// Close waits for running calls until ctx ends, then frees the instances.
 	Close(ctx context.Context) error
+}
+
+// A Pinner is a Plugin that can keep one instance for several calls, as a filter's two halves need: what the first leaves in
+// the instance, the second finds. A plugin of a filter with both entries must be one.
+type Pinner interface {
+	// Pin leases an instance until Release. Its errors are those of Call.
+	Pin(ctx context.Context) (Pinned, error)
+}
+
+// A Pinned is a leased instance. Calls run one at a time: one that begins while the last one's body is still being made
+// waits for that, unless the runtime can do both at once. It is not safe for concurrent use but for Release.
+type Pinned interface {
+	// Call is that of Plugin, on this instance. After a call that failed by more than an error of the guest's own, further
+	// ones fail with Kind Internal.
+	Call(ctx context.Context, entry string, in Event, fx Effects) (Event, error)
+	// Release gives the instance back once, and may be called again. What is still running is ended. It does not wait.
+	Release()
 }
 
 // An Event is what crosses the border to a guest and back: JSON that describes, and bytes that are the body.

@@ -160,13 +160,15 @@ func (b *builder) cors(def *corsDef) *host.CORS {
 
 func (b *builder) upstream(e *entry[upstreamDef]) *host.Upstream {
 	def := &e.Value
+	var targets []host.Target
 	for _, target := range def.Targets.items {
 		b.origin(target, "the target", false)
+		targets = append(targets, host.Target{URL: target.Value, Weight: 1, Pos: target.pos})
 	}
 	b.projectFile(def.TLS.CA)
 	return &host.Upstream{
 		Name:    e.Key,
-		Targets: stringsOf(&def.Targets),
+		Targets: targets,
 		Timeout: b.duration(def.Timeout, host.DefaultUpstreamTimeout, 1),
 		TLS:     host.UpstreamTLS{CAFile: def.TLS.CA.Value, ServerName: def.TLS.ServerName.Value},
 		Pos:     e.pos,

@@ -184,7 +184,7 @@ func designExample() *host.Snapshot {
 			},
 		}},
 		Upstreams: []*host.Upstream{{
-			Name: "legacy", Targets: []string{"http://10.0.0.5:9000"}, Timeout: set(5*time.Second, 44, 56),
+			Name: "legacy", Targets: []host.Target{{URL: "http://10.0.0.5:9000", Weight: 1, Pos: at(44, 22)}}, Timeout: set(5*time.Second, 44, 56),
 			TLS: host.UpstreamTLS{CAFile: "./ca.pem"}, Pos: at(44, 3),
 		}},
 		Domains: []*host.Domain{{

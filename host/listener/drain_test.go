@@ -88,7 +88,7 @@ func TestDrainDeadline(t *testing.T) {
 func TestDrainUpgraded(t *testing.T) {
 	taken := make(chan struct{})
 	s := start(t, listener.Config{Handler: func(context.Context, *host.Request) *host.Response {
-		return &host.Response{Status: 101, Header: fields("Upgrade", "echo"), Upgrade: func(c net.Conn) {
+		return &host.Response{Status: 101, Header: fields("Upgrade", "echo"), Upgrade: func(_ context.Context, c net.Conn) {
 			close(taken)
 			_, _ = io.Copy(io.Discard, c)
 			_ = c.Close()

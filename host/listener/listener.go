@@ -38,19 +38,22 @@ var ErrDrained error = &host.Error{Op: "drain", Kind: host.Unavailable, Err: err
 
 // A Listener is a bound socket. Make it with Listen, then call Serve once.
 type Listener struct {
-	cfg     Config
-	limits  Limits
-	log     *slog.Logger
-	ln      net.Listener
-	server  *http.Server
-	tls     *tls.Config
-	slots   chan struct{}   // one for each open connection; nil without a limit
-	shaken  chan acceptance // connections whose handshake is over; nil on a clear listener
-	done    chan struct{}
-	base    context.Context // of every exchange; the one place where a context outlives a call
-	cut     context.CancelCauseFunc
-	stop    sync.Once
-	running atomic.Int64 // exchanges between their header and their last byte
+	cfg    Config
+	limits Limits
+	log    *slog.Logger
+	ln     net.Listener
+	server *http.Server
+	tls    *tls.Config
+	slots  chan struct{}   // one for each open connection; nil without a limit
+	shaken chan acceptance // connections whose handshake is over; nil on a clear listener
+	done   chan struct{}
+	base   context.Context // of every exchange; the one place where a context outlives a call
+	cut    context.CancelCauseFunc
+	// draining ends when Shutdown begins, for upgraded connections.
+	draining context.Context
+	drain    context.CancelFunc
+	stop     sync.Once
+	running  atomic.Int64 // exchanges between their header and their last byte
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -66,6 +69,7 @@ func Listen(cfg Config) (*Listener, error) {
 	}
 	l := &Listener{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Logger, done: make(chan struct{}), conns: map[*conn]struct{}{}}
 	l.base, l.cut = context.WithCancelCause(context.Background())
+	l.draining, l.drain = context.WithCancel(l.base)
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
@@ -155,6 +159,7 @@ func (l *Listener) Serve() error {
 func (l *Listener) Shutdown(ctx context.Context) (cut int) {
 	l.stop.Do(func() {
 		close(l.done)
+		l.drain()
 		_ = l.ln.Close() // net/http reports a failure to close once more, and there is nothing to do about it
 	})
 	l.closeConns(func(c *conn) bool { return c.fresh.Load() }) // net/http would wait 5 s for their first byte

@@ -243,7 +243,7 @@ func (x *exchange) switchProtocols(resp *host.Response) error {
 			_ = nc.Close()
 		}
 	}()
-	resp.Upgrade(nc)
+	resp.Upgrade(x.l.draining, nc)
 	returned = true
 	return nil
 }

@@ -19,7 +19,7 @@ func TestUpgrade(t *testing.T) {
 			ended := make(chan error, 1)
 			cfg := listener.Config{Handler: func(context.Context, *host.Request) *host.Response {
 				return &host.Response{Status: 101, Header: host.Header{{Name: "Upgrade", Value: "echo"}},
-					Upgrade: func(c net.Conn) {
+					Upgrade: func(_ context.Context, c net.Conn) {
 						_, _ = io.Copy(c, c)
 						_ = c.Close()
 					},

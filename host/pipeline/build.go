@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"runtime"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/router"
 	"github.com/postern/postern/host/telemetry"
-	"github.com/postern/postern/host/upstream"
 )
 
 // Config is what a pipeline needs beside its snapshot.
@@ -86,40 +84,6 @@ func (b *builder) openPlugins(ctx context.Context) {
 		open(plugin, entry)
 	}
 	_ = group.Wait() // errors are in b.errs
-}
-
-// A pool is a shared connection pool.
-type pool struct{ *upstream.Pool }
-
-// Close closes the idle connections; those in use end with their exchanges.
-func (p pool) Close(context.Context) error {
-	p.Pool.Close()
-	return nil
-}
-
-func (b *builder) openPools() {
-	b.pools = map[string]pool{}
-	b.direct = b.openPool("", upstream.Config{}, host.Position{})
-	for _, u := range b.p.snapshot.Upstreams {
-		b.pools[u.Name] = b.openPool(u.Name, upstream.Config{Name: u.Name, Targets: u.Targets, CA: u.TLS.CA, ServerName: u.TLS.ServerName}, u.Pos)
-	}
-}
-
-func (b *builder) openPool(name string, cfg upstream.Config, pos host.Position) pool {
-	key, err := json.Marshal([]any{name, cfg.Targets, cfg.CA, cfg.ServerName})
-	if err != nil {
-		panic("pipeline: an upstream does not encode: " + err.Error()) // plain data always does
-	}
-	p, release, err := b.cfg.Shared.pools.acquire(string(key), func() (pool, error) {
-		opened, err := upstream.NewPool(cfg)
-		return pool{opened}, err
-	})
-	if err != nil {
-		b.fail(&host.Error{Op: "upstream " + name, Kind: host.Invalid, Pos: pos, Err: err})
-		return pool{}
-	}
-	b.p.releases = append(b.p.releases, release)
-	return p
 }
 
 // compile makes the hosts table, the functions, and each API's routes.
