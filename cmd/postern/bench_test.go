@@ -46,6 +46,9 @@ func runBenchRole() bool {
 	if role == "" {
 		return false
 	}
+	if serve, ok := protocolRoles[role]; ok {
+		serve()
+	}
 	handlers := map[string]func() http.Handler{
 		"upstream": func() http.Handler {
 			body := bytes.Repeat([]byte("x"), 1024)
@@ -94,12 +97,16 @@ func startPeer(t *testing.T, env []string, name string, args ...string) *peer {
 	t.Cleanup(p.stop)
 	lines := bufio.NewScanner(out)
 	want := 1
-	if slices.Contains(args, "--admin") {
-		want = 2
+	for _, more := range []string{"--admin", "--https"} {
+		if slices.Contains(args, more) || slices.Contains(env, benchRole+"=door") && more == "--https" {
+			want++
+		}
 	}
 	for len(p.addrs) < want && lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) == 2 && strings.HasPrefix(fields[1], "http://") {
-			p.addrs[fields[0]] = strings.TrimPrefix(fields[1], "http://")
+		if fields := strings.Fields(lines.Text()); len(fields) >= 2 {
+			if _, addr, ok := strings.Cut(fields[1], "://"); ok {
+				p.addrs[fields[0]] = addr
+			}
 		}
 	}
 	if len(p.addrs) < want {
@@ -272,6 +279,7 @@ func TestBench(t *testing.T) {
 	t.Run("tracing", func(t *testing.T) { benchTracing(t, binary, project) })
 	t.Run("start", func(t *testing.T) { benchStart(t, binary) })
 	t.Run("memory", func(t *testing.T) { benchMemory(t, binary) })
+	t.Run("protocols", func(t *testing.T) { benchProtocols(t, binary) })
 }
 
 // benchProject is testdata/bench with its upstream's address filled in.
