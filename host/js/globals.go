@@ -26,6 +26,7 @@ var globalParts = map[string]string{
 	"TextEncoder": "text.js", "TextDecoder": "text.js",
 	"crypto": "crypto.js", "CryptoKey": "crypto.js",
 	"console": "console.js", "structuredClone": "clone.js",
+	"Blob": "blob.js", "File": "blob.js", "FormData": "formdata.js",
 	"performance": "time.js", "queueMicrotask": "time.js", "process": "process.js",
 }
 
@@ -139,6 +140,15 @@ func (in *instance) tool(file string) (*goja.Object, error) {
 	return part, nil
 }
 
+// part(file) is the object of a prelude file, for another one.
+func (in *instance) part(fc goja.FunctionCall) goja.Value {
+	part, err := in.tool(fc.Argument(0).String())
+	if err != nil {
+		panic(err)
+	}
+	return part
+}
+
 // buffer loads Node's Buffer, of goja_nodejs, and returns its constructor.
 func (in *instance) buffer() goja.Value {
 	if in.tools["buffer"] == nil {
@@ -205,6 +215,7 @@ func nativeFunctions() map[string]native {
 		"decodeForm": (*instance).decodeForm, "encodeForm": (*instance).encodeForm,
 		"headerName": (*instance).headerName, "headerValue": (*instance).headerValue, "isToken": (*instance).isToken,
 		"fetch": (*instance).fetch, "path": (*instance).path,
+		"part": (*instance).part, "scalar": (*instance).scalar, "parseMultipart": (*instance).parseMultipart,
 		execName: (*instance).exec, checkName: (*instance).checkText, indirectName: (*instance).indirect,
 	}
 }

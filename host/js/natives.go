@@ -165,6 +165,11 @@ func (in *instance) encode(fc goja.FunctionCall) goja.Value {
 	return in.bytes([]byte(fc.Argument(0).String()))
 }
 
+// scalar(text) is text with U+FFFD for each lone surrogate: a USVString (webidl.spec.whatwg.org).
+func (in *instance) scalar(fc goja.FunctionCall) goja.Value {
+	return in.rt.ToValue(fc.Argument(0).String())
+}
+
 // decode(label, bytes, fatal) is text; null when fatal and malformed. The labels are those of encoding.spec.whatwg.org
 // after text.js has folded them.
 func (in *instance) decode(fc goja.FunctionCall) goja.Value {
