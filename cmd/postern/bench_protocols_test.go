@@ -39,6 +39,7 @@ const (
 	protocolConns   = 4    // of HTTP/2 and HTTP/3, which the workers share
 	idleConns       = 1000 // of each kind
 	latencyRounds   = 400
+	bulkBytes       = 10 << 30
 )
 
 // protocolRoles are the servers to compare with. They do not return.
@@ -46,6 +47,7 @@ var protocolRoles = map[string]func(){
 	"door":      serveBareDoor,
 	"stream":    func() { announce(http.HandlerFunc(streamTwice)) },
 	"websocket": func() { announce(http.HandlerFunc(echoMessages)) },
+	"bulk":      func() { announce(http.HandlerFunc(moveBulk)) },
 	"grpc":      serveInterop,
 }
 
@@ -108,6 +110,26 @@ func echoMessages(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// moveBulk takes a body and tells its length, or gives one of bulkBytes.
+func moveBulk(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprint(w, n)
+		return
+	}
+	_, _ = io.CopyN(w, zeros{}, bulkBytes)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
 func serveInterop() {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -147,6 +169,7 @@ func benchProtocols(t *testing.T, binary string) {
 		t.Logf("an idle WebSocket, with its connection to the upstream: %.1f KiB", idleWebSockets(t, postern))
 	})
 	t.Run("first byte", func(t *testing.T) { postern, _ := start(t); benchFirstByte(t, dir, postern) })
+	t.Run("bulk", func(t *testing.T) { postern, _ := start(t); benchBulk(t, postern) })
 	t.Run("grpc", func(t *testing.T) { postern, _ := start(t); benchUnary(t, dir, postern) })
 }
 
@@ -156,7 +179,7 @@ func protocolProject(t *testing.T) string {
 	address := func(role string) string {
 		return startPeer(t, []string{benchRole + "=" + role}, os.Args[0]).addrs["http"]
 	}
-	stream, ws, unary := address("stream"), address("websocket"), address("grpc")
+	stream, ws, unary, bulk := address("stream"), address("websocket"), address("grpc"), address("bulk")
 	cert, err := listener.SelfSigned("localhost", "127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
@@ -174,6 +197,7 @@ func protocolProject(t *testing.T) string {
 			"      GET /1k: {integration: {mock: {body: " + strings.Repeat("x", 1<<10) + "}}}\n" +
 			"      GET /100k: {integration: {mock: {body: " + strings.Repeat("x", 100<<10) + "}}}\n" +
 			"      GET /stream: {streaming: true, integration: {http: \"http://" + stream + "/\"}}\n" +
+			"      ANY /bulk: {streaming: true, timeout: 10m, integration: {http: \"http://" + bulk + "/\"}}\n" +
 			"      GET /ws: {integration: {http: \"http://" + ws + "/\"}}\n" +
 			"      POST /{service}/{method}: {integration: {upstream: grpc}}\n" +
 			"upstreams:\n  grpc: {targets: [\"h2c://" + unary + "\"]}\n",
@@ -372,4 +396,30 @@ func benchUnary(t *testing.T, dir string, p *peer) {
 	before := p.cpu(t)
 	a, b := median(t, call(p.addrs["http"]), call(string(direct)))
 	t.Logf("a unary gRPC call: %v; direct %v: %v more, ratio %.2f; %v of CPU a call", a, b, a-b, float64(a)/float64(b), ((p.cpu(t) - before) / latencyRounds).Round(time.Microsecond))
+}
+
+// benchBulk moves 10 GiB each way and prints the most memory that the gateway ever held.
+func benchBulk(t *testing.T, p *peer) {
+	url := "http://" + p.addrs["http"] + "/bulk"
+	before, started := p.peak(t), time.Now()
+	resp, err := http.Post(url, "application/octet-stream", io.LimitReader(zeros{}, bulkBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil || string(counted) != fmt.Sprint(bulkBytes) {
+		t.Fatalf("the upstream got %q bytes: %v", counted, err)
+	}
+	up := time.Since(started)
+	if resp, err = http.Get(url); err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	if err != nil || n != bulkBytes {
+		t.Fatalf("the client got %d bytes: %v", n, err)
+	}
+	t.Logf("10 GiB to an upstream in %v, and 10 GiB from it in %v: %.0f MiB resident at most, %.0f before",
+		up.Round(time.Millisecond), (time.Since(started) - up).Round(time.Millisecond), p.peak(t), before)
 }

@@ -142,14 +142,17 @@ func (p *peer) cpu(t *testing.T) time.Duration {
 	return time.Duration(ticks) * clockTick
 }
 
-// rss is the memory of the process, in MiB.
-func (p *peer) rss(t *testing.T) float64 {
+// rss is the memory of the process, in MiB, and peak the most that it ever was.
+func (p *peer) rss(t *testing.T) float64  { t.Helper(); return p.memory(t, "VmRSS") }
+func (p *peer) peak(t *testing.T) float64 { t.Helper(); return p.memory(t, "VmHWM") }
+
+func (p *peer) memory(t *testing.T, what string) float64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	kib, err := strconv.Atoi(regexp.MustCompile(`VmRSS:\s+(\d+)`).FindStringSubmatch(string(status))[1])
+	kib, err := strconv.Atoi(regexp.MustCompile(what + `:\s+(\d+)`).FindStringSubmatch(string(status))[1])
 	if err != nil {
 		t.Fatal(err)
 	}
