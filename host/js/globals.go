@@ -22,11 +22,15 @@ type prelude func() *goja.Program
 var globalParts = map[string]string{
 	"URL": "url.js", "URLSearchParams": "url.js",
 	"DOMException": "events.js", "Event": "events.js", "EventTarget": "events.js", "AbortController": "events.js", "AbortSignal": "events.js",
+	"CustomEvent": "events.js", "ErrorEvent": "events.js", "MessageEvent": "events.js", "PromiseRejectionEvent": "events.js",
+	"reportError": "events.js", "addEventListener": "events.js", "removeEventListener": "events.js", "dispatchEvent": "events.js",
 	"Headers": "fetch.js", "Request": "fetch.js", "Response": "fetch.js", "fetch": "fetch.js",
 	"TextEncoder": "text.js", "TextDecoder": "text.js",
 	"crypto": "crypto.js", "CryptoKey": "crypto.js",
 	"console": "console.js", "structuredClone": "clone.js",
 	"Blob": "blob.js", "File": "blob.js", "FormData": "formdata.js",
+	"Performance": "time.js", "PerformanceEntry": "time.js", "PerformanceMark": "time.js", "PerformanceMeasure": "time.js",
+	"navigator": "time.js", "Navigator": "time.js",
 	"performance": "time.js", "queueMicrotask": "time.js", "process": "process.js",
 }
 
@@ -216,6 +220,7 @@ func nativeFunctions() map[string]native {
 		"headerName": (*instance).headerName, "headerValue": (*instance).headerValue, "isToken": (*instance).isToken,
 		"fetch": (*instance).fetch, "path": (*instance).path,
 		"part": (*instance).part, "scalar": (*instance).scalar, "parseMultipart": (*instance).parseMultipart,
+		"detach": (*instance).detach, "detached": (*instance).detached, "timeOrigin": (*instance).timeOrigin,
 		execName: (*instance).exec, checkName: (*instance).checkText, indirectName: (*instance).indirect,
 	}
 }

@@ -115,6 +115,11 @@ func (in *instance) now(goja.FunctionCall) goja.Value {
 	return in.rt.ToValue(float64(in.call.world().Now().Sub(in.call.start)) / float64(time.Millisecond))
 }
 
+// timeOrigin() is when the call began, in milliseconds since 1970.
+func (in *instance) timeOrigin(goja.FunctionCall) goja.Value {
+	return in.rt.ToValue(float64(in.call.start.UnixMicro()) / 1000)
+}
+
 func encodeBase64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 // atob follows the "forgiving-base64 decode" of infra.spec.whatwg.org: white space and missing padding are
