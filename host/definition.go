@@ -306,8 +306,8 @@ const (
 	DefaultMemory          = 64 << 20         // bytes; a Go guest starts with about 3 MiB
 	DefaultMaxResult       = 10 << 20         // bytes
 	DefaultConcurrency     = 64
-	DefaultResultTTL       = 5 * time.Minute // Amazon's default
-	MaxResultTTL           = time.Hour       // Amazon's maximum
+	DefaultResultTTL       = 5 * time.Minute  // Amazon's default
+	MaxResultTTL           = time.Hour        // Amazon's maximum
 	DefaultStreamIdle      = 10 * time.Minute // Amazon's for WebSocket APIs
 	DefaultMaxDuration     = 2 * time.Hour    // Amazon's for WebSocket APIs
 )

@@ -89,6 +89,7 @@ func (b *builder) api(e *entry[apiDef]) *host.API {
 		a.Authorizers = append(a.Authorizers, b.authorizer(&def.Authorizers.entries[i]))
 	}
 	sortByName(a.Authorizers, func(x *host.Authorizer) string { return x.Name })
+	a.Filters = b.filters(&def.Filters)
 	for i := range def.Stages.entries {
 		a.Stages = append(a.Stages, stage(&def.Stages.entries[i]))
 	}
@@ -141,7 +142,7 @@ func (b *builder) cors(def *corsDef) *host.CORS {
 	}
 	for _, o := range def.AllowOrigins.items {
 		if o.written() && o.Value != "*" && o.Value != "http://*" && o.Value != "https://*" {
-			b.origin(o, "the origin", false)
+			b.origin(o, "the origin", webSchemes, false)
 		}
 	}
 	if !c.AllowCredentials {
@@ -156,23 +157,6 @@ func (b *builder) cors(def *corsDef) *host.CORS {
 		}
 	}
 	return c
-}
-
-func (b *builder) upstream(e *entry[upstreamDef]) *host.Upstream {
-	def := &e.Value
-	var targets []host.Target
-	for _, target := range def.Targets.items {
-		b.origin(target, "the target", false)
-		targets = append(targets, host.Target{URL: target.Value, Weight: 1, Pos: target.pos})
-	}
-	b.projectFile(def.TLS.CA)
-	return &host.Upstream{
-		Name:    e.Key,
-		Targets: targets,
-		Timeout: b.duration(def.Timeout, host.DefaultUpstreamTimeout, 1),
-		TLS:     host.UpstreamTLS{CAFile: def.TLS.CA.Value, ServerName: def.TLS.ServerName.Value},
-		Pos:     e.pos,
-	}
 }
 
 func (b *builder) domain(e *entry[dict[val[string]]]) *host.Domain {

@@ -91,13 +91,22 @@ func (d *dict[T]) decode(n *node, at place) {
 
 func (t *tree) decode(n *node, at place) { t.place, t.node = at, n }
 
-func (m *mappingDef) decode(n *node, at place) {
+func (p *pluginDef) decode(n *node, at place) {
 	if n.shape == shapeText {
-		m.place = at
-		m.Plugin.decode(n, at)
+		p.place = at
+		p.Plugin.decode(n, at)
 		return
 	}
-	decodeObject(m, n, at)
+	decodeObject(p, n, at)
+}
+
+func (t *targetDef) decode(n *node, at place) {
+	if n.shape == shapeText {
+		t.place = at
+		t.URL.decode(n, at)
+		return
+	}
+	decodeObject(t, n, at)
 }
 
 // decode fills what into points to.

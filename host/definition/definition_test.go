@@ -120,7 +120,8 @@ func script(name string, line, column int) host.PluginConfig {
 
 func route(key string, line int, fill func(*host.Route)) *host.Route {
 	r := &host.Route{
-		Key: key, Timeout: host.Default(host.DefaultRouteTimeout), MaxBody: host.Default[int64](host.DefaultMaxBody), Pos: at(line, 7),
+		Key: key, Pos: at(line, 7), Timeout: host.Default(host.DefaultRouteTimeout), MaxBody: host.Default[int64](host.DefaultMaxBody),
+		IdleTimeout: host.Default(host.DefaultStreamIdle), MaxDuration: host.Default(host.DefaultMaxDuration),
 		Integration: host.IntegrationConfig{Passthrough: host.PassthroughWhenNoMatch},
 	}
 	fill(r)
@@ -185,7 +186,9 @@ func designExample() *host.Snapshot {
 		}},
 		Upstreams: []*host.Upstream{{
 			Name: "legacy", Targets: []host.Target{{URL: "http://10.0.0.5:9000", Weight: 1, Pos: at(44, 22)}}, Timeout: set(5*time.Second, 44, 56),
-			TLS: host.UpstreamTLS{CAFile: "./ca.pem"}, Pos: at(44, 3),
+			ConnectTimeout: host.Default(host.DefaultConnectTimeout), IdleTimeout: host.Default(host.DefaultUpstreamIdle),
+			Balance: host.BalanceRoundRobin, DNSRefresh: host.Default(host.DefaultDNSRefresh),
+			TLS: host.UpstreamTLS{CAFile: "./ca.pem", Pos: at(44, 65)}, Pos: at(44, 3),
 		}},
 		Domains: []*host.Domain{{
 			Name: "api.example.com", Pos: at(46, 3),

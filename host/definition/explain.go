@@ -16,11 +16,11 @@ import (
 // unsupported names what the design has and this version does not run: "definition of the schema/key", or
 // "definition/value", and the name with its verb. They are refused by name, never as an unknown key.
 var unsupported = map[string]string{
-	"api/filters":              "filters are",
 	"api/openapi":              "APIs from OpenAPI documents are",
 	"authorizer/onError":       "onError is",
 	"function/onError":         "onError is",
 	"mapping/onError":          "onError is",
+	"filter/onError":           "onError is",
 	"domain/clientCertificate": "client certificates of domains are", "domain/clientCertificates": "client certificates of domains are",
 	"domain/clientCA": "client certificates of domains are", "domain/mutualTLS": "client certificates of domains are",
 	"domain/tls":                "certificates and client certificates of domains are",
@@ -28,8 +28,6 @@ var unsupported = map[string]string{
 	"protocol/websocket":        "WebSocket APIs are",
 	"runtime/quickjs":           "the runtime quickjs is",
 	"isolation/reset":           "the isolation reset is",
-	"abi/cgi":                   "WASI commands (abi: cgi) are",
-	"abi/stdio":                 "WASI commands (abi: stdio) are",
 	"abi/http-wasm":             "http-wasm plugins are",
 	"abi/proxy-wasm":            "proxy-wasm plugins are",
 	"abi/extism":                "Extism plugins are",
@@ -186,6 +184,8 @@ func (r *report) wrongType(f finding, k *kind.Type) {
 	switch n := f.node; {
 	case f.def == "secret":
 		e.Hint = "write {file: ./name.secret} or {env: NAME}; a secret does not stand in the definition"
+	case f.def == "proxyProtocol" && n.shape == shapeInteger:
+		e.Hint = "write v" + n.text
 	case f.def == "mappings" && n.shape == shapeText:
 		e.Hint = "write {application/json: " + n.text + "}"
 	case text && (n.shape == shapeInteger || n.shape == shapeNumber || n.shape == shapeBool):

@@ -20,6 +20,7 @@ type apiDef struct {
 	DefaultEndpoint val[bool]           `key:"defaultEndpoint"`
 	CORS            corsDef             `key:"cors"`
 	Authorizers     dict[authorizerDef] `key:"authorizers"`
+	Filters         list[pluginDef]     `key:"filters"`
 	Routes          dict[routeDef]      `key:"routes"`
 	Stages          dict[stageDef]      `key:"stages"`
 }
@@ -70,8 +71,8 @@ type functionDef struct {
 	URL val[bool] `key:"url"`
 }
 
-// mappingDef may also be written as the plugin's path alone.
-type mappingDef struct {
+// pluginDef is a mapping or a filter. It may also be written as the plugin's path alone.
+type pluginDef struct {
 	place
 	settingsDef
 }
@@ -79,7 +80,10 @@ type mappingDef struct {
 type routeDef struct {
 	place
 	Authorizer  val[string]           `key:"authorizer"`
+	Filters     list[pluginDef]       `key:"filters"`
 	Timeout     val[string]           `key:"timeout"`
+	IdleTimeout val[string]           `key:"idleTimeout"`
+	MaxDuration val[string]           `key:"maxDuration"`
 	Streaming   val[bool]             `key:"streaming"`
 	Request     requestDef            `key:"request"`
 	Integration integrationDef        `key:"integration"`
@@ -88,15 +92,15 @@ type routeDef struct {
 
 type requestDef struct {
 	place
-	MaxBody val[any]         `key:"maxBody"`
-	Mapping dict[mappingDef] `key:"mapping"`
+	MaxBody val[any]        `key:"maxBody"`
+	Mapping dict[pluginDef] `key:"mapping"`
 }
 
 type responseRuleDef struct {
 	place
-	Match   val[string]      `key:"match"`
-	Status  val[int64]       `key:"status"`
-	Mapping dict[mappingDef] `key:"mapping"`
+	Match   val[string]     `key:"match"`
+	Status  val[int64]      `key:"status"`
+	Mapping dict[pluginDef] `key:"mapping"`
 }
 
 type integrationDef struct {
@@ -128,13 +132,65 @@ type stageDef struct {
 
 type upstreamDef struct {
 	place
-	Targets list[val[string]] `key:"targets"`
-	Timeout val[string]       `key:"timeout"`
-	TLS     tlsDef            `key:"tls"`
+	Targets        list[targetDef] `key:"targets"`
+	Timeout        val[string]     `key:"timeout"`
+	ConnectTimeout val[string]     `key:"connectTimeout"`
+	IdleTimeout    val[string]     `key:"idleTimeout"`
+	Balance        val[string]     `key:"balance"`
+	HashOn         val[string]     `key:"hashOn"`
+	MaxConnections val[int64]      `key:"maxConnections"`
+	MaxRequests    val[int64]      `key:"maxRequests"`
+	DNSRefresh     val[string]     `key:"dnsRefresh"`
+	ProxyProtocol  val[string]     `key:"proxyProtocol"`
+	HealthCheck    healthCheckDef  `key:"healthCheck"`
+	Ejection       ejectionDef     `key:"ejection"`
+	Retries        retriesDef      `key:"retries"`
+	Breaker        breakerDef      `key:"circuitBreaker"`
+	TLS            tlsDef          `key:"tls"`
+}
+
+// targetDef may also be written as the target's URL alone.
+type targetDef struct {
+	place
+	URL    val[string] `key:"url"`
+	Weight val[int64]  `key:"weight"`
+}
+
+type healthCheckDef struct {
+	place
+	Path      val[string] `key:"path"`
+	Interval  val[string] `key:"interval"`
+	Timeout   val[string] `key:"timeout"`
+	Status    val[string] `key:"status"`
+	Healthy   val[int64]  `key:"healthy"`
+	Unhealthy val[int64]  `key:"unhealthy"`
+}
+
+type ejectionDef struct {
+	place
+	Failures val[int64]  `key:"failures"`
+	For      val[string] `key:"for"`
+	Max      val[int64]  `key:"max"`
+}
+
+type retriesDef struct {
+	place
+	Attempts val[int64]     `key:"attempts"`
+	On       list[val[any]] `key:"on"`
+	Backoff  val[string]    `key:"backoff"`
+	Budget   val[int64]     `key:"budget"`
+}
+
+type breakerDef struct {
+	place
+	Failures val[int64]  `key:"failures"`
+	For      val[string] `key:"for"`
 }
 
 type tlsDef struct {
 	place
 	CA         val[string] `key:"ca"`
+	Cert       val[string] `key:"cert"`
+	Key        val[string] `key:"key"`
 	ServerName val[string] `key:"serverName"`
 }

@@ -118,7 +118,7 @@ func (b *builder) reference(ref val[string], what string, known map[string]bool)
 }
 
 var (
-	uriStart      = regexp.MustCompile(`^(https?://|\$\{(stageVariables\.[A-Za-z0-9_]+|listeners\.https?)\})`)
+	uriStart      = regexp.MustCompile(`^((?:https?|h2c)://|\$\{(stageVariables\.[A-Za-z0-9_]+|listeners\.https?)\})`)
 	stageVariable = regexp.MustCompile(`\$\{stageVariables\.([A-Za-z0-9_]+)\}`)
 )
 
@@ -134,7 +134,9 @@ func (b *builder) uri(a *host.API, v val[string]) {
 	fixed := stageVariable.ReplaceAllString(authority, "x")
 	switch {
 	case lead == "":
-		b.add(v.place, RuleInvalidValue, "the URI "+quote(v.Value)+" must begin with http:// or https://, ${stageVariables.x} or ${listeners.http}")
+		scheme, rest, _ := strings.Cut(v.Value, "://")
+		b.add(v.place, RuleInvalidValue, "the URI "+quote(v.Value)+" must begin with http://, https:// or h2c://, ${stageVariables.x} or ${listeners.http}").
+			Hint = schemeHint(targetSchemes, scheme, rest)
 	case lead[0] == 'h' && fixed == "":
 		b.add(v.place, RuleInvalidValue, "the URI "+quote(v.Value)+" has no host")
 	case strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '#' }):

@@ -29,7 +29,7 @@ var extensions = map[string]string{
 func (b *builder) function(e *entry[functionDef]) *host.Function {
 	f := &host.Function{Name: e.Key, URL: e.Value.URL.or(false), Pos: e.pos}
 	f.Plugin = b.plugin(&e.Value.settingsDef, e.Key, host.DefaultFunctionTimeout)
-	if e.Value.Isolation.written() {
+	if e.Value.Isolation.written() || f.Plugin.ABI == host.ABICGI || f.Plugin.ABI == host.ABIStdio {
 		return f
 	}
 	switch f.Plugin.Runtime { // Lambda functions in JavaScript expect globals of their own
@@ -50,6 +50,7 @@ func (b *builder) authorizer(e *entry[authorizerDef]) *host.Authorizer {
 		PayloadFormat:   def.PayloadFormat.or("2.0"),
 		Pos:             e.pos,
 	}
+	b.onlyABI(&def.settingsDef, "authorizers", host.ABIPostern, host.ABIStdio)
 	ttl := time.Duration(0)
 	if len(a.IdentitySources) > 0 {
 		ttl = host.DefaultResultTTL
@@ -64,8 +65,20 @@ func (b *builder) authorizer(e *entry[authorizerDef]) *host.Authorizer {
 	return a
 }
 
+// filters returns filters in the order of the file.
+func (b *builder) filters(l *list[pluginDef]) []*host.Filter {
+	var filters []*host.Filter
+	for i := range l.items {
+		def := &l.items[i]
+		p := b.plugin(&def.settingsDef, def.Plugin.Value, host.DefaultPluginTimeout)
+		b.onlyABI(&def.settingsDef, "filters", host.ABIPostern)
+		filters = append(filters, &host.Filter{Plugin: p, Pos: def.pos})
+	}
+	return filters
+}
+
 // mappings returns the plugins of a mapping, in the order of the file.
-func (b *builder) mappings(d *dict[mappingDef]) []host.Mapping {
+func (b *builder) mappings(d *dict[pluginDef]) []host.Mapping {
 	var mappings []host.Mapping
 	lines := map[string]int{}
 	for i := range d.entries {
@@ -75,6 +88,7 @@ func (b *builder) mappings(d *dict[mappingDef]) []host.Mapping {
 		}
 		lines[strings.ToLower(e.Key)] = e.pos.Line
 		p := b.plugin(&e.Value.settingsDef, e.Value.Plugin.Value, host.DefaultPluginTimeout)
+		b.onlyABI(&e.Value.settingsDef, "mappings", host.ABIPostern, host.ABIStdio)
 		mappings = append(mappings, host.Mapping{MediaType: e.Key, Plugin: p})
 	}
 	return mappings
@@ -102,12 +116,15 @@ func (b *builder) plugin(def *settingsDef, name string, timeout time.Duration) h
 	if def.Concurrency.written() {
 		p.Limits.Concurrency = setting(int(def.Concurrency.Value), def.Concurrency.place)
 	}
+	if p.ABI == host.ABICGI || p.ABI == host.ABIStdio {
+		p.Isolation = b.commandIsolation(def)
+	}
 	if p.Runtime == host.RuntimeJS {
 		b.onlyWasm(def)
 		p.Limits.Memory = host.Default[int64](0)
 	}
 	for _, v := range def.Egress.items {
-		b.origin(v, "the egress", true)
+		b.origin(v, "the egress", webSchemes, true)
 	}
 	if def.Config.written() {
 		raw, err := json.Marshal(def.Config.node.plain())
@@ -117,6 +134,30 @@ func (b *builder) plugin(def *settingsDef, name string, timeout time.Duration) h
 		p.Config = raw
 	}
 	return p
+}
+
+// commandIsolation is fresh: a command ends with each call.
+func (b *builder) commandIsolation(def *settingsDef) host.Isolation {
+	if def.Isolation.Value == string(host.IsolationPooled) {
+		b.add(def.Isolation.place, RuleConflict, "a command (abi: "+def.ABI.Value+") runs anew for each call, and is never pooled").Hint = "remove it"
+	}
+	return host.IsolationFresh
+}
+
+// onlyABI reports a carrier that has no way to speak a contract.
+func (b *builder) onlyABI(def *settingsDef, what string, fit ...string) {
+	abi := def.ABI.Value
+	if abi == "" || slices.Contains(fit, abi) {
+		return
+	}
+	uses := "functions"
+	if abi == host.ABIStdio {
+		uses = "functions, authorizers and mappings"
+	}
+	e := b.add(def.ABI.place, RuleConflict, "abi: "+abi+" is for "+uses+", not for "+what)
+	if e.Hint = "build the plugin for Postern's own ABI"; slices.Contains(fit, host.ABIStdio) {
+		e.Hint = "write abi: stdio, or build the plugin for Postern's own ABI"
+	}
 }
 
 // onlyWasm reports the settings that mean nothing to JavaScript.

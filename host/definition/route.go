@@ -35,13 +35,20 @@ func (b *builder) routes(a *host.API, d *dict[routeDef]) {
 
 func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
 	def := &e.Value
+	maxBody := int64(host.DefaultMaxBody)
+	if def.Streaming.or(false) {
+		maxBody = 0
+	}
 	r := &host.Route{
-		Key:       e.Key,
-		Timeout:   b.duration(def.Timeout, host.DefaultRouteTimeout, 1),
-		MaxBody:   b.size(def.Request.MaxBody, host.DefaultMaxBody, 1, anySize),
-		Streaming: def.Streaming.or(false),
-		Mappings:  b.mappings(&def.Request.Mapping),
-		Pos:       e.pos,
+		Key:         e.Key,
+		Filters:     b.filters(&def.Filters),
+		Timeout:     b.duration(def.Timeout, host.DefaultRouteTimeout, 1),
+		IdleTimeout: b.duration(def.IdleTimeout, host.DefaultStreamIdle, 0),
+		MaxDuration: b.duration(def.MaxDuration, host.DefaultMaxDuration, 0),
+		MaxBody:     b.size(def.Request.MaxBody, maxBody, 1, anySize),
+		Streaming:   def.Streaming.or(false),
+		Mappings:    b.mappings(&def.Request.Mapping),
+		Pos:         e.pos,
 	}
 	if ref := def.Authorizer; ref.written() && ref.Value != "" {
 		i := slices.IndexFunc(a.Authorizers, func(x *host.Authorizer) bool { return x.Name == ref.Value })
@@ -79,7 +86,7 @@ func (b *builder) responseRule(def *responseRuleDef) host.ResponseRule {
 
 // mustNotBuffer reports what needs whole bodies on a route that streams them.
 func (b *builder) mustNotBuffer(def *routeDef) {
-	found := []*dict[mappingDef]{&def.Request.Mapping}
+	found := []*dict[pluginDef]{&def.Request.Mapping}
 	for i := range def.Responses.items {
 		found = append(found, &def.Responses.items[i].Mapping)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,24 +66,31 @@ func sizeText(n int64) string {
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$`)
 
-// origin checks scheme://host[:port] with http or https. With wildcards, the host may be *.example.com.
-func (b *builder) origin(v val[string], what string, wildcards bool) {
+// webSchemes are those that browsers and fetch know. A target may also be spoken to in HTTP/2 with prior knowledge (RFC 9113,
+// section 3.3), which has no scheme of its own; h2c is the customary one.
+var (
+	webSchemes    = []string{"http", "https"}
+	targetSchemes = []string{"http", "https", "h2c"}
+)
+
+// origin checks scheme://host[:port] with one of the schemes. With wildcards, the host may be *.example.com.
+func (b *builder) origin(v val[string], what string, schemes []string, wildcards bool) {
 	if !v.written() || v.Value == "" {
 		return
 	}
-	if problem, hint := originProblem(v.Value, wildcards); problem != "" {
+	if problem, hint := originProblem(v.Value, schemes, wildcards); problem != "" {
 		b.add(v.place, RuleInvalidValue, what+" "+quote(v.Value)+" "+problem).Hint = hint
 	}
 }
 
-func originProblem(s string, wildcards bool) (problem, hint string) {
+func originProblem(s string, schemes []string, wildcards bool) (problem, hint string) {
 	const form = "write scheme://host[:port], such as https://example.com"
 	scheme, rest, found := strings.Cut(s, "://")
 	switch {
 	case !found:
 		return "has no scheme", form
-	case scheme != "http" && scheme != "https":
-		return "must begin with http:// or https://", ""
+	case !slices.Contains(schemes, scheme):
+		return "must begin with " + strings.Join(schemes[:len(schemes)-1], "://, ") + ":// or " + schemes[len(schemes)-1] + "://", schemeHint(schemes, scheme, rest)
 	}
 	if i := strings.IndexAny(rest, "/?#@"); i >= 0 {
 		hint = "write " + quote(scheme+"://"+rest[:i])
@@ -109,6 +117,24 @@ func originProblem(s string, wildcards bool) (problem, hint string) {
 		return "must not have *", ""
 	}
 	return "has no valid host", form
+}
+
+// schemeHint says what to write for a scheme that others have for the same thing.
+func schemeHint(schemes []string, scheme, rest string) string {
+	if !slices.Contains(schemes, "h2c") {
+		return ""
+	}
+	switch lower := strings.ToLower(scheme); {
+	case slices.Contains(schemes, lower):
+		return "write " + quote(lower+"://"+rest)
+	case lower == "grpc" || lower == "grpcs":
+		return "write " + quote("h2c://"+rest) + ", or " + quote("https://"+rest) + " with TLS"
+	case lower == "ws":
+		return "write " + quote("http://"+rest) + "; it takes WebSockets too"
+	case lower == "wss" || lower == "h2":
+		return "write " + quote("https://"+rest)
+	}
+	return ""
 }
 
 func validPort(u *url.URL) bool {

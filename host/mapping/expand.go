@@ -9,7 +9,7 @@ import (
 
 // A Target is where a request goes.
 type Target struct {
-	Scheme string // "http" or "https"; "" of a template that is a path
+	Scheme string // "http", "https" or "h2c"; "" of a template that is a path
 	Host   string // with port, as the template has it; "" of a template that is a path
 	Path   string // path and query, starting with /
 }

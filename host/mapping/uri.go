@@ -190,12 +190,12 @@ func layOut(parts []part, isPath bool) (*layout, error) {
 // cutAuthority takes scheme and authority off the first part, which must hold all of them.
 func (l *layout) cutAuthority(parts []part) error {
 	if len(parts) == 0 || parts[0].kind != textPart {
-		return errors.New("not an absolute http or https URI")
+		return errors.New("not an absolute http, https or h2c URI")
 	}
 	scheme, rest, ok := strings.Cut(parts[0].text, "://")
 	l.scheme = strings.ToLower(scheme)
-	if !ok || l.scheme != "http" && l.scheme != "https" {
-		return fmt.Errorf("%q is not an absolute http or https URI", parts[0].text)
+	if !ok || l.scheme != "http" && l.scheme != "https" && l.scheme != "h2c" {
+		return fmt.Errorf("%q is not an absolute http, https or h2c URI", parts[0].text)
 	}
 	end := strings.IndexAny(rest, "/?#")
 	if end < 0 && len(parts) > 1 {

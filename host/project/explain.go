@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/router"
@@ -22,9 +23,10 @@ type Explanation struct {
 	Path     string `json:"path,omitempty"`     // what routes see
 	Function string `json:"function,omitempty"` // that answers at its own URL
 
-	Params     map[string]string `json:"params,omitempty"` // undecoded
-	Candidates []Candidate       `json:"candidates"`       // the route that wins, then those that lose
-	Phases     []PhaseInfo       `json:"phases"`           // that have work, in order
+	Params     map[string]string `json:"params,omitempty"`   // undecoded
+	Candidates []Candidate       `json:"candidates"`         // the route that wins, then those that lose
+	Phases     []PhaseInfo       `json:"phases"`             // that have work, in order
+	Upstream   []Fact            `json:"upstream,omitempty"` // how the route's upstream is reached
 	Limits     []Limit           `json:"limits"`
 }
 
@@ -40,6 +42,13 @@ type Candidate struct {
 type PhaseInfo struct {
 	Phase string        `json:"phase"`
 	What  string        `json:"what"`
+	Pos   host.Position `json:"position,omitzero"`
+}
+
+// A Fact is one setting of what a route reaches.
+type Fact struct {
+	Name  string        `json:"name"` // as in the definition: "balance"
+	Value string        `json:"value"`
 	Pos   host.Position `json:"position,omitzero"`
 }
 
@@ -134,11 +143,12 @@ func (e *Explanation) api(snapshot *host.Snapshot, t router.Target) error {
 		e.Candidates = append(e.Candidates, Candidate{Route: c.Route.Key, Wins: c.Wins, Reason: c.Reason, Pos: c.Route.Pos})
 		if c.Wins {
 			e.Found = true
-			e.route(snapshot, c.Route)
+			e.route(snapshot, t.API, c.Route)
 		}
 	}
 	if !e.Found {
 		e.Reason += "no route matches: the answer is 404"
+		e.filters("of the API "+t.API.Name, t.API.Filters)
 	}
 	e.Reason = strings.TrimSuffix(e.Reason, "; for other requests: ")
 	return nil
@@ -148,11 +158,22 @@ func (e *Explanation) phase(p host.Phase, what string, pos host.Position) {
 	e.Phases = append(e.Phases, PhaseInfo{Phase: p.String(), What: what, Pos: pos})
 }
 
-// route lists the phases as host/pipeline runs them: limit, authorize, map_request, integrate, map_response.
-func (e *Explanation) route(snapshot *host.Snapshot, r *host.Route) {
+// route lists the phases as host/pipeline runs them: limit, filter, authorize, map_request, integrate, map_response.
+func (e *Explanation) route(snapshot *host.Snapshot, a *host.API, r *host.Route) {
 	limit(e, "route", "timeout", r.Timeout, fmt.Sprint(r.Timeout.Value))
-	limit(e, "route", "maxBody", r.MaxBody, size(r.MaxBody.Value))
-	e.phase(host.PhaseLimit, "bodies up to "+size(r.MaxBody.Value), r.MaxBody.Pos)
+	limit(e, "route", "idleTimeout", r.IdleTimeout, orNone(r.IdleTimeout.Value))
+	limit(e, "route", "maxDuration", r.MaxDuration, orNone(r.MaxDuration.Value))
+	body, what := "none", "bodies of any length"
+	if r.MaxBody.Value > 0 {
+		body = size(r.MaxBody.Value)
+		what = "bodies up to " + body
+	}
+	if limit(e, "route", "maxBody", r.MaxBody, body); r.Streaming {
+		what += ", streaming"
+	}
+	e.phase(host.PhaseLimit, what, r.MaxBody.Pos)
+	e.filters("of the API "+a.Name, a.Filters)
+	e.filters("of the route", r.Filters)
 	if a := r.Authorizer; a != nil {
 		of := "authorizer " + a.Name
 		e.phase(host.PhaseAuthorize, of+" ("+a.Plugin.Ref+")", a.Pos)
@@ -173,6 +194,14 @@ func (e *Explanation) route(snapshot *host.Snapshot, r *host.Route) {
 			e.phase(host.PhaseMapResponse, what, rule.Pos)
 		}
 		e.mappings(host.PhaseMapResponse, what+": ", rule.Mappings)
+	}
+}
+
+// filters lists them as requests meet them; responses meet them in reverse.
+func (e *Explanation) filters(of string, filters []*host.Filter) {
+	for _, f := range filters {
+		e.phase(host.PhaseFilter, f.Plugin.Ref+", "+of, f.Pos)
+		e.pluginLimits("filter "+f.Plugin.Ref, &f.Plugin)
 	}
 }
 
@@ -211,7 +240,7 @@ func (e *Explanation) integration(snapshot *host.Snapshot, r *host.Route) {
 	}
 	for _, u := range snapshot.Upstreams {
 		if in.Type == host.IntegrationUpstream && u.Name == in.Upstream {
-			limit(e, "upstream "+u.Name, "timeout", u.Timeout, fmt.Sprint(u.Timeout.Value))
+			e.upstream(u)
 		}
 	}
 }
@@ -223,6 +252,14 @@ func (e *Explanation) pluginLimits(of string, p *host.PluginConfig) {
 	}
 	limit(e, of, "concurrency", p.Limits.Concurrency, strconv.Itoa(p.Limits.Concurrency.Value))
 	limit(e, of, "maxResult", p.Limits.MaxResult, size(p.Limits.MaxResult.Value))
+}
+
+// orNone writes a duration of which 0 stands for no limit.
+func orNone(d time.Duration) string {
+	if d == 0 {
+		return "none"
+	}
+	return fmt.Sprint(d)
 }
 
 func limit[T any](e *Explanation, of, name string, s host.Setting[T], value string) {

@@ -22,6 +22,7 @@ apis:
   orders:
     root: true
     cors: {allowOrigins: ["https://shop.example.com"]}
+    filters: [./filters/id.js]
     authorizers:
       caller: {plugin: ./authorizers/caller.ts, identitySources: [$request.header.Authorization], resultTTL: 1m}
     routes:
@@ -39,6 +40,14 @@ apis:
         responses:
           - {match: "2..", status: 201, mapping: {application/json: ./mappings/out.js}}
           - {match: "4..", status: 400}
+      GET /events:
+        filters:
+          - ./filters/upper.js
+          - {plugin: ./filters/lower.wasm, timeout: 1s}
+        streaming: true
+        idleTimeout: 1m
+        maxDuration: 0s
+        integration: {upstream: pool}
     stages:
       $default: {}
       prod: {}
@@ -46,6 +55,16 @@ functions:
   get-order: {plugin: ./functions/get-order, memory: 16MiB, url: true}
 upstreams:
   legacy: {targets: ["http://10.0.0.5:9000"], timeout: 7s}
+  pool:
+    targets: ["https://a.example.com", {url: "h2c://10.0.0.6:9000", weight: 3}]
+    balance: consistent_hash
+    maxConnections: 16
+    proxyProtocol: v1
+    healthCheck: {path: /health}
+    ejection: {}
+    retries: {attempts: 2}
+    circuitBreaker: {failures: 3}
+    tls: {ca: ./ca.pem, cert: ./client.pem, key: ./client.key, serverName: example.com}
 `
 
 func snapshot(t *testing.T, text string) *host.Snapshot {
@@ -62,7 +81,7 @@ func TestExplain(t *testing.T) {
 	var out bytes.Buffer
 	for _, request := range [][2]string{
 		{"get", "/orders/7?x=1"}, {"DELETE", "/orders/a/b%2Fc"}, {"POST", "http://orders.execute-api.localhost:8080/prod/orders"},
-		{"OPTIONS", "/nothing"}, {"GET", "http://get-order.function.localhost:8080/x"}, {"GET", "http://unknown.execute-api.localhost/"},
+		{"GET", "/events"}, {"OPTIONS", "/nothing"}, {"GET", "http://get-order.function.localhost:8080/x"}, {"GET", "http://unknown.execute-api.localhost/"},
 	} {
 		e, err := project.Explain(s, request[0], request[1], "")
 		if err != nil {
@@ -73,19 +92,35 @@ func TestExplain(t *testing.T) {
 		}
 		out.WriteString("\n---\n")
 	}
-	const golden = "testdata/explain.txt"
+	golden(t, "testdata/explain.txt", out.Bytes())
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(golden, out.Bytes(), 0o600); err != nil {
+		if err := os.WriteFile(name, got, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(golden)
+	want, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), out.String()); diff != "" {
-		t.Errorf("run with -update when this is meant: %s", diff)
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s: run with -update when this is meant: %s", name, diff)
 	}
+}
+
+func TestExplainStreamsAsJSON(t *testing.T) {
+	e, err := project.Explain(snapshot(t, explained), "GET", "/events", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.MarshalIndent(e, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/explain.json", append(b, '\n'))
 }
 
 func TestExplainJSON(t *testing.T) {

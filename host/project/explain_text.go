@@ -49,6 +49,12 @@ func (e *Explanation) WriteText(w io.Writer) error {
 		}
 		fmt.Fprintln(t, line)
 	}
+	if len(e.Upstream) > 0 {
+		fmt.Fprint(t, "\nupstream\n")
+	}
+	for _, f := range e.Upstream {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", f.Name, f.Value, f.Pos)
+	}
 	if len(e.Limits) > 0 {
 		fmt.Fprint(t, "\nlimits\n")
 	}

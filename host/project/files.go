@@ -1,8 +1,6 @@
 package project
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +16,7 @@ import (
 // Limits of what is read, in bytes. They protect the machine from a slip, such as a reference to a disk image.
 const (
 	maxModule     = 256 << 20
-	maxSecret     = 1 << 20
+	maxSecret     = 1 << 20 // also of certificates
 	maxSourceFile = 16 << 20
 )
 
@@ -127,51 +125,4 @@ func (l *loader) secrets(s *slot) {
 		text := strings.TrimSuffix(string(data), "\n")
 		secret.Value = host.SecretValue(strings.TrimSuffix(text, "\r"))
 	}
-}
-
-// certificates reads whom an upstream's TLS trusts.
-func (l *loader) certificates(u *host.Upstream) {
-	name := u.TLS.CAFile
-	if name == "" {
-		return
-	}
-	at := definition.Error{Pos: u.Pos, Path: "upstreams" + key(u.Name) + ".tls.ca"}
-	l.input(path.Clean(name))
-	data, err := l.read(name, maxSecret)
-	if err != nil {
-		e := l.unreadable(name, err)
-		e.Pos, e.Path = at.Pos, at.Path
-		l.fail(e)
-		return
-	}
-	if err := checkCertificates(data); err != nil {
-		at.Rule, at.Message = definition.RuleInvalidValue, name+" "+err.Error()
-		at.Hint = "it must hold one or more certificates: -----BEGIN CERTIFICATE----- …"
-		l.fail(&at)
-		return
-	}
-	u.TLS.CA = data
-}
-
-// checkCertificates wants every block to be a certificate: x509.CertPool skips what it does not understand.
-func checkCertificates(data []byte) error {
-	n := 0
-	for {
-		block, rest := pem.Decode(data)
-		if block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			return fmt.Errorf("holds a %s", strings.ToLower(block.Type))
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return fmt.Errorf("holds a certificate that cannot be read: %w", err)
-		}
-		data = rest
-		n++
-	}
-	if n == 0 {
-		return errors.New("holds no certificate in PEM")
-	}
-	return nil
 }

@@ -102,11 +102,13 @@ func slots(s *host.Snapshot) []*slot {
 	}
 	for _, a := range s.APIs {
 		at := "apis" + key(a.Name)
+		all = append(all, filterSlots(a.Filters, at)...)
 		for _, auth := range a.Authorizers {
 			all = append(all, &slot{&auth.Plugin, at + ".authorizers" + key(auth.Name) + ".plugin", false})
 		}
 		for _, r := range a.Routes {
 			at := at + ".routes" + key(r.Key)
+			all = append(all, filterSlots(r.Filters, at)...)
 			for i := range r.Mappings {
 				m := &r.Mappings[i]
 				all = append(all, &slot{&m.Plugin, at + ".request.mapping" + key(m.MediaType), false})
@@ -118,6 +120,14 @@ func slots(s *host.Snapshot) []*slot {
 				}
 			}
 		}
+	}
+	return all
+}
+
+func filterSlots(filters []*host.Filter, at string) []*slot {
+	var all []*slot
+	for i, f := range filters {
+		all = append(all, &slot{&f.Plugin, at + ".filters[" + strconv.Itoa(i) + "]", false})
 	}
 	return all
 }
