@@ -68,3 +68,9 @@ type Response struct {
 	// could not be given all of it (the reason).
 	End func(err error)
 }
+
+// Unhurried is what the Body of a Request may be besides: one that is told that its sender may take its time. The listener
+// then drops its own limits on how slowly the body may come, because the route's IdleTimeout and MaxDuration hold.
+type Unhurried interface {
+	Unhurried()
+}

@@ -29,9 +29,14 @@ type Config struct {
 // Limits bound what a client may take. A field that is zero has the default beside it, a negative duration none.
 type Limits struct {
 	ReadHeader time.Duration // for the TLS handshake, and then for a whole request header from its first byte: 10 s
-	BodyIdle   time.Duration // between two reads of a request body: 30 s
+	BodyIdle   time.Duration // between two reads of a request body, and how far it may lag behind BodyRate: 30 s
 	Idle       time.Duration // between two requests of a connection: 60 s
 	WriteIdle  time.Duration // without progress in writing; noticed at the earliest after three quarters of it: 30 s
+
+	// BodyRate is how many bytes of a request body must come in a second, counted while the Handler waits for them; a negative
+	// one for none. A body may lag behind by BodyIdle, so that one of n bytes is waited for at most BodyIdle + n/BodyRate: 240,
+	// which is Kestrel's MinRequestBodyDataRate. Bodies that are slow by nature are exempt, see host.Unhurried.
+	BodyRate int
 
 	HeaderBytes       int // request line and header fields: 64 KiB. net/http allows 4 KiB more on HTTP/1, and 320 bytes on HTTP/2
 	HeaderFields      int // field lines of one request: 256
@@ -45,6 +50,7 @@ const (
 	DefaultBodyIdle          = 30 * time.Second
 	DefaultIdle              = 60 * time.Second
 	DefaultWriteIdle         = 30 * time.Second
+	DefaultBodyRate          = 240
 	DefaultHeaderBytes       = 64 << 10
 	DefaultHeaderFields      = 256
 	DefaultConcurrentStreams = 250
@@ -55,6 +61,9 @@ func (l Limits) withDefaults() Limits {
 	l.BodyIdle = duration(l.BodyIdle, DefaultBodyIdle)
 	l.Idle = duration(l.Idle, DefaultIdle)
 	l.WriteIdle = duration(l.WriteIdle, DefaultWriteIdle)
+	if l.BodyRate == 0 {
+		l.BodyRate = DefaultBodyRate
+	}
 	if l.HeaderBytes <= 0 {
 		l.HeaderBytes = DefaultHeaderBytes
 	}

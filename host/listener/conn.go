@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -36,7 +37,13 @@ type conn struct {
 	body     atomic.Bool // reads belong to a request body
 	cut      atomic.Bool // the rest of a body was given up; what follows on the wire is not a request
 	upgraded atomic.Bool // the connection is somebody else's: no deadlines but their own
+	open     atomic.Bool // what comes is not read along: HTTP/2, or what follows a request to upgrade
+	short    atomic.Bool // the client ended its half of the connection in the middle of a body
 	armed    atomic.Int64
+
+	wire  wire // of HTTP/1, touched by Read alone
+	spoil int  // how much of the poison was read
+	pace  pace // of the body that is read
 
 	closing sync.Once
 	closed  error
@@ -89,12 +96,15 @@ func connState(nc net.Conn, s http.ConnState) {
 
 // Read lays a deadline around each read of a body. net/http has one for whole requests only.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.wire.fault != "" && !c.secure {
+		return c.poison(p), nil
+	}
 	if c.cut.Load() {
 		return 0, errCut
 	}
-	inBody := c.body.Load()
-	if idle := c.l.limits.BodyIdle; inBody && idle > 0 {
-		_ = c.Conn.SetReadDeadline(time.Now().Add(idle))
+	inBody := c.body.Load() && c.wire.inBody()
+	if inBody {
+		_ = c.Conn.SetReadDeadline(c.pace.start(c.l.limits))
 		if c.cut.Load() { // giveUp was between
 			_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 		}
@@ -103,15 +113,46 @@ func (c *conn) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.arrived()
 	}
-	if err != nil {
-		if inBody && c.body.Load() && isTimeout(err) {
-			c.cut.Store(true)
-		}
-		if !c.secure {
-			c.readFailed(c.Conn, err)
+	if inBody {
+		c.pace.stop(n)
+		if err == io.EOF {
+			c.short.Store(true)
 		}
 	}
-	return n, err
+	if err != nil && inBody && c.body.Load() && isTimeout(err) {
+		c.cut.Store(true)
+	}
+	if c.secure {
+		return n, err
+	}
+	if err != nil {
+		c.readFailed(c.Conn, err)
+	}
+	return c.inspect(p, n), err
+}
+
+// inspect reads along with net/http in the n bytes of p that arrived, and returns how many it may see. From a fault on it sees
+// poison instead.
+func (c *conn) inspect(p []byte, n int) int {
+	if n == 0 || c.open.Load() || c.upgraded.Load() {
+		return n
+	}
+	good := c.wire.feed(p[:n])
+	if good < n {
+		c.cut.Store(true)
+		return good + c.poison(p[good:])
+	}
+	if c.wire.step == stepOpen {
+		c.open.Store(true)
+	}
+	return n
+}
+
+// poison is endless: an error would end the requests that came before the fault.
+func (c *conn) poison(p []byte) int {
+	n := copy(p, poison[c.spoil:])
+	c.spoil = (c.spoil + n) % len(poison)
+	return n
 }
 
 func (c *conn) arrived() {
@@ -179,6 +220,10 @@ func (c *conn) watchAnswer(p []byte) {
 	}
 	r := Refusal{Remote: c.remote, Status: status, Reason: ReasonMalformed, Detail: strings.TrimSpace(string(line[3:]))}
 	switch status {
+	case http.StatusBadRequest:
+		if c.wire.fault != "" {
+			r.Detail = c.wire.fault
+		}
 	case http.StatusRequestHeaderFieldsTooLarge:
 		r.Reason = ReasonHeaderTooLarge
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusExpectationFailed:
@@ -205,6 +250,12 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 // SetDeadline sets both.
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// beginBody is told when what is read next belongs to a body.
+func (c *conn) beginBody() {
+	c.pace.reset()
+	c.body.Store(true)
 }
 
 // giveUp ends a read of the body that is under way, and lets nothing be read after it.
@@ -263,6 +314,9 @@ type secureConn struct {
 
 // Read reads clear text.
 func (s *secureConn) Read(p []byte) (int, error) {
+	if s.c.wire.fault != "" {
+		return s.c.poison(p), nil
+	}
 	n, err := s.Conn.Read(p)
 	if n > 0 {
 		s.c.arrived() // the first request may have come in one piece with the handshake's end
@@ -270,7 +324,7 @@ func (s *secureConn) Read(p []byte) (int, error) {
 	if err != nil {
 		s.c.readFailed(s.Conn, err)
 	}
-	return n, err
+	return s.c.inspect(p, n), err
 }
 
 // Write writes clear text.

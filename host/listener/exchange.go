@@ -18,8 +18,9 @@ type exchange struct {
 	req  host.Request
 	body body
 
-	wrote   bool // the status line is out of our hands
-	refused bool // an answer of the listener's own stands for the Handler's
+	release func() // of the context
+	wrote   bool   // the status line is out of our hands
+	refused bool   // an answer of the listener's own stands for the Handler's
 }
 
 var errPanicked = errors.New("a panic cut the response off")
@@ -36,7 +37,7 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 		x.refuse(status, reason, detail)
 		return
 	}
-	resp := l.cfg.Handler(r.Context(), &x.req)
+	resp := l.cfg.Handler(x.context(), &x.req)
 	if resp == nil {
 		panic("the handler returned no response")
 	}
@@ -52,6 +53,9 @@ func (x *exchange) refuse(status int, reason Reason, detail string) {
 
 func (x *exchange) writePlain(status int) {
 	x.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if x.r.ProtoMajor == 1 {
+		x.w.Header().Set("Connection", "close")
+	}
 	x.w.WriteHeader(status)
 	_, _ = fmt.Fprintln(x.w, status, http.StatusText(status))
 }
@@ -61,6 +65,9 @@ func (x *exchange) finish() {
 	p := recover()
 	if x.req.Body != nil {
 		x.body.end()
+	}
+	if x.release != nil {
+		x.release()
 	}
 	x.l.running.Add(-1)
 	switch p {

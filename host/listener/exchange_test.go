@@ -70,7 +70,6 @@ func TestAbsoluteForm(t *testing.T) {
 		"http://other.example/p?q": "other.example /p?q",
 		"http://other.example":     "other.example /",
 		"http://other.example?q":   "other.example /?q",
-		"/p#f":                     "h /p#f",
 		"//double":                 "h //double",
 	} {
 		answer := converse(t, dial(t, s.addr), "GET "+target+" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")

@@ -122,7 +122,7 @@ func TestSlowHeader(t *testing.T) {
 
 func TestSlowBody(t *testing.T) {
 	failed := make(chan error, 1)
-	everyEngine(t, listener.Config{Limits: listener.Limits{BodyIdle: time.Second},
+	everyEngine(t, listener.Config{Limits: listener.Limits{BodyIdle: time.Second, BodyRate: 3},
 		Handler: func(_ context.Context, r *host.Request) *host.Response {
 			_, err := io.ReadAll(r.Body)
 			failed <- err

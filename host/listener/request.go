@@ -30,12 +30,19 @@ func (x *exchange) convert() (status int, reason Reason, detail string) {
 	if limit := x.l.limits.HeaderFields; fields > limit {
 		return http.StatusRequestHeaderFieldsTooLarge, ReasonHeaderTooLarge, fmt.Sprintf("%d header fields, the limit is %d", fields, limit)
 	}
+	if why := objection(r); why != "" {
+		return http.StatusBadRequest, ReasonMalformed, why
+	}
 	target, ok := originForm(r)
 	if !ok {
 		return http.StatusNotImplemented, ReasonUnsupported, "method " + r.Method + " with target " + r.RequestURI
 	}
 	header := make(host.Header, 0, fields+1)
+	ends := hopByHop(r.Header)
 	for name, values := range r.Header {
+		if ends[name] {
+			continue
+		}
 		for _, v := range values {
 			header = append(header, host.Field{Name: name, Value: v})
 		}
@@ -76,10 +83,10 @@ func (x *exchange) takeBody() {
 	x.body.from = r.Body
 	if r.ProtoMajor == 1 {
 		x.body.conn = x.conn
-		x.conn.body.Store(true)
+		x.conn.beginBody()
 	} else {
 		x.body.stream, _ = x.w.(deadliner)
-		x.body.idle = x.l.limits.BodyIdle
+		x.body.limits = x.l.limits
 	}
 	if r.ContentLength < 0 {
 		x.req.Trailer = x.trailer
@@ -137,7 +144,8 @@ type body struct {
 	from   io.Reader // nil for an empty body
 	conn   *conn     // of HTTP/1
 	stream deadliner // of HTTP/2
-	idle   time.Duration
+	limits Limits    // of HTTP/2
+	pace   pace
 	mu     sync.Mutex // held while reading
 	ended  atomic.Bool
 	gate   sync.Mutex // held while a read is interrupted
@@ -160,20 +168,24 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	if b.stream != nil && b.idle > 0 {
-		_ = b.stream.SetReadDeadline(time.Now().Add(b.idle))
+	if b.stream != nil {
+		_ = b.stream.SetReadDeadline(b.pace.start(b.limits))
 	}
 	n, err := b.from.Read(p)
-	if b.stream != nil && b.idle > 0 { // the timer of a stream runs between reads too, when the Handler may be slow
+	if b.stream != nil { // the timer of a stream runs between reads too, when the Handler may be slow
 		_ = b.stream.SetReadDeadline(time.Time{})
+		b.pace.stop(n)
 	}
 	if err == nil || err == io.EOF {
 		b.err = err
 		return n, err
 	}
 	cause := fmt.Errorf("the client's body is not complete: %w", err)
-	if isTimeout(err) {
-		cause = errors.New("the client sent nothing of its body for too long")
+	switch {
+	case isTimeout(err):
+		cause = errors.New("the client's body came too slowly, or not at all")
+	case b.conn != nil && b.conn.wire.fault != "":
+		cause = errors.New("the client's body is malformed: " + b.conn.wire.fault)
 	}
 	b.err = &host.Error{Op: "read request body", Kind: host.Invalid, Err: cause}
 	return n, b.err

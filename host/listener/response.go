@@ -58,6 +58,9 @@ func (x *exchange) write(resp *host.Response) error {
 			_ = w.EnableFullDuplex() // HTTP/1 always can
 		}
 	}
+	if x.r.ProtoMajor == 1 && x.conn.open.Load() { // what followed a request to upgrade was not read along
+		x.w.Header().Set("Connection", "close")
+	}
 	x.wrote = true
 	x.w.WriteHeader(resp.Status)
 	if x.r.Method == http.MethodHead || resp.Status == http.StatusNoContent || resp.Status == http.StatusNotModified {
