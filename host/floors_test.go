@@ -28,7 +28,9 @@ var floors = map[string]int{
 	"host/router":      2,
 	"host/mapping":     2,
 	"host/lambda":      2,
+	"host/grpc":        2,
 	"host/wasm/engine": 2,
+	"host/wasm/stream": 2,
 	"host/js/bundle":   2,
 	"host/upstream":    2,
 	"host/listener":    2,
@@ -55,6 +57,7 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/otel/sdk":           {"host/telemetry"},
 	"go.opentelemetry.io/otel/exporters":     {"host/telemetry"},
 	"github.com/spf13/cobra":                 {"cmd/postern"},
+	"github.com/gobwas/ws":                   {"host/upstream"},
 }
 
 func TestFloors(t *testing.T) {
