@@ -87,7 +87,10 @@ func New(opts Options) (*Engine, error) {
 	}
 	ctx := context.Background()
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	if _, err := wasi_snapshot_preview1.NewBuilder(e.runtime).Instantiate(ctx); err != nil {
+	system := e.runtime.NewHostModuleBuilder(wasi_snapshot_preview1.ModuleName)
+	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(system)
+	exportEnviron(system)
+	if _, err := system.Instantiate(ctx); err != nil {
 		return nil, &host.Error{Op: op, Kind: host.Internal, Err: errors.Join(err, e.Close(ctx))}
 	}
 	const wasi = wasi_snapshot_preview1.ModuleName

@@ -52,11 +52,14 @@ func (i *Instance) failure(op string, parent, run context.Context, limit time.Du
 		switch {
 		case parent.Err() != nil: // the caller's deadline or cancellation came first
 			return &host.Error{Op: op, Kind: endKind(parent.Err()), Err: fmt.Errorf("the guest was stopped: %w", parent.Err())}
-		case errors.Is(run.Err(), context.DeadlineExceeded):
+		case errors.Is(context.Cause(run), context.DeadlineExceeded):
 			return &host.Error{Op: op, Kind: host.Timeout, Err: &host.GuestError{Type: "timeout", Message: fmt.Sprintf("timeout of %v (%s)", limit, origin)}}
 		default:
 			return &host.Error{Op: op, Kind: host.Unavailable, Err: errors.New("the guest was stopped: its plugin is being closed")}
 		}
+	}
+	if exit != nil && exit.ExitCode() == 0 && i.system.process != nil {
+		return nil // as a command ends
 	}
 	guest := &host.GuestError{Type: "trap"}
 	var message string

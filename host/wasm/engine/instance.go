@@ -3,8 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
+	"io"
 	"sync"
 	"time"
 
@@ -28,10 +27,17 @@ type Instance struct {
 	used   time.Time // when it became idle; guarded by the pool
 	cold   bool      // its first caller had to wait for it to start
 	broken bool      // it must not be used again
+	watch  *watch    // of the call that runs; nil where its whole length is limited
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the call that runs
 	killed bool
+}
+
+// A watch ends a guest that runs for too long without a pause, however long all of it takes.
+type watch struct {
+	timer *time.Timer
+	limit time.Duration
 }
 
 // callContext is the context of host functions: the deadline of the call, and its instance.
@@ -72,7 +78,7 @@ func (p *Pool) start(ctx context.Context) (*Instance, error) {
 		return nil, inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
 	}
 	inst.module, inst.memory = module, module.Memory()
-	if initialize := module.ExportedFunction("_initialize"); initialize != nil {
+	if initialize := module.ExportedFunction("_initialize"); initialize != nil && p.args == nil {
 		if err := initialize.CallWithStack(call, nil); err != nil {
 			err = inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
 			_ = module.Close(ctx) // the reason is err
@@ -85,18 +91,63 @@ func (p *Pool) start(ctx context.Context) (*Instance, error) {
 func (i *Instance) config() wazero.ModuleConfig {
 	s := &i.system
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions().
-		WithStdout(&s.stdout).WithStderr(&s.stderr).WithRandSource(randomReader{s}).
+		WithStdin(stdin{s}).WithStdout(stdout{s}).WithStderr(&s.stderr).WithRandSource(randomReader{s}).
 		WithWalltime(s.walltime, 1).WithNanotime(s.nanotime, 1).WithNanosleep(s.nanosleep)
-	env := i.pool.plugin.Env
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		config = config.WithEnv(name, env[name])
-	}
-	return config
+	return config.WithArgs(i.pool.args...)
 }
 
 // Call runs an export with the plugin's deadline laid inside ctx's. Parameters and result are in stack. Host
 // functions find state and fx at the instance.
 func (i *Instance) Call(ctx context.Context, export string, stack []uint64, state any, fx host.Effects) error {
+	run, cancel := context.WithTimeout(ctx, i.pool.plugin.Limits.Timeout.Value)
+	defer cancel()
+	return i.call(ctx, run, cancel, export, stack, state, fx)
+}
+
+// CallWatched is Call, but for the deadline, which Hold takes away and Resume sets anew: the plugin's timeout is then how long the
+// guest may run in between.
+func (i *Instance) CallWatched(ctx context.Context, export string, stack []uint64, state any, fx host.Effects) error {
+	limit := i.pool.plugin.Limits.Timeout.Value
+	run, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	i.watch = &watch{time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) }), limit}
+	defer func() {
+		i.watch.timer.Stop()
+		i.watch = nil
+	}()
+	return i.call(ctx, run, func() { cancel(context.Canceled) }, export, stack, state, fx)
+}
+
+// Hold stops the clock of a watched call, as while a host function waits for somebody else.
+func (i *Instance) Hold() {
+	if i.watch != nil {
+		i.watch.timer.Stop()
+	}
+}
+
+// Resume starts the clock of a watched call anew.
+func (i *Instance) Resume() {
+	if i.watch != nil {
+		i.watch.timer.Reset(i.watch.limit)
+	}
+}
+
+// A Process is what a command is given beside its effects.
+type Process struct {
+	Env    []string // NAME=value; in the place of the plugin's environment
+	Stdin  io.Reader
+	Stdout io.Writer
+}
+
+// Run runs a command from its start to its end. An exit with code 0 is no error; another one has a *host.GuestError of type "exit" with
+// the end of standard error as its stack. The instance cannot be used again.
+func (i *Instance) Run(ctx context.Context, p Process, fx host.Effects) error {
+	i.system.process = &p
+	i.broken = true
+	return i.Call(ctx, "_start", nil, nil, fx)
+}
+
+func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, export string, stack []uint64, state any, fx host.Effects) error {
 	fn := i.funcs[export]
 	if fn == nil {
 		if fn = i.module.ExportedFunction(export); fn == nil {
@@ -108,8 +159,6 @@ func (i *Instance) Call(ctx context.Context, export string, stack []uint64, stat
 		return &host.Error{Op: i.op(export), Kind: endKind(err), Err: err}
 	}
 	limit := i.pool.plugin.Limits.Timeout
-	run, cancel := context.WithTimeout(ctx, limit.Value)
-	defer cancel()
 	i.running(cancel)
 	call := &callContext{run, i}
 	i.state, i.linear.refused = state, 0
@@ -152,6 +201,9 @@ func (i *Instance) kill() {
 func (i *Instance) Release() {
 	i.pool.giveBack(i, !i.broken && i.pool.plugin.Isolation != host.IsolationFresh)
 }
+
+// Broken reports whether the instance cannot be used again, as its last call broke it.
+func (i *Instance) Broken() bool { return i.broken }
 
 // Break keeps the instance from being used again, because what it answered makes no sense.
 func (i *Instance) Break() { i.broken = true }

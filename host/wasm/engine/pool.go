@@ -18,6 +18,10 @@ const waitersPerInstance = 16
 type PoolConfig struct {
 	Plugin host.PluginConfig
 	State  any // what host functions find while an instance starts; shared by all of them
+
+	// Args, when not empty, makes it a pool of commands: of programs that have arguments, the first of which is their name, and are
+	// run once, by Instance.Run.
+	Args []string
 }
 
 // A Pool holds the instances of one plugin. It is safe for concurrent use.
@@ -26,6 +30,7 @@ type Pool struct {
 	name   string
 	plugin host.PluginConfig
 	state  any
+	args   []string
 	size   int // instances at most
 	memory uint64
 
@@ -46,7 +51,7 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 		name = c.name
 	}
 	p := &Pool{
-		code: c, name: name, plugin: cfg.Plugin, state: cfg.State,
+		code: c, name: name, plugin: cfg.Plugin, state: cfg.State, args: cfg.Args,
 		size: cfg.Plugin.Limits.Concurrency.Value, memory: uint64(cfg.Plugin.Limits.Memory.Value),
 		leased: map[*Instance]struct{}{}, drained: make(chan struct{}),
 	}

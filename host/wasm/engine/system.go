@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ const (
 // A system is what an instance sees of the world through WASI. wazero takes clocks and streams when an instance is
 // made, but effects belong to a call, so this stands between and is pointed at each call's effects when it begins.
 type system struct {
+	plugin         *host.PluginConfig
+	process        *Process // of a command that runs; nil otherwise
 	ctx            context.Context
 	fx             host.Effects
 	base           time.Time
@@ -35,6 +38,7 @@ type system struct {
 }
 
 func (s *system) init(i *Instance) {
+	s.plugin = &i.pool.plugin
 	s.stdout = lineWriter{system: s, level: slog.LevelInfo}
 	s.stderr = lineWriter{system: s, level: slog.LevelWarn}
 	s.base = time.Now()
@@ -49,6 +53,28 @@ func (s *system) end() {
 	s.stdout.flush()
 	s.stderr.flush()
 	s.ctx, s.fx = nil, nil
+}
+
+// A stdin is a command's standard input, and empty for other guests.
+type stdin struct{ *system }
+
+// Read fails with what the guest sees as an I/O error.
+func (s stdin) Read(p []byte) (int, error) {
+	if s.process == nil || s.process.Stdin == nil {
+		return 0, io.EOF
+	}
+	return s.process.Stdin.Read(p)
+}
+
+// A stdout is a command's standard output, and log lines of other guests.
+type stdout struct{ *system }
+
+// Write fails with what the guest sees as an I/O error.
+func (s stdout) Write(p []byte) (int, error) {
+	if s.process == nil {
+		return s.system.stdout.Write(p)
+	}
+	return s.process.Stdout.Write(p)
 }
 
 func (s *system) walltime() (sec int64, nsec int32) {

@@ -8,29 +8,26 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/wasm/engine"
+	"github.com/postern/postern/host/wasm/stream"
 )
 
-// A call is one call of an entry, as its host functions see it. All but out and inputClosed belongs to the
-// goroutine that runs the guest; meta is handed over when the output begins.
+// A call is one call of an entry, as its host functions see it. It belongs to the goroutine that runs the guest; meta is handed
+// over when the output begins.
 type call struct {
 	plugin *host.PluginConfig
 	entry  string
 	in     host.Event
 	fx     host.Effects
-
-	overdue     atomic.Bool // the caller has been told so, while the guest still runs
-	inputClosed atomic.Bool // the caller may have taken the input back
-	inputEnded  bool
-	inputErr    error
+	stream *stream.Call
 
 	meta   []byte
-	sealed bool // the body has begun: the meta stands
-	out    output
+	sealed bool       // the body has begun: the meta stands
+	edits  filterMeta // of a filter, of the meta up to parsed
+	parsed int
 
 	failure  error  // fails the call, whatever the guest returns
 	reason   string // why a host function failed last
@@ -44,10 +41,15 @@ type call struct {
 }
 
 func newCall(plugin *host.PluginConfig, entry string, in host.Event, fx host.Effects) *call {
-	c := &call{plugin: plugin, entry: entry, in: in, fx: fx}
-	c.out.init()
-	return c
+	var body io.Reader
+	if in.Body != nil {
+		body = in.Body
+	}
+	return &call{plugin: plugin, entry: entry, in: in, fx: fx, stream: stream.New(body)}
 }
+
+// streams reports whether the output may be read while the guest still makes it.
+func (c *call) streams() bool { return c.entry == host.EntryHandle || c.filters() }
 
 // run calls the entry to its end, and makes sure that nothing that it opened stays open. Effects that panic when
 // the guest has ended, as spans might, fail the call; they would end the process where run has a goroutine of its own.
@@ -59,13 +61,17 @@ func (c *call) run(ctx context.Context, inst *engine.Instance) (err error) {
 		}
 	}()
 	stack := make([]uint64, 1)
-	err = inst.Call(ctx, c.entry, stack, c, c.fx)
+	if c.filters() {
+		err = inst.CallWatched(ctx, c.entry, stack, c, c.fx)
+	} else {
+		err = inst.Call(ctx, c.entry, stack, c, c.fx)
+	}
 	c.release(err)
 	c.stats.HostTime += inst.Slept()
 	c.stats.Memory = inst.MemorySize()
 	switch {
-	case err != nil && c.inputErr != nil && !isTimeout(err):
-		return c.fail(host.KindOf(c.inputErr), fmt.Errorf("%w; the request's body could not be read: %w", err, c.inputErr))
+	case err != nil && c.stream.In.Failed() != nil && !isTimeout(err):
+		return c.brokenOff(err)
 	case err != nil:
 		return err
 	case c.failure != nil:
@@ -80,7 +86,7 @@ func (c *call) run(ctx context.Context, inst *engine.Instance) (err error) {
 		inst.Break()
 		return err
 	}
-	return nil
+	return c.checkFilter()
 }
 
 func isTimeout(err error) bool { return errors.Is(err, host.Timeout) }
@@ -91,10 +97,16 @@ func (c *call) guestFailure(code int32) error {
 	if guest == (host.GuestError{}) {
 		guest = host.GuestError{Type: "Error", Message: fmt.Sprintf("%s returned %d", c.entry, code)}
 	}
-	if c.inputErr != nil {
-		return c.fail(host.KindOf(c.inputErr), fmt.Errorf("%w; the request's body could not be read: %w", &guest, c.inputErr))
+	if c.stream.In.Failed() != nil {
+		return c.brokenOff(&guest)
 	}
 	return c.fail(host.Internal, &guest)
+}
+
+// brokenOff is the failure of a guest whose input broke off: the kind is the input's.
+func (c *call) brokenOff(err error) error {
+	input := c.stream.In.Failed()
+	return c.fail(host.KindOf(input), fmt.Errorf("%w; the body that it reads broke off: %w", err, input))
 }
 
 func (c *call) fail(kind host.Kind, err error) error {
@@ -127,7 +139,7 @@ func (c *call) seal() error {
 			return c.fail(host.Internal, &host.GuestError{Type: "result", Message: "authorize wrote no meta"})
 		case c.entry != host.EntryHandle:
 			c.meta = []byte("{}")
-		case c.out.written:
+		case c.stream.Out.Written():
 			c.meta = []byte(`{"statusCode":200}`)
 		default:
 			c.meta = []byte("null")
@@ -135,7 +147,7 @@ func (c *call) seal() error {
 		return nil
 	}
 	if json.Valid(c.meta) {
-		return nil
+		return c.parseEdits()
 	}
 	var v any
 	err := json.Unmarshal(c.meta, &v) // for its message
@@ -148,8 +160,8 @@ func (c *call) result(err error) (host.Event, error) {
 		return host.Event{Stats: c.stats}, err
 	}
 	ev := host.Event{Meta: c.meta, Stats: c.stats}
-	if c.out.written {
-		ev.Body = &wholeBody{*bytes.NewReader(c.out.buf)}
+	if c.stream.Out.Written() || c.edits.Body {
+		ev.Body = &wholeBody{*bytes.NewReader(c.stream.Out.Bytes())}
 	}
 	return ev, nil
 }
@@ -160,9 +172,9 @@ type wholeBody struct{ bytes.Reader }
 // Close frees nothing.
 func (*wholeBody) Close() error { return nil }
 
-// beginStream starts to hand out a function's body, if its meta is in order.
-func (c *call) beginStream(inst *engine.Instance) int32 {
-	if c.out.hasBegun() {
+// begin starts to hand out the body, if the meta is in order.
+func (c *call) begin(inst *engine.Instance) int32 {
+	if c.stream.Out.HasBegun() {
 		return 0
 	}
 	if err := c.seal(); err != nil {
@@ -172,31 +184,54 @@ func (c *call) beginStream(inst *engine.Instance) int32 {
 	c.begunStats = c.stats
 	c.begunStats.HostTime += inst.Slept()
 	c.begunStats.Memory = inst.MemorySize()
-	c.out.begin()
+	inst.Resume() // from here on, what is limited is how long a filter runs between a read and a write
+	c.stream.Out.Begin()
 	return 0
 }
 
-// readBody takes from the input straight into the guest's memory.
-func (c *call) readBody(p []byte) int32 {
-	switch {
-	case c.inputErr != nil:
-		return c.refuse(resultFailed, c.inputErr.Error())
-	case c.inputEnded || c.in.Body == nil:
-		return 0
-	case c.inputClosed.Load():
-		return c.refuse(resultClosed, "the caller has gone")
+// readBody takes from the input into the guest's memory.
+func (c *call) readBody(ctx context.Context, inst *engine.Instance, p []byte) int32 {
+	defer c.wait(inst)()
+	n, err := c.stream.In.Read(ctx, p)
+	if err == nil || err == io.EOF {
+		return int32(n)
 	}
-	defer c.hostTime(time.Now())
-	n, err := readSome(c.in.Body, p)
-	if err == io.EOF {
-		c.inputEnded = true
-	} else if err != nil {
-		c.inputErr = err
-		if n == 0 {
-			return c.refuse(resultFailed, err.Error())
+	return c.refuseStream("body_read", err)
+}
+
+// writeBody appends to the output.
+func (c *call) writeBody(ctx context.Context, inst *engine.Instance, p []byte) int32 {
+	if c.stream.Out.HasBegun() {
+		defer c.wait(inst)()
+	}
+	if err := c.stream.Out.Write(ctx, p); err != nil {
+		return c.refuseStream("body_write", err)
+	}
+	return 0
+}
+
+func (c *call) refuseStream(op string, err error) int32 {
+	switch err {
+	case stream.ErrClosed:
+		return c.refuse(resultClosed, op+": "+err.Error())
+	case stream.ErrDeadline:
+		return c.refuse(resultTimeout, op+": "+err.Error())
+	}
+	return c.refuse(resultFailed, err.Error())
+}
+
+// wait begins a host function that may wait for the client or the reader. Behind the beginning of its answer, a filter's time stands still.
+func (c *call) wait(inst *engine.Instance) (done func()) {
+	begun, since := c.stream.Out.HasBegun(), time.Now()
+	if begun {
+		inst.Hold()
+	}
+	return func() {
+		if begun {
+			inst.Resume()
 		}
+		c.hostTime(since)
 	}
-	return int32(n)
 }
 
 // hostTime adds what a host function took since then, where it may have waited for somebody.

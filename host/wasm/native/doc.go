@@ -1,9 +1,9 @@
 // Package native is the carrier of Postern's own ABI, version 1, which spec/abi.md describes. A guest exports its
 // entries by name, pulls its input and pushes its output through host functions, and keeps running between calls.
 //
-// An authorizer or a mapping runs on its caller's goroutine and its result is buffered. A function runs on a goroutine
-// of its own, because its output streams: Call returns once the guest has ended, flushed, or filled a small buffer,
-// and from then on the guest waits for its reader.
+// An authorizer or a mapping runs on its caller's goroutine and its result is buffered. A function or a filter runs on a goroutine
+// of its own, because its output streams: Call returns once the guest has ended, flushed, filled a small buffer, or as a
+// filter reads on, and from then on the guest waits for its reader.
 package native
 
 // Module is the name of the import module, Marker the export by which a guest says that it speaks this ABI.
@@ -14,7 +14,6 @@ const (
 
 // Limits of one call, beside those of its plugin. spec/abi.md states them.
 const (
-	streamBuffer = 32 << 10  // bytes of a function's body that are held before it streams
 	maxFetches   = 16        // that are open at once
 	maxFetchBody = 10 << 20  // bytes of a request that a guest sends
 	maxSpans     = 64        // that are open at once

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/wasm/stream"
 )
 
 // A fetch is a response that a guest has open.
@@ -118,7 +119,7 @@ func (c *call) fetchOf(handle uint64) *fetch {
 func (c *call) readFetch(f *fetch, p []byte) int32 {
 	if f.err == nil && f.body != nil {
 		begun := time.Now()
-		n, err := readSome(f.body, p)
+		n, err := stream.ReadSome(f.body, p)
 		c.hostTime(begun)
 		f.err = err
 		if n > 0 {

@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/wasm/engine"
+	"github.com/postern/postern/host/wasm/stream"
 )
 
 // A hostFunc gets its call, which is nil while an instance starts, and a result for the guest comes of it.
@@ -84,18 +84,23 @@ func metaRead(_ context.Context, g guest, s []uint64) int32 {
 	return put(g, "meta_read", g.call.in.Meta, s[0], s[1])
 }
 
-func bodyRead(_ context.Context, g guest, s []uint64) int32 {
-	p := g.Bytes("body_read", s[0], s[1])
+func bodyRead(ctx context.Context, g guest, s []uint64) int32 {
+	c, p := g.call, g.Bytes("body_read", s[0], s[1])
 	if len(p) == 0 {
-		return g.call.refuse(resultInvalid, "body_read: no room to read into")
+		return c.refuse(resultInvalid, "body_read: no room to read into")
 	}
-	return g.call.readBody(p)
+	if c.filters() && c.givesBody() { // a filter that reads on has said what it had to
+		if r := c.begin(g.Instance); r != 0 {
+			return r
+		}
+	}
+	return c.readBody(ctx, g.Instance, p)
 }
 
 func metaWrite(_ context.Context, g guest, s []uint64) int32 {
 	c, p := g.call, g.Bytes("meta_write", s[0], s[1])
 	switch {
-	case c.sealed || c.out.written:
+	case c.sealed || c.stream.Out.Written():
 		return c.refuse(resultOrder, "meta_write: the body has begun")
 	case int64(len(c.meta)+len(p)) > c.plugin.Limits.MaxResult.Value:
 		return c.tooLarge("meta")
@@ -111,27 +116,18 @@ func bodyWrite(ctx context.Context, g guest, s []uint64) int32 {
 		return c.refuse(resultOrder, "body_write: the call has failed")
 	case c.entry == host.EntryAuthorize:
 		return c.refuse(resultOrder, "body_write: an authorizer has no body")
-	case c.out.begun == nil:
-		if limit := min(c.plugin.Limits.MaxResult.Value, 1<<31-1); !c.out.room(len(p), int(limit)) {
+	case c.filters() && !c.givesBody():
+		return c.refuse(resultOrder, `body_write: the filter's meta does not say "body": true`)
+	case !c.streams():
+		if limit := min(c.plugin.Limits.MaxResult.Value, 1<<31-1); !c.stream.Out.Room(len(p), int(limit)) {
 			return c.tooLarge("body")
 		}
-	case !c.out.room(len(p), streamBuffer):
-		c.out.written = true
-		if r := c.beginStream(g.Instance); r != 0 {
+	case !c.stream.Out.Room(len(p), stream.Buffer):
+		if r := c.begin(g.Instance); r != 0 {
 			return r
 		}
 	}
-	if c.out.begun != nil {
-		defer c.hostTime(time.Now())
-	}
-	switch r := c.out.write(ctx, p); r {
-	case resultClosed:
-		return c.refuse(r, "body_write: nobody reads on")
-	case resultTimeout:
-		return c.refuse(r, "body_write: the call's time is over")
-	default:
-		return r
-	}
+	return c.writeBody(ctx, g.Instance, p)
 }
 
 func bodyFlush(_ context.Context, g guest, _ []uint64) int32 {
@@ -139,11 +135,10 @@ func bodyFlush(_ context.Context, g guest, _ []uint64) int32 {
 	switch {
 	case c.failure != nil:
 		return c.refuse(resultOrder, "body_flush: the call has failed")
-	case c.out.begun == nil:
+	case !c.streams(), c.filters() && !c.givesBody():
 		return 0
 	}
-	c.out.written = true
-	return c.beginStream(g.Instance)
+	return c.begin(g.Instance)
 }
 
 func reportError(_ context.Context, g guest, s []uint64) int32 {

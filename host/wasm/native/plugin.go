@@ -4,17 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/wasm/engine"
+	"github.com/postern/postern/host/wasm/stream"
 )
 
 // Entries are the exports that can be called, each of type ()->i32.
 func Entries() []string {
-	return []string{host.EntryAuthorize, host.EntryMapRequest, host.EntryMapResponse, host.EntryHandle}
+	return []string{host.EntryAuthorize, host.EntryMapRequest, host.EntryMapResponse, host.EntryHandle, host.EntryFilterRequest, host.EntryFilterResponse}
 }
 
 // Check reports what keeps code from being a guest of this ABI, and which entries it has.
@@ -46,7 +46,10 @@ func Check(code *engine.Code) (entries []string, err error) {
 // A Plugin is a guest of this ABI with its pool.
 type Plugin struct{ pool *engine.Pool }
 
-var _ host.Plugin = (*Plugin)(nil)
+var (
+	_ host.Plugin = (*Plugin)(nil)
+	_ host.Pinner = (*Plugin)(nil)
+)
 
 // Open makes a plugin of code that Check has passed.
 func Open(ctx context.Context, code *engine.Code, cfg host.PluginConfig) (*Plugin, error) {
@@ -60,7 +63,7 @@ func Open(ctx context.Context, code *engine.Code, cfg host.PluginConfig) (*Plugi
 	return &Plugin{pool}, nil
 }
 
-// Call implements host.Plugin. The body of a function's result may still be made while it is read; closing it early
+// Call implements host.Plugin. The body of a function's or a filter's result may still be made while it is read; closing it early
 // tells the guest, and ends it if it does not end by itself soon. A read of in.Body that is then under way is the
 // last one.
 func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error) {
@@ -72,73 +75,36 @@ func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.
 	}
 	c := newCall(p.pool.Plugin(), entry, in, fx)
 	c.stats = host.CallStats{Cold: inst.Cold(), Waited: waited}
-	if entry != host.EntryHandle {
-		defer inst.Release()
+	return c.serve(ctx, inst, inst.Release)
+}
+
+// serve runs the call. end is called once when the guest has ended, which may be after serve returned.
+func (c *call) serve(ctx context.Context, inst *engine.Instance, end func()) (host.Event, error) {
+	if !c.streams() {
+		defer end()
 		return c.result(c.run(ctx, inst))
 	}
-	return p.stream(ctx, inst, c)
-}
-
-func (p *Plugin) stream(ctx context.Context, inst *engine.Instance, c *call) (host.Event, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	c.out.begun = make(chan struct{})
-	ended := make(chan error, 2)
-	overdue := c.whenOverdue(ended)
-	go func() {
-		defer cancel()
-		err := c.run(ctx, inst)
-		overdue.Stop()
-		c.out.end(err)
-		ended <- err
-		inst.Release()
-	}()
-	select {
-	case err := <-ended:
-		if c.overdue.Load() { // the guest still runs, and what it counts is its own
-			return host.Event{}, err
-		}
-		return c.result(err)
-	case <-c.out.begun:
-		return host.Event{Meta: c.meta, Body: &streamBody{c, cancel}, Stats: c.begunStats}, nil
+	guest := stream.Guest{Run: func(ctx context.Context) error { return c.run(ctx, inst) }, End: end}
+	if c.entry == host.EntryHandle { // a filter's time is no fixed one
+		guest.Late, guest.Overdue = c.plugin.Limits.Timeout.Value+stream.Grace, c.overdue
 	}
+	begun, err := c.stream.Run(ctx, guest)
+	switch {
+	case begun:
+		return host.Event{Meta: c.meta, Body: c.stream.Body(), Stats: c.begunStats}, nil
+	case !c.stream.Ended(): // the guest still runs, and what it counts is its own
+		return host.Event{}, err
+	}
+	return c.result(err)
 }
 
-// whenOverdue lets go of a guest that its deadline cannot reach, as while it waits for a byte of a body whose sender is
-// silent. The instance stays leased until the guest has ended.
-func (c *call) whenOverdue(ended chan<- error) *time.Timer {
+// overdue is the error of a guest that its deadline cannot reach, as in a deep tree of calls without a loop. The instance
+// stays leased until the guest has ended.
+func (c *call) overdue() error {
 	limit := c.plugin.Limits.Timeout
-	return time.AfterFunc(limit.Value+closeGrace, func() {
-		err := c.fail(host.Timeout, &host.GuestError{Type: "timeout",
-			Message: fmt.Sprintf("timeout of %v (%s); the guest could not be stopped in time, and may still wait for its input", limit.Value, limit.Origin())})
-		c.overdue.Store(true)
-		c.inputClosed.Store(true)
-		c.out.end(err)
-		ended <- err
-	})
+	return c.fail(host.Timeout, &host.GuestError{Type: "timeout",
+		Message: fmt.Sprintf("timeout of %v (%s); the guest could not be stopped in time", limit.Value, limit.Origin())})
 }
 
 // Close implements host.Plugin.
 func (p *Plugin) Close(ctx context.Context) error { return p.pool.Close(ctx) }
-
-// closeGrace is how long a guest whose reader has gone may go on.
-const closeGrace = time.Second
-
-// A streamBody is a function's body while the function may still run.
-type streamBody struct {
-	call   *call
-	cancel context.CancelFunc
-}
-
-// Read returns what the guest has written, waiting for it if need be.
-func (b *streamBody) Read(p []byte) (int, error) { return b.call.out.read(p) }
-
-// Close lets the guest know that nobody reads on.
-func (b *streamBody) Close() error {
-	b.call.inputClosed.Store(true)
-	if running := b.call.out.close(); running {
-		time.AfterFunc(closeGrace, b.cancel)
-	}
-	return nil
-}
-
-var _ io.ReadCloser = (*streamBody)(nil)
