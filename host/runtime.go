@@ -100,8 +100,9 @@ type Pinned interface {
 
 // An Event is what crosses the border to a guest and back: JSON that describes, and bytes that are the body.
 type Event struct {
-	Meta []byte
-	Body io.ReadCloser // nil for none
+	Meta   []byte
+	Body   io.ReadCloser // nil for none
+	Length int64         // bytes of Body, where the sender told them beforehand; 0 or less otherwise
 
 	// Stats is what the call cost, filled by the runtime, also beside an error.
 	Stats CallStats
