@@ -1,13 +1,7 @@
 package js
 
 import (
-	"crypto/hmac"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"crypto/subtle"
 	"encoding/base64"
-	"hash"
 	"reflect"
 	"strings"
 	"time"
@@ -269,45 +263,4 @@ func malformed(b []byte) int {
 func (in *instance) random(fc goja.FunctionCall) goja.Value {
 	in.call.world().Rand(in.needBytes(fc.Argument(0)))
 	return fc.Argument(0)
-}
-
-func hashes(name string) func() hash.Hash {
-	switch name {
-	case "SHA-1":
-		return sha1.New
-	case "SHA-256":
-		return sha256.New
-	case "SHA-384":
-		return sha512.New384
-	case "SHA-512":
-		return sha512.New
-	}
-	return nil
-}
-
-// digest(name, bytes) is a hash; null when there is none of that name.
-func (in *instance) digest(fc goja.FunctionCall) goja.Value {
-	newHash := hashes(fc.Argument(0).String())
-	if newHash == nil {
-		return goja.Null()
-	}
-	h := newHash()
-	h.Write(in.needBytes(fc.Argument(1)))
-	return in.rt.ToValue(in.rt.NewArrayBuffer(h.Sum(nil)))
-}
-
-// hmac(name, key, bytes) is a keyed hash (RFC 2104).
-func (in *instance) hmac(fc goja.FunctionCall) goja.Value {
-	newHash := hashes(fc.Argument(0).String())
-	if newHash == nil {
-		return goja.Null()
-	}
-	h := hmac.New(newHash, in.needBytes(fc.Argument(1)))
-	h.Write(in.needBytes(fc.Argument(2)))
-	return in.rt.ToValue(in.rt.NewArrayBuffer(h.Sum(nil)))
-}
-
-// sameBytes(a, b) compares in constant time.
-func (in *instance) sameBytes(fc goja.FunctionCall) goja.Value {
-	return in.rt.ToValue(subtle.ConstantTimeCompare(in.needBytes(fc.Argument(0)), in.needBytes(fc.Argument(1))) == 1)
 }

@@ -28,6 +28,7 @@ type Runtime struct {
 	logger   *slog.Logger
 	preludes map[string]prelude
 	natives  map[string]native
+	crypto   map[string]cryptoOp
 	nothing  *goja.Program // runs the jobs of promises
 }
 
@@ -47,7 +48,7 @@ func New(o Options) *Runtime {
 	if err != nil {
 		panic(err) // what is embedded can be read
 	}
-	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions(), nothing: goja.MustCompile(ours, "", true)}
+	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions(), crypto: cryptoOps(), nothing: goja.MustCompile(ours, "", true)}
 }
 
 // Close frees nothing: a Runtime holds memory alone.

@@ -1,109 +1,168 @@
-// The parts of the Web Cryptography API (w3.org/TR/webcrypto-2) that tokens and signatures need: random values, digests, HMAC.
+// The Web Cryptography API (w3.org/TR/webcrypto-2). What computes is native; what takes long runs beside the script.
 (function (native) {
-  const { random, digest, hmac, sameBytes } = native;
-  const lengths = { 'SHA-1': 64, 'SHA-256': 64, 'SHA-384': 128, 'SHA-512': 128 };
-  const fail = (text, name) => { throw new DOMException(text, name); };
-  const nameOf = (a) => String(typeof a === 'object' && a !== null ? a.name : a).toUpperCase();
-  const hashOf = (a) => {
-    const name = nameOf(a);
-    if (!(name in lengths)) fail(`The hash ${name} is not supported; SHA-1, SHA-256, SHA-384 and SHA-512 are`, 'NotSupportedError');
-    return name;
-  };
-  const copy = (data) => {
-    if (data instanceof ArrayBuffer) return new Uint8Array(data).slice();
-    if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
-    throw new TypeError('The data must be an ArrayBuffer or a view on one');
-  };
-  const base64url = (b) => btoa(String.fromCharCode(...b)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-  const unbase64url = (s) => Uint8Array.from(atob(s.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
+  const { subtle: run, random, part } = native;
+  const keys = part('cryptokeys.js');
+  const { handleOf, algorithm, hashOf, copy, fail } = keys;
 
-  let secretOf, make;
-  let allowed = false;
-  class CryptoKey {
-    #secret;
-    #about;
-    static {
-      make = (secret, about) => {
-        allowed = true;
-        const key = new CryptoKey();
-        allowed = false;
-        key.#secret = secret;
-        key.#about = about;
-        return key;
-      };
-      secretOf = (key, usage) => {
-        if (!(key instanceof CryptoKey)) throw new TypeError('The key must be a CryptoKey');
-        if (usage && !key.usages.includes(usage)) fail(`The key is not for ${usage}`, 'InvalidAccessError');
-        return key.#secret;
-      };
+  // use(key, name, usage) is the handle of a key that may do this.
+  const use = (key, name, usage) => {
+    const handle = handleOf(key);
+    if (key.algorithm.name !== name) fail(`The key is for ${key.algorithm.name}, not for ${name}`, 'InvalidAccessError');
+    if (!key.usages.includes(usage)) fail(`The key is not for ${usage}`, 'InvalidAccessError');
+    return handle;
+  };
+  const need = (a, field) => {
+    if (a[field] === undefined) throw new TypeError(`The algorithm ${a.name} needs ${field}`);
+    return copy(a[field], field);
+  };
+  const count = (a, field, max) => {
+    const n = Number(a[field]);
+    if (a[field] === undefined || !(n >= 0 && n <= max)) throw new TypeError(`The algorithm ${a.name} needs ${field}, a number to ${max}`);
+    return Math.trunc(n);
+  };
+  const unsupported = (name, what) => fail(`${name} does not ${what}`, 'NotSupportedError');
+  const least = (args, n) => { if (args.length < n) throw new TypeError(`${n} arguments are needed, and ${args.length} are there`); };
+
+  const signer = (a, key, usage) => {
+    const name = algorithm(a);
+    if (!['HMAC', 'RSASSA-PKCS1-v1_5', 'RSA-PSS', 'ECDSA', 'Ed25519'].includes(name)) unsupported(name, usage);
+    const handle = use(key, name, usage);
+    const hash = name === 'ECDSA' ? hashOf(a.hash) : key.algorithm.hash ? key.algorithm.hash.name : '';
+    return [name, handle, hash, name === 'RSA-PSS' ? count(a, 'saltLength', 8192) : 0];
+  };
+  // cipher gives the parameters of encrypt and decrypt after the handle.
+  const cipher = (name, a) => {
+    switch (name) {
+      case 'RSA-OAEP': return [a.label === undefined ? new Uint8Array(0) : copy(a.label, 'label')];
+      case 'AES-CBC': return [need(a, 'iv')];
+      case 'AES-CTR': return [need(a, 'counter'), count(a, 'length', 255)];
+      case 'AES-GCM': return [need(a, 'iv'), a.tagLength === undefined ? 128 : count(a, 'tagLength', 255),
+        a.additionalData === undefined ? new Uint8Array(0) : copy(a.additionalData, 'additionalData')];
+      default: return unsupported(name, 'encrypt');
     }
-    constructor() { if (!allowed) throw new TypeError('Illegal constructor'); }
-    get type() { return 'secret'; }
-    get extractable() { return this.#about.extractable; }
-    get algorithm() { return this.#about.algorithm; }
-    get usages() { return this.#about.usages; }
-  }
-  const needHMAC = (algorithm) => {
-    if (nameOf(algorithm) !== 'HMAC') fail(`${nameOf(algorithm)} is not supported; HMAC is`, 'NotSupportedError');
   };
-  const hmacKey = (secret, hash, extractable, usages) => {
-    for (const u of usages) if (u !== 'sign' && u !== 'verify') fail(`HMAC keys cannot be used for ${u}`, 'SyntaxError');
-    if (usages.length === 0) fail('A key needs a usage', 'SyntaxError');
-    if (secret.length === 0) fail('The key is empty', 'DataError');
-    return make(secret, { extractable: !!extractable, usages: [...usages], algorithm: { name: 'HMAC', hash: { name: hash }, length: secret.length * 8 } });
-  };
-  const algs = { 'SHA-1': 'HS1', 'SHA-256': 'HS256', 'SHA-384': 'HS384', 'SHA-512': 'HS512' };
-
-  const subtle = {
-    async digest(algorithm, data) { return digest(hashOf(algorithm), copy(data)); },
-    async importKey(format, data, algorithm, extractable, usages) {
-      needHMAC(algorithm);
-      const hash = hashOf(algorithm.hash);
-      if (format === 'raw') return hmacKey(copy(data), hash, extractable, usages);
-      if (format !== 'jwk') fail(`The key format ${format} is not supported; raw and jwk are`, 'NotSupportedError');
-      if (data.kty !== 'oct' || (data.alg !== undefined && data.alg !== algs[hash])) fail('The JWK does not fit the algorithm', 'DataError');
-      return hmacKey(unbase64url(data.k), hash, extractable, usages);
-    },
-    async exportKey(format, key) {
-      const secret = secretOf(key);
-      if (!key.extractable) fail('The key is not extractable', 'InvalidAccessError');
-      if (format === 'raw') return secret.slice().buffer;
-      if (format === 'jwk') return { kty: 'oct', k: base64url(secret), alg: algs[key.algorithm.hash.name], key_ops: [...key.usages], ext: true };
-      return fail(`The key format ${format} is not supported; raw and jwk are`, 'NotSupportedError');
-    },
-    async generateKey(algorithm, extractable, usages) {
-      needHMAC(algorithm);
-      const hash = hashOf(algorithm.hash);
-      const bits = algorithm.length === undefined ? lengths[hash] * 8 : algorithm.length;
-      return hmacKey(random(new Uint8Array(Math.ceil(bits / 8))), hash, extractable, usages);
-    },
-    async sign(algorithm, key, data) {
-      needHMAC(algorithm);
-      return hmac(key.algorithm.hash.name, secretOf(key, 'sign'), copy(data));
-    },
-    async verify(algorithm, key, signature, data) {
-      needHMAC(algorithm);
-      return sameBytes(hmac(key.algorithm.hash.name, secretOf(key, 'verify'), copy(data)), copy(signature));
-    },
+  const crypt = (what, usage, a, key, data) => {
+    const name = algorithm(a);
+    const params = cipher(name, a);
+    const handle = use(key, name, usage);
+    const hash = name === 'RSA-OAEP' ? key.algorithm.hash.name : '';
+    return run(what, name, handle, data, hash, ...params);
   };
 
-  const crypto = {
-    subtle,
-    getRandomValues(view) {
-      if (!ArrayBuffer.isView(view) || view instanceof Float32Array || view instanceof Float64Array || view instanceof DataView) {
-        fail('The argument must be an integer typed array', 'TypeMismatchError');
+  const bits = async (a, key, length, usage) => {
+    const name = algorithm(a);
+    const divided = (n) => {
+      if (n === null || n === undefined || n % 8 !== 0) fail('The length must be a multiple of 8', 'OperationError');
+      return n;
+    };
+    switch (name) {
+      case 'HKDF':
+        return run('hkdf', use(key, name, usage), hashOf(a.hash), need(a, 'salt'), need(a, 'info'), divided(length));
+      case 'PBKDF2': {
+        const iterations = count(a, 'iterations', 2 ** 32 - 1);
+        return run('pbkdf2', use(key, name, usage), hashOf(a.hash), need(a, 'salt'), iterations, divided(length));
       }
+      case 'ECDH': case 'X25519': {
+        const handle = use(key, name, usage);
+        const other = handleOf(a.public);
+        if (key.type !== 'private' || a.public.type !== 'public' || a.public.algorithm.name !== name ||
+          a.public.algorithm.namedCurve !== key.algorithm.namedCurve) {
+          fail('The public key does not fit the private one', 'InvalidAccessError');
+        }
+        return run('agree', handle, other, length === null || length === undefined ? -1 : length);
+      }
+      default: return unsupported(name, 'derive');
+    }
+  };
+
+  let allowed = false;
+  class SubtleCrypto {
+    constructor() { if (!allowed) throw new TypeError('Illegal constructor'); }
+    async digest(a, data) {
+      least(arguments, 2);
+      return run('digest', hashOf(a), copy(data));
+    }
+    async generateKey(a, extractable, usages) {
+      least(arguments, 3);
+      return keys.generate(a, extractable, usages);
+    }
+    async importKey(format, data, a, extractable, usages) {
+      least(arguments, 4);
+      return keys.importKey(format, data, a, extractable, usages);
+    }
+    async exportKey(format, key) {
+      least(arguments, 2);
+      return keys.exportKey(format, key);
+    }
+    async sign(a, key, data) {
+      least(arguments, 3);
+      const bytes = copy(data);
+      return run('sign', ...signer(a, key, 'sign'), bytes);
+    }
+    async verify(a, key, signature, data) {
+      least(arguments, 4);
+      const bytes = copy(data);
+      return run('verify', ...signer(a, key, 'verify'), bytes, copy(signature, 'signature'));
+    }
+    async encrypt(a, key, data) {
+      least(arguments, 3);
+      return crypt('encrypt', 'encrypt', a, key, copy(data));
+    }
+    async decrypt(a, key, data) {
+      least(arguments, 3);
+      return crypt('decrypt', 'decrypt', a, key, copy(data));
+    }
+    async deriveBits(a, key, length) {
+      least(arguments, 2);
+      return bits(a, key, length, 'deriveBits');
+    }
+    async deriveKey(a, key, derived, extractable, usages) {
+      least(arguments, 5);
+      const length = keys.lengthOf(derived);
+      const made = await bits(a, key, length, 'deriveKey');
+      return keys.importKey('raw', made, derived, extractable, usages);
+    }
+    async wrapKey(format, key, wrapping, a) {
+      least(arguments, 4);
+      const name = algorithm(a);
+      const plain = keys.exportKey(format, key);
+      const bytes = format === 'jwk' ? native.encode(JSON.stringify(plain)) : new Uint8Array(plain);
+      if (name === 'AES-KW') return run('wrap', use(wrapping, name, 'wrapKey'), bytes);
+      return crypt('encrypt', 'wrapKey', a, wrapping, bytes);
+    }
+    async unwrapKey(format, wrapped, unwrapping, a, keyAlgorithm, extractable, usages) {
+      least(arguments, 7);
+      const name = algorithm(a);
+      const bytes = copy(wrapped, 'wrapped key');
+      const plain = name === 'AES-KW' ? run('unwrap', use(unwrapping, name, 'unwrapKey'), bytes) : await crypt('decrypt', 'unwrapKey', a, unwrapping, bytes);
+      if (format !== 'jwk') return keys.importKey(format, plain, keyAlgorithm, extractable, usages);
+      let jwk;
+      try {
+        jwk = JSON.parse(native.decode('utf-8', plain, false));
+      } catch (e) {
+        fail('What was unwrapped is no JWK', 'DataError');
+      }
+      return keys.importKey('jwk', jwk, keyAlgorithm, extractable, usages);
+    }
+    get [Symbol.toStringTag]() { return 'SubtleCrypto'; }
+  }
+
+  const integers = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array, BigUint64Array];
+  let subtle;
+  class Crypto {
+    constructor() { if (!allowed) throw new TypeError('Illegal constructor'); }
+    get subtle() { return subtle; }
+    getRandomValues(view) {
+      if (!integers.some((C) => view instanceof C)) fail('The argument must be an integer typed array', 'TypeMismatchError');
       if (view.byteLength > 65536) fail('At most 65536 bytes at a time', 'QuotaExceededError');
       return random(view);
-    },
-    randomUUID() {
-      const b = random(new Uint8Array(16));
-      b[6] = (b[6] & 0x0f) | 0x40;
-      b[8] = (b[8] & 0x3f) | 0x80;
-      let hex = '';
-      for (const x of b) hex += (x < 16 ? '0' : '') + x.toString(16);
-      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-    },
-  };
-  return { crypto, CryptoKey };
+    }
+    randomUUID() { return native.uuid(); }
+    get [Symbol.toStringTag]() { return 'Crypto'; }
+  }
+  allowed = true;
+  subtle = new SubtleCrypto();
+  const crypto = new Crypto();
+  allowed = false;
+  return { crypto, Crypto, SubtleCrypto, CryptoKey: keys.CryptoKey };
 });
