@@ -67,7 +67,7 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 		return nil, err
 	}
 	// An empty body goes along too: it is what makes carriers say so in the event (isBase64Encoded, body: null).
-	event := host.Event{Meta: meta, Body: in.Request.Body}
+	event := host.Event{Meta: meta, Body: in.Request.Body, Length: in.Request.Length}
 	out, err := f.function.plugin.call(ctx, f.telemetry, in.Exchange, host.EntryHandle, event)
 	if err != nil {
 		return nil, functionFailure(err)
