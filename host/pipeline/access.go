@@ -23,7 +23,7 @@ func (r *run) log(status int, failed bool, elapsed time.Duration, cause error) {
 		return
 	}
 	q, m := r.x.Request, &r.x.Match
-	attrs := make([]slog.Attr, 0, 14)
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("method", q.Method),
 		slog.String("path", q.Path()),
@@ -41,6 +41,12 @@ func (r *run) log(status int, failed bool, elapsed time.Duration, cause error) {
 		attrs = append(attrs, slog.String("route", m.Route.Key))
 	}
 	attrs = append(attrs, slog.String("request_id", r.x.ID))
+	if code := r.grpcStatus(); code != "" {
+		attrs = append(attrs, slog.String("grpc_status", code))
+	}
+	if r.switched {
+		attrs = append(attrs, slog.Int64("received", r.received))
+	}
 	if cause != nil {
 		attrs = append(attrs, slog.String("error", cause.Error()))
 		attrs = appendGuest(attrs, cause)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/grpc"
 	"github.com/postern/postern/host/lambda"
 	"github.com/postern/postern/host/mapping"
 	"github.com/postern/postern/host/telemetry"
@@ -27,20 +28,24 @@ func (i *integrate) Handle(ctx context.Context, x *host.Exchange) (host.Second, 
 	if in == nil {
 		in = &host.Invocation{Exchange: x, Request: x.Request}
 	}
-	cancel := context.CancelFunc(nil)
+	var bound *deadline
 	if i.timeout > 0 {
-		ctx, cancel = context.WithTimeout(ctx, i.timeout)
+		bound = newDeadline(ctx, time.Now().Add(i.timeout), func() error { return lateFor("the integration's timeout", i.timeout) })
+		ctx = bound
 	}
 	result, err := i.integration.Invoke(ctx, in)
 	if err != nil {
-		if cancel != nil {
-			cancel()
+		if bound != nil {
+			bound.end()
 		}
 		return nil, err
 	}
 	resp := result.Response
-	if cancel != nil {
-		resp.Body = closing(resp.Body, func(error) { cancel() })
+	if bound != nil {
+		if streams(x, resp) {
+			bound.lift()
+		}
+		resp.Body = closing(resp.Body, func(error) { bound.end() })
 	}
 	if in.Response.Status != 0 {
 		resp.Status = in.Response.Status
@@ -132,6 +137,9 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 	if h.method != "" {
 		out.Method = h.method
 	}
+	if h.plain || !upgrades(in, out) {
+		out.Upgrade = ""
+	}
 	if err := h.address(in, out); err != nil {
 		return nil, err
 	}
@@ -140,6 +148,10 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 	}
 	if h.plain {
 		out.Header.Set("Accept-Encoding", "identity")
+	}
+	kind := requestType(in.Request)
+	if kind.IsWeb() {
+		grpc.Request(out, kind)
 	}
 	ctx, span := startClient(ctx, h.telemetry, out)
 	if h.upstream != "" && span.IsRecording() {
@@ -158,7 +170,20 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 	if span.IsRecording() {
 		resp.Body = closing(resp.Body, func(err error) { endClient(span, status, err) })
 	}
+	if kind.Form != grpc.None && grpc.ParseType(resp.Header.Get("Content-Type")).Form == grpc.Native {
+		grpc.Answer(resp, kind.Answer(in.Request.Header), func(err error) host.Header { return brokenOff(ctx, err) })
+	}
 	return &host.Result{Response: resp}, nil
+}
+
+// brokenOff is the gRPC status of a response that breaks off.
+func brokenOff(ctx context.Context, err error) host.Header {
+	if limit := limitOf(ctx); limit != nil {
+		err = limit
+	} else if refused := bodyError(err); refused != nil {
+		err = refused
+	}
+	return grpcStatus(err)
 }
 
 // address fills scheme, host and target.

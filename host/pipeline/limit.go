@@ -10,16 +10,17 @@ import (
 )
 
 // A bodyLimit is the limit phase: it refuses a body that is announced as too large, and cuts one that turns
-// out to be while it is read.
+// out to be while it is read. 0 is no limit.
 type bodyLimit struct{ max host.Setting[int64] }
 
 // Handle refuses at once where the length is known.
 func (l *bodyLimit) Handle(_ context.Context, x *host.Exchange) (host.Second, error) {
 	r := x.Request
-	if r.Length > l.max.Value {
+	switch {
+	case l.max.Value <= 0:
+	case r.Length > l.max.Value:
 		return nil, l.exceeded()
-	}
-	if r.Length < 0 {
+	case r.Length < 0:
 		r.Body = &limitedBody{ReadCloser: r.Body, left: l.max.Value, limit: l}
 	}
 	return nil, nil

@@ -109,16 +109,10 @@ func (p *Pipeline) Serve(ctx context.Context, request *host.Request) *host.Respo
 		}
 	}()
 	apiOf := p.match(r)
-	if timeout := r.route.timeout; timeout > 0 {
-		ctx, r.cancel = context.WithDeadline(ctx, r.x.Started.Add(timeout))
-	}
-	ctx = r.startRoot(ctx)
+	r.bind(ctx)
+	ctx = r.startRoot(r.bound)
 	r.ctx = ctx
-	if request.Length != 0 {
-		// Whoever reads the body may not look at ctx: closing it ends a read that waits for a client which sends no more.
-		body := request.Body
-		r.unhook = context.AfterFunc(ctx, func() { _ = body.Close() })
-	}
+	r.takeBody()
 
 	preflight := apiOf != nil && apiOf.cors != nil && r.answerPreflight(apiOf.cors)
 	if !preflight {

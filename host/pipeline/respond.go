@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/grpc"
 )
 
 // An outcome is what the client gets for one Kind of error. The texts are those of Amazon's HTTP APIs, which
@@ -35,13 +36,27 @@ var outcomes = [...]outcome{
 // statusClientGone is logged when the client left before it had an answer. It is never sent.
 const statusClientGone = 499
 
-// Respond is the one place where an error becomes a response.
-func Respond(err error) *host.Response {
-	out := outcomes[host.Internal]
-	if kind := host.KindOf(err); int(kind) < len(outcomes) {
-		out = outcomes[kind]
+// Respond is the one place where an error becomes the response to a request. A gRPC client gets a status, which is trailers only
+// (PROTOCOL-HTTP2.md), as an HTTP status would tell it less.
+func Respond(request *host.Request, err error) *host.Response {
+	if t := requestType(request); t.Form != grpc.None {
+		h := append(host.Header{{Name: "Content-Type", Value: t.Answer(request.Header).String()}}, grpcStatus(err)...)
+		return &host.Response{Status: 200, Header: h, Length: -1}
 	}
+	out := outcomeFor(err)
 	return message(out.status, out.message)
+}
+
+// grpcStatus is what a gRPC client is told of an error.
+func grpcStatus(err error) host.Header {
+	return grpc.Status(grpc.CodeOf(host.KindOf(err)), outcomeFor(err).message)
+}
+
+func outcomeFor(err error) outcome {
+	if kind := host.KindOf(err); int(kind) < len(outcomes) {
+		return outcomes[kind]
+	}
+	return outcomes[host.Internal]
 }
 
 // message returns a response whose body is {"message": text}.

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/grpc"
 )
 
 // A run is one exchange on its way. It is the response's body too, so that it sees the last byte.
@@ -22,14 +23,22 @@ type run struct {
 	seconds   []host.Second // that the steps left, to be run on the way back
 	root      trace.Span    // nil when tracing is off
 	recording bool
-	cancel    context.CancelFunc
+	bound     *deadline
+	call      *time.Timer     // of what a gRPC client allows; nil where it says nothing
+	activity  activity        // of an exchange that streams
+	incoming  incoming        // the request's body; zero without one
 	unhook    func() bool     // stops the closing of the request's body at the end of ctx; nil without a body
 	ctx       context.Context // of the exchange, for its end: the one place where a context outlives its call
 
 	body     io.ReadCloser
 	written  int64
+	whole    bool // the body was read to its end
 	bodyErr  error
 	response *host.Response
+
+	switched bool  // the connection was upgraded, and has ended
+	received int64 // bytes from the client on it
+	farewell error // why it was ended from here; nil when it was not
 }
 
 func (r *run) answerPreflight(c *cors) bool {
@@ -88,13 +97,14 @@ func (r *run) fail(err error) {
 	if r.x.Err == nil {
 		r.x.Err = err
 	}
-	r.x.Response = Respond(err)
+	r.x.Response = Respond(r.x.Request, err)
 }
 
-// overdue makes the route's deadline the reason of a failure, once it has passed: whatever a step makes of being
-// stopped, of a body that is closed under its hands for example, the one deadline is why.
+// overdue makes a limit of time the reason of a failure, once it has ended the exchange: whatever a step makes of being
+// stopped, of a body that is closed under its hands for example, the one limit is why.
 func (r *run) overdue(err error) error {
-	if !errors.Is(context.Cause(r.ctx), context.DeadlineExceeded) {
+	limit := limitOf(r.ctx)
+	if limit == nil {
 		return err
 	}
 	switch host.KindOf(err) {
@@ -102,9 +112,9 @@ func (r *run) overdue(err error) error {
 	default:
 		return err
 	}
-	limit := r.route.def.Timeout
-	return &host.Error{Op: "request", Kind: host.Timeout, Code: host.IntegrationTimeout, Pos: limit.Pos,
-		Err: fmt.Errorf("not done within the route's timeout of %v (%s): %w", limit.Value, limit.Origin(), err)}
+	out := *limit
+	out.Err = fmt.Errorf("%w: %w", limit.Err, err)
+	return &out
 }
 
 // finish hands the response over, with this run between it and the listener.
@@ -112,8 +122,14 @@ func (r *run) finish() *host.Response {
 	resp := r.x.Response
 	resp.Header.Set("Apigw-Requestid", r.x.ID)
 	resp.End = r.end
+	if streams(&r.x, resp) {
+		r.stream()
+	}
 	if resp.Body != nil {
 		r.body, resp.Body = resp.Body, r
+	}
+	if resp.Upgrade != nil {
+		resp.Upgrade = r.upgraded(resp.Upgrade)
 	}
 	r.response = resp
 	return resp
@@ -122,11 +138,35 @@ func (r *run) finish() *host.Response {
 // Read counts what goes out and keeps the error that cut it.
 func (r *run) Read(p []byte) (int, error) {
 	n, err := r.body.Read(p)
-	r.written += int64(n)
-	if err != nil && err != io.EOF {
-		r.bodyErr = err
+	if n > 0 {
+		r.written += int64(n)
+		if r.activity.route != nil {
+			r.activity.touch()
+		}
+	}
+	switch limit := r.cut(); {
+	case err == nil:
+	case err != io.EOF:
+		r.bodyErr = r.overdue(err)
+		if told := (*grpc.Told)(nil); errors.As(err, &told) {
+			return n, io.EOF // by a status
+		}
+	case limit != nil: // whoever made the body was stopped, and took that for its end
+		r.bodyErr, err = limit, limit
+	default:
+		r.whole = true
 	}
 	return n, err
+}
+
+// cut returns the limit that has cut a body which streams, nil where none has.
+func (r *run) cut() error {
+	if r.activity.route != nil {
+		if limit := limitOf(r.ctx); limit != nil {
+			return limit
+		}
+	}
+	return nil
 }
 
 // Close closes the response's body.
@@ -145,7 +185,10 @@ func (r *run) end(err error) {
 	if cause == nil {
 		cause = err
 	}
-	if cause != nil {
+	if cause == nil {
+		cause = r.farewell
+	}
+	if cause != nil && !r.switched {
 		switch why := context.Cause(r.ctx); {
 		case errors.Is(why, host.Unavailable): // the listener cut it
 			status, cause = outcomes[host.Unavailable].status, why
@@ -153,7 +196,7 @@ func (r *run) end(err error) {
 			status = statusClientGone
 		}
 	}
-	failed := status >= 500 || r.bodyErr != nil && status != statusClientGone // cut off behind its status line
+	failed := r.failed(status)
 	elapsed := time.Since(r.x.Started)
 	r.record(status, elapsed)
 	r.log(status, failed, elapsed, cause)
@@ -161,13 +204,39 @@ func (r *run) end(err error) {
 	r.release()
 }
 
-// release gives back what the exchange held: the deadline's timer, its place among the active, the pipeline.
+// failed reports whether the gateway or what is behind it failed, if only behind the status line.
+func (r *run) failed(status int) bool {
+	switch {
+	case status == statusClientGone:
+		return false
+	case status >= 500 || r.bodyErr != nil:
+		return true
+	}
+	return r.x.Err != nil && requestType(r.x.Request).Form != grpc.None && outcomeFor(r.x.Err).status >= 500
+}
+
+// grpcStatus returns the status that a gRPC client was told, as far as it is known; "" for other exchanges.
+func (r *run) grpcStatus() string {
+	if requestType(r.x.Request).Form == grpc.None {
+		return ""
+	}
+	if status := r.response.Header.Get(grpc.StatusField); status != "" || !r.whole && r.bodyErr == nil || r.response.Trailer == nil {
+		return status
+	}
+	return r.response.Trailer().Get(grpc.StatusField)
+}
+
+// release gives back what the exchange held: the timers of its limits, its place among the active, the pipeline.
 func (r *run) release() {
 	if r.unhook != nil {
 		r.unhook()
 	}
-	if r.cancel != nil {
-		r.cancel()
+	if r.call != nil {
+		r.call.Stop()
+	}
+	r.activity.end()
+	if r.bound != nil { // a panic may come before it
+		r.bound.end()
 	}
 	r.pipeline.telemetry.Metrics.End()
 	r.pipeline.Release()

@@ -147,7 +147,7 @@ func (s *Server) Handle(ctx context.Context, r *host.Request) *host.Response {
 	p, err := s.acquire()
 	if err != nil {
 		s.log.WarnContext(ctx, "request refused", "reason", "no definition serves yet", "client", r.Peer.Addr.String(), "status", 503)
-		return pipeline.Respond(err)
+		return pipeline.Respond(r, err)
 	}
 	return p.Serve(ctx, r)
 }

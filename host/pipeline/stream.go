@@ -1,0 +1,146 @@
+package pipeline
+
+import (
+	"context"
+	"io"
+	"math"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/grpc"
+)
+
+// streams reports whether the response is one whose end nobody can foresee: the route's timeout then ends with its head, and
+// from there the limits of streams hold.
+func streams(x *host.Exchange, resp *host.Response) bool {
+	if resp.Upgrade != nil {
+		return true
+	}
+	return resp.Body != nil && (slow(x) || isEventStream(resp.Header.Get("Content-Type")))
+}
+
+// slow reports whether a request belongs to an exchange that streams, whatever the answer is.
+func slow(x *host.Exchange) bool {
+	return x.Match.Route != nil && x.Match.Route.Streaming || requestType(x.Request).Form != grpc.None
+}
+
+func requestType(r *host.Request) grpc.Type { return grpc.ParseType(r.Header.Get("Content-Type")) }
+
+func isEventStream(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
+}
+
+// bind makes the context of the exchange, with the route's timeout and what a gRPC client allows its call. Where the route streams, that
+// takes the timeout's place.
+func (r *run) bind(ctx context.Context) {
+	var at time.Time
+	if r.route.timeout > 0 {
+		at = r.x.Started.Add(r.route.timeout)
+	}
+	allowed, ok := time.Duration(0), false
+	if requestType(r.x.Request).Form != grpc.None {
+		allowed, ok = grpc.ParseTimeout(r.x.Request.Header.Get("Grpc-Timeout"))
+	}
+	if ok && r.route.def != nil && r.route.def.Streaming {
+		at = time.Time{}
+	}
+	r.bound = newDeadline(ctx, at, func() error { return late("not done within the route's timeout", r.route.def.Timeout) })
+	if ok {
+		r.call = time.AfterFunc(allowed, func() { r.bound.cancel(lateFor("the client's grpc-timeout", allowed)) })
+	}
+}
+
+// takeBody lays this run around the request's body.
+func (r *run) takeBody() {
+	request := r.x.Request
+	if request.Length == 0 {
+		return
+	}
+	r.incoming = incoming{request.Body, r}
+	request.Body = &r.incoming
+	// Whoever reads the body may not look at the context: closing it ends a read that waits for a client which sends no more.
+	body := r.incoming.ReadCloser
+	r.unhook = context.AfterFunc(r.ctx, func() { _ = body.Close() })
+	if slow(&r.x) {
+		r.incoming.Unhurried()
+	}
+}
+
+// stream begins the limits of streams, in place of the route's timeout.
+func (r *run) stream() {
+	r.bound.lift()
+	r.activity.begin(r.bound, r.route.def, r.x.Started)
+	r.incoming.Unhurried()
+}
+
+// An activity ends an exchange that streams when no byte has passed for a while, or when it has gone on for too long.
+type activity struct {
+	bound *deadline
+	route *host.Route
+	last  atomic.Int64 // when a byte passed, in Unix nanoseconds
+	idle  *time.Timer
+	whole *time.Timer
+}
+
+// begin starts the limits of an exchange that began at started.
+func (a *activity) begin(bound *deadline, route *host.Route, started time.Time) {
+	a.bound, a.route = bound, route
+	if d := route.MaxDuration.Value; d > 0 {
+		a.whole = time.AfterFunc(time.Until(started.Add(d)), func() { bound.cancel(late("not done within the route's maxDuration", route.MaxDuration)) })
+	}
+	if d := route.IdleTimeout.Value; d > 0 {
+		a.touch()
+		a.idle = time.AfterFunc(math.MaxInt64, a.look) // which reads a.idle
+		a.idle.Reset(d)
+	}
+}
+
+// touch says that bytes have passed.
+func (a *activity) touch() { a.last.Store(time.Now().UnixNano()) }
+
+// look runs when the exchange may have idled for long enough.
+func (a *activity) look() {
+	limit := a.route.IdleTimeout
+	left := limit.Value - time.Since(time.Unix(0, a.last.Load()))
+	switch {
+	case a.bound.Context.Err() != nil:
+	case left > 0:
+		a.idle.Reset(left)
+	default:
+		a.bound.cancel(late("no byte either way within the route's idleTimeout", limit))
+	}
+}
+
+func (a *activity) end() {
+	if a.idle != nil {
+		a.idle.Stop()
+	}
+	if a.whole != nil {
+		a.whole.Stop()
+	}
+}
+
+// An incoming is the request's body, which tells when its bytes pass.
+type incoming struct {
+	io.ReadCloser
+	run *run
+}
+
+// Read implements io.Reader.
+func (b *incoming) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.run.activity.touch()
+	}
+	return n, err
+}
+
+// Unhurried implements host.Unhurried.
+func (b *incoming) Unhurried() {
+	if body, ok := b.ReadCloser.(host.Unhurried); ok {
+		body.Unhurried()
+	}
+}
