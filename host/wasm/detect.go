@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/wasm/engine"
 	"github.com/postern/postern/host/wasm/native"
 )
@@ -18,7 +19,7 @@ var (
 	response = engine.Signature{Params: []engine.Type{engine.I32, engine.I32}}
 )
 
-// detect names the carrier of a module: CarrierPostern, or what it is instead, with its article. The first match
+// detect names the carrier of a module: an ABI of package host, or what it is instead, with its article. The first match
 // wins. WASI commands come last, since guests of other ABIs export _start too.
 func detect(code *engine.Code) string {
 	exports := code.Exports()
@@ -42,9 +43,9 @@ func detect(code *engine.Code) string {
 	case from("extism:host/"):
 		return "an Extism plugin"
 	case has(native.Marker, nothing):
-		return CarrierPostern
+		return host.ABIPostern
 	case has("_start", nothing):
-		return "a WASI command"
+		return host.ABICGI
 	case has("_initialize", nothing):
 		return "a reactor of no ABI that is known"
 	}

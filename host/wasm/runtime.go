@@ -1,6 +1,6 @@
 // Package wasm is the wasm runtime: it finds out which carrier a module speaks and opens plugins on it.
 //
-// This version runs Postern's own ABI. Guests of other ABIs are recognized, so that their users learn what they have.
+// This version runs Postern's own ABI and WASI commands. Guests of other ABIs are recognized, so that their users learn what they have.
 package wasm
 
 import (
@@ -11,12 +11,10 @@ import (
 	"time"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/wasm/command"
 	"github.com/postern/postern/host/wasm/engine"
 	"github.com/postern/postern/host/wasm/native"
 )
-
-// CarrierPostern is the name of Postern's own ABI.
-const CarrierPostern = "postern"
 
 // Options configure a Runtime. The zero value works: no disk cache, no log.
 type Options struct {
@@ -57,8 +55,11 @@ func (r *Runtime) Stats() engine.Stats { return r.engine.Stats() }
 // Compile implements host.Runtime. It keeps nothing: whoever calls it twice compiles twice.
 func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, error) {
 	op := "compile " + src.Name
-	if src.ABI != "" && src.ABI != CarrierPostern {
-		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: fmt.Errorf("abi %q is not known; this version runs %q only", src.ABI, CarrierPostern)}
+	switch src.ABI {
+	case "", host.ABIPostern, host.ABICGI, host.ABIStdio:
+	default:
+		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: fmt.Errorf("abi %q is not known; there are %s, %s and %s",
+			src.ABI, host.ABIPostern, host.ABICGI, host.ABIStdio)}
 	}
 	if isComponent(src.Code) {
 		return nil, refuse(op, "a WebAssembly component")
@@ -67,30 +68,40 @@ func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, er
 	if err != nil {
 		return nil, err
 	}
-	entries, err := check(op, src, code)
+	m, err := check(op, src, code)
 	if err != nil {
 		_ = code.Close(ctx) // nothing runs: it cannot fail
 		return nil, err
 	}
-	return &Module{code, entries}, nil
+	return m, nil
 }
 
-func check(op string, src host.Source, code *engine.Code) ([]string, error) {
-	if carrier := detect(code); src.ABI == "" && carrier != CarrierPostern {
-		return nil, refuse(op, carrier)
+func check(op string, src host.Source, code *engine.Code) (*Module, error) {
+	m := &Module{code: code, carrier: src.ABI}
+	if m.carrier == "" {
+		switch m.carrier = detect(code); m.carrier {
+		case host.ABIPostern, host.ABICGI:
+		default:
+			return nil, refuse(op, m.carrier)
+		}
 	}
 	if missing := code.Missing(); len(missing) > 0 {
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: fmt.Errorf("it imports what nobody offers: %s", strings.Join(missing, ", "))}
 	}
-	entries, err := native.Check(code)
+	var err error
+	if m.carrier == host.ABIPostern {
+		m.entries, err = native.Check(code)
+	} else {
+		m.entries, err = command.Check(code, m.carrier)
+	}
 	if err != nil {
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
 	}
-	return entries, nil
+	return m, nil
 }
 
 func refuse(op, what string) error {
-	return &host.Error{Op: op, Kind: host.Invalid, Err: fmt.Errorf("is %s; this version runs Postern's own ABI only, marked by the export %s", what, native.Marker)}
+	return &host.Error{Op: op, Kind: host.Invalid, Err: fmt.Errorf("is %s; this version runs Postern's own ABI, marked by the export %s, and WASI commands", what, native.Marker)}
 }
 
 // Close implements host.Runtime.
@@ -99,12 +110,13 @@ func (r *Runtime) Close(ctx context.Context) error { return r.engine.Close(ctx) 
 // A Module is a compiled guest.
 type Module struct {
 	code    *engine.Code
+	carrier string
 	entries []string
 }
 
 // Info implements host.Module.
 func (m *Module) Info() host.ModuleInfo {
-	info := host.ModuleInfo{Carrier: CarrierPostern, Entries: m.entries}
+	info := host.ModuleInfo{Carrier: m.carrier, Entries: m.entries}
 	for _, im := range m.code.Imports() {
 		info.Imports = append(info.Imports, im.String())
 	}
@@ -112,11 +124,18 @@ func (m *Module) Info() host.ModuleInfo {
 	return info
 }
 
-// Open implements host.Module.
+// Open implements host.Module. A plugin of Postern's own ABI is a host.Pinner too.
 func (m *Module) Open(ctx context.Context, cfg host.PluginConfig) (host.Plugin, error) {
+	if m.carrier != host.ABIPostern {
+		p, err := command.Open(ctx, m.code, m.carrier, cfg)
+		if err != nil {
+			return nil, err // and no interface around a nil *Plugin
+		}
+		return p, nil
+	}
 	p, err := native.Open(ctx, m.code, cfg)
 	if err != nil {
-		return nil, err // and no interface around a nil *Plugin
+		return nil, err
 	}
 	return p, nil
 }

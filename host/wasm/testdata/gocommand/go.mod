@@ -1,0 +1,3 @@
+module gocommand
+
+go 1.26.0
