@@ -3,14 +3,14 @@ package js
 import (
 	"embed"
 	"fmt"
-	"path"
+	"io/fs"
+	"strings"
 	"sync"
 
 	"github.com/dop251/goja"
-	"github.com/dop251/goja_nodejs/buffer"
 )
 
-//go:embed prelude/*.js
+//go:embed prelude
 var preludeFiles embed.FS
 
 // A prelude is one part of the web API, in JavaScript: a function from the native functions to an object. It is
@@ -38,21 +38,19 @@ var globalParts = map[string]string{
 var globalFunctions = map[string]bool{"setTimeout": true, "setInterval": true, "setImmediate": true, "clearTimeout": true,
 	"clearInterval": true, "clearImmediate": true, "atob": true, "btoa": true, execName: true, checkName: true, indirectName: true}
 
-// preludes returns every part, by file. That each compiles is for the tests to see.
+// preludes returns every part, by its file's path. That each compiles is for the tests to see.
 func preludes() (map[string]prelude, error) {
-	files, err := preludeFiles.ReadDir("prelude")
-	if err != nil {
-		return nil, err
-	}
 	out := map[string]prelude{}
-	for _, f := range files {
-		text, err := preludeFiles.ReadFile(path.Join("prelude", f.Name()))
-		if err != nil {
-			return nil, err
+	err := fs.WalkDir(preludeFiles, "prelude", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
 		}
-		out[f.Name()] = sync.OnceValue(func() *goja.Program { return goja.MustCompile(ours+f.Name(), string(text), true) })
-	}
-	return out, nil
+		text, err := preludeFiles.ReadFile(file)
+		name := strings.TrimPrefix(file, "prelude/")
+		out[name] = sync.OnceValue(func() *goja.Program { return goja.MustCompile(ours+name, string(text), true) })
+		return err
+	})
+	return out, err
 }
 
 // globals stands behind the global object as its prototype, and makes what a script asks for.
@@ -153,20 +151,9 @@ func (in *instance) part(fc goja.FunctionCall) goja.Value {
 	return part
 }
 
-// buffer loads Node's Buffer, of goja_nodejs, and returns its constructor.
+// buffer is Node's Buffer.
 func (in *instance) buffer() goja.Value {
-	if in.tools["buffer"] == nil {
-		module, exports := in.rt.NewObject(), in.rt.NewObject()
-		if err := module.Set("exports", exports); err != nil {
-			panic(err)
-		}
-		buffer.Require(in.rt, module)
-		if in.tools == nil {
-			in.tools = map[string]*goja.Object{}
-		}
-		in.tools["buffer"] = exports
-	}
-	return in.global("Buffer", in.tools["buffer"].Get("Buffer"))
+	return in.global("Buffer", in.nodeModule("buffer").ToObject(in.rt).Get("Buffer"))
 }
 
 // nativeObject gives the preludes their native functions.
@@ -220,6 +207,9 @@ func nativeFunctions() map[string]native {
 		"headerName": (*instance).headerName, "headerValue": (*instance).headerValue, "isToken": (*instance).isToken,
 		"fetch": (*instance).fetch, "path": (*instance).path,
 		"part": (*instance).part, "scalar": (*instance).scalar, "parseMultipart": (*instance).parseMultipart,
+		"baseBuffer": (*instance).baseBuffer, "encodeText": (*instance).encodeText, "decodeText": (*instance).decodeText,
+		"unescapeBytes": (*instance).unescapeBytes, "hash": (*instance).hash, "hmac": (*instance).hmac, "sameBytes": (*instance).sameBytes,
+		"asyncValues": (*instance).asyncValues, "setAsyncValues": (*instance).setAsyncValues,
 		"detach": (*instance).detach, "detached": (*instance).detached, "timeOrigin": (*instance).timeOrigin,
 		execName: (*instance).exec, checkName: (*instance).checkText, indirectName: (*instance).indirect,
 	}

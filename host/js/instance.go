@@ -24,6 +24,7 @@ type instance struct {
 	base      *goja.Object // the prototype of every context
 	natives   *goja.Object
 	tools     map[string]*goja.Object // what a prelude gave
+	async     *asyncContext           // nil until AsyncLocalStorage is used
 	quiet     bool                    // the globals that could be made do not show
 	admitted  bool                    // text that the parser may read next
 }
@@ -148,12 +149,8 @@ func (in *instance) run() error {
 // require gives a script the modules of Node.js that are there: bundle.Supplied has the same list.
 func (in *instance) require(fc goja.FunctionCall) goja.Value {
 	name := fc.Argument(0).String()
-	switch name {
-	case "buffer", "node:buffer":
-		in.buffer()
-		return in.tools["buffer"]
-	case "process", "node:process":
-		return in.rt.Get("process")
+	if module := in.nodeModule(name); module != nil {
+		return module
 	}
 	panic(in.rt.NewTypeError("Cannot find module %q: only what was bundled is there", name))
 }

@@ -79,7 +79,7 @@ func (in *instance) setTimer(fc goja.FunctionCall, skip int, repeat bool) goja.V
 	if !ok {
 		in.throw("the first argument must be a function")
 	}
-	tm := &timer{fn: fn, at: in.call.world().Now()}
+	tm := &timer{fn: in.bound(fn), at: in.call.world().Now()}
 	if skip == 1 {
 		ms := fc.Argument(1).ToFloat()
 		if !(ms >= 1 && ms <= 1<<31-1) {

@@ -14,7 +14,27 @@ import (
 )
 
 // Supplied are the modules of Node.js that host/js has. They stay imports in the bundle.
-func Supplied() []string { return []string{"buffer", "process"} }
+func Supplied() []string {
+	return []string{"assert", "assert/strict", "async_hooks", "buffer", "console", "crypto", "events", "os", "path", "path/posix", "perf_hooks",
+		"process", "querystring", "stream/web", "string_decoder", "timers", "timers/promises", "url", "util", "util/types"}
+}
+
+// instead says what a script has in place of a module of Node.js.
+var instead = map[string]string{
+	"fs":  "a script has no files; import the file, so that it becomes a part of the bundle, or fetch it",
+	"net": outward, "tls": outward, "dgram": outward, "dns": outward, "http": outward, "https": outward, "http2": outward,
+	"child_process": alone, "cluster": alone, "worker_threads": alone,
+	"stream":   "use the web's ReadableStream, WritableStream and TransformStream, which are there without an import (or from node:stream/web)",
+	"zlib":     "use the web's CompressionStream and DecompressionStream, or a package that is written in JavaScript",
+	"readline": alone, "repl": alone, "tty": alone,
+	"vm":   "eval and new Function are there",
+	"wasi": "a plugin in WebAssembly is one of its own, written beside plugin: in the definition",
+}
+
+const (
+	outward = "use fetch, which is there without an import, and list the origin under egress"
+	alone   = "a script runs alone, without processes, threads and terminals; call another function with fetch"
+)
 
 // nodeModules are the names of Node.js's own modules (nodejs.org/api, version 22).
 var nodeModules = []string{"assert", "async_hooks", "buffer", "child_process", "cluster", "console", "constants", "crypto",
@@ -64,7 +84,11 @@ func nodeModule(build api.PluginBuild, a api.OnResolveArgs) (api.OnResolveResult
 	if slices.Contains(Supplied(), name) || inPackage {
 		return api.OnResolveResult{Path: a.Path, External: true}, nil
 	}
-	return api.OnResolveResult{}, fmt.Errorf("%q is a module of Node.js, which scripts do not have; the web's fetch, crypto, URL and the like are there without an import", a.Path)
+	remedy, _, _ := strings.Cut(name, "/")
+	if remedy = instead[remedy]; remedy == "" {
+		remedy = "the web's fetch, crypto, URL and the like are there without an import"
+	}
+	return api.OnResolveResult{}, fmt.Errorf("%q is a module of Node.js, which scripts do not have; %s", a.Path, remedy)
 }
 
 func (b *builder) join(messages []api.Message) error {

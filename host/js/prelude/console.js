@@ -117,7 +117,7 @@
   const info = write(0);
   const error_ = write(8);
   const elapsed = (label) => `${label}: ${(native.now() - timers.get(label)).toFixed(3)}ms`;
-  return { console: {
+  return { inspect: (v, depth) => inspect(v, Math.min(1, 3 - depth), []), format: (...args) => format(args), console: {
     log: info, info, debug: write(-4), warn: write(4), error: error_,
     trace: (...args) => log(-4, `Trace: ${format(args)}\n${cleanStack(String(new Error().stack))}`),
     assert: (ok, ...args) => { if (!ok) error_('Assertion failed' + (args.length ? ':' : ''), ...args); },

@@ -1,0 +1,207 @@
+package js
+
+import (
+	"crypto"
+	"crypto/hmac"
+	_ "crypto/md5" // by its crypto.Hash
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja_nodejs/buffer"
+)
+
+// nodeModule is what require gives for a module of Node.js that is here, nil for any other.
+func (in *instance) nodeModule(name string) goja.Value {
+	file := "node/" + strings.TrimPrefix(name, "node:") + ".js"
+	if in.module.runtime.preludes[file] == nil {
+		return nil
+	}
+	part, err := in.tool(file)
+	if err != nil {
+		panic(err) // an interrupt, or the end of the stack
+	}
+	return part.Get("exports")
+}
+
+// baseBuffer() is goja_nodejs's module buffer.
+func (in *instance) baseBuffer(goja.FunctionCall) goja.Value {
+	module, exports := in.rt.NewObject(), in.rt.NewObject()
+	in.set(module, "exports", exports)
+	buffer.Require(in.rt, module)
+	return exports
+}
+
+// encodeText(text, encoding) is text's bytes in one of Node's encodings, under their first names.
+func (in *instance) encodeText(fc goja.FunctionCall) goja.Value {
+	text := fc.Argument(0).ToString().(goja.String)
+	switch fc.Argument(1).String() {
+	case "hex":
+		return in.bytes(hexBytes(text.String()))
+	case "base64", "base64url":
+		return in.bytes(unbase64(text.String()))
+	case "latin1", "ascii":
+		out := make([]byte, text.Length())
+		for i := range out {
+			out[i] = byte(text.CharAt(i))
+		}
+		return in.bytes(out)
+	case "utf16le":
+		out := make([]byte, 2*text.Length())
+		for i := range text.Length() {
+			out[2*i], out[2*i+1] = byte(text.CharAt(i)), byte(text.CharAt(i)>>8)
+		}
+		return in.bytes(out)
+	}
+	return in.bytes([]byte(text.String()))
+}
+
+// hexBytes decodes up to the first pair that is not hexadecimal.
+func hexBytes(text string) []byte {
+	out := make([]byte, len(text)/2)
+	n, _ := hex.Decode(out, []byte(text[:len(text)/2*2]))
+	return out[:n]
+}
+
+// unbase64 decodes both alphabets, ignores what belongs to neither, and stops at the padding, as Node.js does.
+func unbase64(text string) []byte {
+	text, _, _ = strings.Cut(text, "=")
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '-':
+			return '+'
+		case r == '_':
+			return '/'
+		case 'A' <= r && r <= 'Z', 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '+', r == '/':
+			return r
+		}
+		return -1
+	}, text)
+	if len(text)%4 == 1 {
+		text = text[:len(text)-1]
+	}
+	out, _ := base64.RawStdEncoding.DecodeString(text)
+	return out
+}
+
+// decodeText(bytes, encoding) is the text of bytes; null for what is no UTF-8 when the encoding is "strict".
+func (in *instance) decodeText(fc goja.FunctionCall) goja.Value {
+	b := in.needBytes(fc.Argument(0))
+	switch fc.Argument(1).String() {
+	case "strict":
+		if !utf8.Valid(b) {
+			return goja.Null()
+		}
+	case "hex":
+		return in.rt.ToValue(hex.EncodeToString(b))
+	case "base64":
+		return in.rt.ToValue(encodeBase64(b))
+	case "base64url":
+		return in.rt.ToValue(base64.RawURLEncoding.EncodeToString(b))
+	case "latin1", "ascii":
+		mask := byte(0xff)
+		if fc.Argument(1).String() == "ascii" {
+			mask = 0x7f
+		}
+		units := make([]uint16, len(b))
+		for i := range b {
+			units[i] = uint16(b[i] & mask)
+		}
+		return goja.StringFromUTF16(units)
+	case "utf16le":
+		units := make([]uint16, len(b)/2)
+		for i := range units {
+			units[i] = uint16(b[2*i]) | uint16(b[2*i+1])<<8
+		}
+		return goja.StringFromUTF16(units)
+	}
+	if utf8.Valid(b) {
+		return in.rt.ToValue(string(b))
+	}
+	return in.rt.ToValue(repairUTF8(b))
+}
+
+// unescapeBytes(text) is text with each %XX as a byte, and what is no escape as it is.
+func (in *instance) unescapeBytes(fc goja.FunctionCall) goja.Value {
+	return in.rt.ToValue(repairUTF8([]byte(percentDecode(fc.Argument(0).String()))))
+}
+
+// nodeHash returns the hash that prelude/node/crypto.js calls name.
+func nodeHash(name string) crypto.Hash {
+	switch name {
+	case "MD5":
+		return crypto.MD5
+	case "SHA-224":
+		return crypto.SHA224
+	}
+	return hashNamed(name)
+}
+
+// hash(name, bytes) is a digest.
+func (in *instance) hash(fc goja.FunctionCall) goja.Value {
+	h := nodeHash(fc.Argument(0).String()).New()
+	h.Write(in.needBytes(fc.Argument(1)))
+	return in.bytes(h.Sum(nil))
+}
+
+// hmac(name, key, bytes) is a keyed digest (RFC 2104).
+func (in *instance) hmac(fc goja.FunctionCall) goja.Value {
+	h := hmac.New(nodeHash(fc.Argument(0).String()).New, in.needBytes(fc.Argument(1)))
+	h.Write(in.needBytes(fc.Argument(2)))
+	return in.bytes(h.Sum(nil))
+}
+
+// sameBytes(a, b) compares in constant time.
+func (in *instance) sameBytes(fc goja.FunctionCall) goja.Value {
+	return in.rt.ToValue(subtle.ConstantTimeCompare(in.needBytes(fc.Argument(0)), in.needBytes(fc.Argument(1))) == 1)
+}
+
+// An asyncContext carries the values of AsyncLocalStorage from where a promise is waited for to where it goes on. It is there
+// from the moment that a script asks for it.
+type asyncContext struct{ values goja.Value }
+
+var _ goja.AsyncContextTracker = (*asyncContext)(nil)
+
+// Grab returns the values of this moment.
+func (a *asyncContext) Grab() any { return a.values }
+
+// Resumed puts them back.
+func (a *asyncContext) Resumed(values any) { a.values, _ = values.(goja.Value) }
+
+// Exited forgets them: jobs run when nothing else does.
+func (a *asyncContext) Exited() { a.values = nil }
+
+// asyncValues() is the values of this moment, undefined when there are none.
+func (in *instance) asyncValues(goja.FunctionCall) goja.Value {
+	if in.async == nil {
+		in.async = &asyncContext{}
+		in.rt.SetAsyncContextTracker(in.async)
+	}
+	if in.async.values == nil {
+		return goja.Undefined()
+	}
+	return in.async.values
+}
+
+// setAsyncValues(values) sets them.
+func (in *instance) setAsyncValues(fc goja.FunctionCall) goja.Value {
+	in.asyncValues(fc)
+	in.async.values = fc.Argument(0)
+	return goja.Undefined()
+}
+
+// bound is a timer's function with the values of the moment when the timer was set.
+func (in *instance) bound(fn goja.Callable) goja.Callable {
+	if in.async == nil || in.async.values == nil {
+		return fn
+	}
+	values := in.async.values
+	return func(this goja.Value, args ...goja.Value) (goja.Value, error) {
+		in.async.values = values
+		defer func() { in.async.values = nil }()
+		return fn(this, args...)
+	}
+}

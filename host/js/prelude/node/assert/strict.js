@@ -1,0 +1,1 @@
+(function (native) { return { exports: native.part('node/assert.js').exports.strict }; });

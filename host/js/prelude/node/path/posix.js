@@ -1,0 +1,1 @@
+(function (native) { return native.part('node/path.js'); });

@@ -1,0 +1,1 @@
+(function () { return { exports: { performance, Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure } }; });

@@ -1,0 +1,1 @@
+(function (native) { return { exports: native.part('node/util.js').exports.types }; });
