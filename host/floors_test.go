@@ -61,8 +61,9 @@ var owners = map[string][]string{
 	"go.opentelemetry.io/otel/exporters":     {"host/telemetry"},
 	"github.com/spf13/cobra":                 {"cmd/postern"},
 	"github.com/quic-go/":                    {"host/listener"},
-	"github.com/pires/go-proxyproto":         {"host/listener"},
+	"github.com/pires/go-proxyproto":         {"host/listener", "host/upstream"},
 	"github.com/gobwas/ws":                   {"host/upstream"},
+	"github.com/sony/gobreaker":              {"host/upstream"},
 }
 
 func TestFloors(t *testing.T) {

@@ -51,8 +51,8 @@ type builder struct {
 	p      *Pipeline
 	mu     sync.Mutex // guards opened, errs and p.releases while plugins open side by side
 	opened map[*host.PluginConfig]*plugin
-	pools  map[string]pool // by upstream
-	direct pool            // for integrations that name a URI
+	pools  map[string]upstreamPool
+	direct pool // for integrations that name a URI
 	errs   []error
 }
 

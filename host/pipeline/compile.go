@@ -49,14 +49,14 @@ func (b *builder) integration(r *host.Route) (host.Integration, error) {
 	case host.IntegrationMock:
 		return &mockIntegration{cfg.Mock}, nil
 	}
-	out := &httpIntegration{telemetry: b.cfg.Telemetry, method: cfg.Method, pool: b.direct.Pool, plain: mapsResponses(r)}
+	out := &httpIntegration{telemetry: b.cfg.Telemetry, method: cfg.Method, pool: upstreamPool{pool: b.direct}, plain: mapsResponses(r)}
 	template := cfg.URI
 	if cfg.Type == host.IntegrationUpstream {
 		pool, ok := b.pools[cfg.Upstream]
 		if !ok {
 			return nil, &host.Error{Op: "route " + r.Key, Kind: host.Invalid, Pos: cfg.Pos, Err: fmt.Errorf("there is no upstream %q", cfg.Upstream)}
 		}
-		out.pool, out.upstream, template = pool.Pool, cfg.Upstream, cfg.Path
+		out.pool, out.upstream, template = pool, cfg.Upstream, cfg.Path
 	}
 	if template == "" {
 		return out, nil
@@ -91,16 +91,10 @@ func mapsResponses(r *host.Route) bool {
 	return slices.ContainsFunc(r.Responses, func(rule host.ResponseRule) bool { return len(rule.Mappings) > 0 })
 }
 
-// integrationTimeout returns the timeout that stands inside the exchange's deadline, 0 when that one is as short.
+// integrationTimeout returns the timeout that stands inside the exchange's deadline, 0 when that one is as short. An upstream's own
+// timeout, for the head of its answer, is its pool's.
 func (b *builder) integrationTimeout(r *host.Route) time.Duration {
 	timeout := r.Integration.Timeout.Value
-	if r.Integration.Type == host.IntegrationUpstream && timeout == 0 {
-		for _, u := range b.p.snapshot.Upstreams {
-			if u.Name == r.Integration.Upstream {
-				timeout = u.Timeout.Value
-			}
-		}
-	}
 	if r.Timeout.Value > 0 && timeout >= r.Timeout.Value {
 		return 0
 	}

@@ -62,7 +62,7 @@ apis:
 			GET /down: {integration: {http: "DOWN/"}}
 			GET /name: {integration: {http: "http://nobody.invalid/"}}
 			GET /slow/{what}: {integration: {http: "UPSTREAM/{what}", timeout: 500ms}}
-			GET /pool/{what}: {integration: {upstream: slow, path: "/{what}"}}
+			GET /pool/{what}: {timeout: 1s, integration: {upstream: slow, path: "/{what}"}}
 			GET /raw/{what}: {integration: {http: "UPSTREAM/{what}"}}
 			GET /mapped/{what}:
 				integration: {http: "UPSTREAM/{what}", timeout: 500ms}

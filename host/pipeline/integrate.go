@@ -123,11 +123,11 @@ func functionFailure(err error) error {
 // An httpIntegration sends the request to an HTTP server: the one that its URI names, or an upstream's next target.
 type httpIntegration struct {
 	telemetry *telemetry.Telemetry
-	pool      *upstream.Pool
+	pool      upstreamPool
 	uri       *mapping.URI // nil sends the request's own path to the pool's target
 	method    string       // "" sends the client's
 	plain     bool         // no content coding may be asked for, as a mapping will read the response
-	upstream  string
+	upstream  string       // "" for a URI's own host
 }
 
 // Invoke sends the request and returns when the response's header is there; its body streams.
@@ -139,6 +139,9 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 	}
 	if h.plain || !upgrades(in, out) {
 		out.Upgrade = ""
+	}
+	if h.upstream != "" {
+		out.Scheme, out.Host = "upstream", h.upstream // until the pool knows which target it is
 	}
 	if err := h.address(in, out); err != nil {
 		return nil, err
@@ -158,7 +161,8 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 		span.SetAttributes(telemetry.Upstream.String(h.upstream))
 	}
 	h.telemetry.Propagator.Inject(ctx, &out.Header)
-	resp, err := h.pool.RoundTrip(ctx, out)
+	resp, trip, err := h.pool.Do(ctx, out, h.pool.key(in.Exchange))
+	describeTrip(span, out, trip)
 	if err != nil {
 		if refused := bodyError(err); refused != nil {
 			err = refused
@@ -188,9 +192,6 @@ func brokenOff(ctx context.Context, err error) host.Header {
 
 // address fills scheme, host and target.
 func (h *httpIntegration) address(in *host.Invocation, out *host.Request) error {
-	if h.upstream != "" {
-		out.Scheme, out.Host = h.pool.Pick()
-	}
 	query := in.Request.Query()
 	if h.uri == nil {
 		if path := in.Exchange.Match.Path; mapping.Climbs(path) {
@@ -198,7 +199,7 @@ func (h *httpIntegration) address(in *host.Invocation, out *host.Request) error 
 			return &host.Error{Op: "integrate", Kind: host.Invalid, Err: fmt.Errorf("the path %q climbs", path)}
 		}
 		out.Target = in.Exchange.Match.Path
-		if query != "" {
+		if strings.Contains(in.Request.Target, "?") { // of an empty query the question mark too
 			out.Target += "?" + query
 		}
 		return nil

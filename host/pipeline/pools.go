@@ -2,50 +2,128 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/mapping"
+	"github.com/postern/postern/host/telemetry"
 	"github.com/postern/postern/host/upstream"
 )
 
-// A pool is a shared connection pool.
-type pool struct{ *upstream.Pool }
+// A pool is what an httpIntegration sends requests to: an upstream, or whatever their URI names. Pipelines share it.
+type pool interface {
+	Do(ctx context.Context, req *host.Request, key string) (*host.Response, upstream.Trip, error)
+	Close()
+}
 
-// Close closes the idle connections; those in use end with their exchanges.
-func (p pool) Close(context.Context) error {
-	p.Pool.Close()
+// A sharedPool is a pool with its metrics.
+type sharedPool struct {
+	pool
+	metrics *telemetry.UpstreamMetrics // nil for the one of URIs
+}
+
+// Close ends the pool's health checks and closes its idle connections; those in use end with their exchanges.
+func (p sharedPool) Close(context.Context) error {
+	p.pool.Close()
+	if p.metrics != nil {
+		p.metrics.Close()
+	}
 	return nil
 }
 
+// A route to an upstream has the pool, and what a consistent hash goes by.
+type upstreamPool struct {
+	pool
+	hashOn *mapping.Expression // nil for the client's address
+}
+
 func (b *builder) openPools() {
-	b.pools = map[string]pool{}
-	b.direct = b.openPool("", upstream.Config{}, host.Position{})
+	b.pools = map[string]upstreamPool{}
+	b.direct = b.acquirePool("", host.Position{}, func() (sharedPool, error) {
+		return sharedPool{pool: upstream.NewDirect(upstream.Options{Logger: b.cfg.Telemetry.Logger})}, nil
+	})
 	for _, u := range b.p.snapshot.Upstreams {
-		b.pools[u.Name] = b.openPool(u.Name, upstream.Config{Name: u.Name, Targets: targets(u), CA: u.TLS.CA, ServerName: u.TLS.ServerName}, u.Pos)
+		b.pools[u.Name] = upstreamPool{b.acquirePool(poolKey(u), u.Pos, func() (sharedPool, error) {
+			return openPool(u, b.cfg.Telemetry)
+		}), b.hashOn(u)}
 	}
 }
 
-func (b *builder) openPool(name string, cfg upstream.Config, pos host.Position) pool {
-	key, err := json.Marshal([]any{name, cfg.Targets, cfg.CA, cfg.ServerName})
+func openPool(u *host.Upstream, tel *telemetry.Telemetry) (sharedPool, error) {
+	metrics := tel.Metrics.Upstream(u.Name)
+	opened, err := upstream.Open(u, upstream.Options{Logger: tel.Logger, Metrics: metrics})
 	if err != nil {
-		panic("pipeline: an upstream does not encode: " + err.Error()) // plain data always does
+		metrics.Close()
+		return sharedPool{}, err
 	}
-	p, release, err := b.cfg.Shared.pools.acquire(string(key), func() (pool, error) {
-		opened, err := upstream.NewPool(cfg)
-		return pool{opened}, err
-	})
+	return sharedPool{opened, metrics}, nil
+}
+
+func (b *builder) acquirePool(key string, pos host.Position, open func() (sharedPool, error)) pool {
+	p, release, err := b.cfg.Shared.pools.acquire(key, open)
 	if err != nil {
-		b.fail(&host.Error{Op: "upstream " + name, Kind: host.Invalid, Pos: pos, Err: err})
-		return pool{}
+		b.fail(&host.Error{Op: "open the pool", Kind: host.Invalid, Pos: pos, Err: err})
+		return nil
 	}
 	b.p.releases = append(b.p.releases, release)
-	return p
+	return p.pool
 }
 
-func targets(u *host.Upstream) []string {
-	urls := make([]string, len(u.Targets))
-	for i, t := range u.Targets {
-		urls[i] = t.URL
+func (b *builder) hashOn(u *host.Upstream) *mapping.Expression {
+	if u.HashOn == "" {
+		return nil
 	}
-	return urls
+	e, err := mapping.ParseExpression(u.HashOn)
+	if err != nil {
+		b.fail(&host.Error{Op: "upstream " + u.Name, Kind: host.Invalid, Pos: u.Pos, Err: err})
+		return nil
+	}
+	return &e
+}
+
+// key is what a consistent hash goes by: the client's address, also where a request lacks what the definition names.
+func (u *upstreamPool) key(x *host.Exchange) string {
+	if u.hashOn != nil {
+		if value, ok := u.hashOn.Value(x); ok {
+			return value
+		}
+	}
+	return x.Request.Peer.Addr.String()
+}
+
+// poolKey tells upstreams apart: equal keys share connections and what is known of the targets' health. It is a hash because a private
+// key is in it. Positions are not: an edit elsewhere in the file must not forget which targets are down.
+func poolKey(u *host.Upstream) string {
+	text, err := json.Marshal(u)
+	var plain any
+	if err == nil {
+		err = json.Unmarshal(text, &plain)
+	}
+	if err == nil {
+		dropPositions(plain)
+		text, err = json.Marshal([]any{plain, u.TLS.Key.Reveal()}) // which hides itself from the first
+	}
+	if err != nil {
+		panic(fmt.Sprintf("pipeline: an upstream does not encode: %v", err)) // plain data always does
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// dropPositions removes where things stand from a decoded definition.
+func dropPositions(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		delete(v, "Pos")
+		for _, inner := range v {
+			dropPositions(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			dropPositions(inner)
+		}
+	}
 }

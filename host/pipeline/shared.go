@@ -22,7 +22,7 @@ type Shared struct {
 	telemetry *telemetry.Telemetry
 	modules   registry[host.Module]
 	plugins   registry[*plugin]
-	pools     registry[pool]
+	pools     registry[sharedPool]
 	pipelines sync.WaitGroup // those that are open
 }
 

@@ -95,6 +95,20 @@ func startClient(ctx context.Context, tel *telemetry.Telemetry, r *host.Request)
 	))
 }
 
+// describeTrip tells a CLIENT span where its request went: which of an upstream's targets is known only then.
+func describeTrip(span trace.Span, r *host.Request, trip upstream.Trip) {
+	if trip.Attempts == 0 || !span.IsRecording() {
+		return
+	}
+	if trip.Host != r.Host {
+		span.SetAttributes(telemetry.ServerAddress.String(trip.Host), telemetry.URLFull.String(trip.Scheme+"://"+trip.Host+r.Path()))
+	}
+	span.SetAttributes(telemetry.PeerAddress.String(trip.Address))
+	if trip.Attempts > 1 {
+		span.SetAttributes(telemetry.HTTPResendCount.Int(trip.Attempts - 1))
+	}
+}
+
 // endClient closes a CLIENT span with the answer's status, 0 when there was none.
 func endClient(span trace.Span, status int, err error) {
 	if !span.IsRecording() {

@@ -52,6 +52,7 @@ const (
 	PluginOut     = attribute.Key("postern.plugin.bytes_out")
 	CacheHit      = attribute.Key("postern.cache.hit")
 	Upstream      = attribute.Key("postern.upstream")
+	Target        = attribute.Key("postern.upstream.target")
 	Function      = attribute.Key("postern.function")
 )
 

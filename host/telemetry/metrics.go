@@ -25,6 +25,7 @@ type Metrics struct {
 	plugins  metric.Float64Histogram
 	refused  metric.Int64Counter
 	active   atomic.Int64
+	upstream upstreams
 
 	provider *sdkmetric.MeterProvider
 	handler  http.Handler
@@ -68,6 +69,9 @@ func (m *Metrics) instruments(meter metric.Meter) (err error) {
 	}
 	if m.refused, err = meter.Int64Counter("postern.refused.requests", metric.WithUnit("{request}"),
 		metric.WithDescription("Requests that a listener refused before they reached a route.")); err != nil {
+		return err
+	}
+	if err = m.upstream.instruments(meter); err != nil {
 		return err
 	}
 	// Observed rather than counted: an addition to an instrument costs ten times one to an integer.

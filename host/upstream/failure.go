@@ -26,9 +26,11 @@ const (
 	CauseHeaderTooLarge Cause = "response_header_too_large" // BadGateway
 	CauseCutOff         Cause = "body_cut_off"              // BadGateway, of a Read
 	CauseLoop           Cause = "loop"                      // BadGateway, of Forward
-	CauseConnectTimeout Cause = "connect_timeout"           // Timeout: DialTimeout passed
-	CauseHeaderTimeout  Cause = "response_header_timeout"   // Timeout: HeaderTimeout passed
+	CauseConnectTimeout Cause = "connect_timeout"           // Timeout: the time to connect passed
+	CauseHeaderTimeout  Cause = "response_header_timeout"   // Timeout: the upstream's time for an answer's head passed
 	CauseTimeout        Cause = "timeout"                   // Timeout: the context's deadline passed
+	CauseOverflow       Cause = "overflow"                  // Unavailable: every connection or request that a target may have is in use
+	CauseBreakerOpen    Cause = "breaker_open"              // Unavailable: the upstream kept failing, and is left alone
 	CauseCanceled       Cause = "canceled"                  // Unavailable: whoever asked has gone; also errors.Is(err, context.Canceled)
 	CauseInvalidRequest Cause = "invalid_request"           // Invalid: it cannot be sent
 	CauseNotAllowed     Cause = "egress_not_allowed"        // Forbidden, of a Fetcher
@@ -70,12 +72,17 @@ func failed(req *host.Request, kind host.Kind, cause Cause, err error) error {
 	return e
 }
 
+// errLate ends the context of an attempt whose answer's head is not there in time.
+var errLate = errors.New("the upstream did not answer in time")
+
 // contextFailure is the error of a context that has ended, nil for one that has not.
 func contextFailure(ctx context.Context, req *host.Request) error {
 	switch ended := ctx.Err(); {
 	case ended == nil:
 		return nil
-	case errors.Is(ended, context.DeadlineExceeded):
+	case errors.Is(context.Cause(ctx), errLate):
+		return failed(req, host.Timeout, CauseHeaderTimeout, errLate)
+	case errors.Is(ended, context.DeadlineExceeded), errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		return failed(req, host.Timeout, CauseTimeout, errors.New("the upstream did not answer in time"))
 	default:
 		return failed(req, host.Unavailable, CauseCanceled, ended)
@@ -99,8 +106,6 @@ func classify(ctx context.Context, req *host.Request, err error) error {
 	switch {
 	case errors.As(err, &dns):
 		cause = CauseName
-	case isTimeout(err) && strings.Contains(text, "response headers"):
-		kind, cause = host.Timeout, CauseHeaderTimeout
 	case isTimeout(err):
 		kind, cause = host.Timeout, CauseConnectTimeout
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -40,28 +40,28 @@ func TestFailures(t *testing.T) {
 	t.Cleanup(other.Close)
 	for name, tc := range map[string]struct {
 		req   *host.Request
-		cfg   upstream.Config
+		head  time.Duration // that its head may take
 		kind  host.Kind
 		cause upstream.Cause
 	}{
-		"down":                 {get(closed.Addr().String()), upstream.Config{}, host.BadGateway, upstream.CauseRefused},
-		"no such name":         {get("no.such.host.invalid"), upstream.Config{}, host.BadGateway, upstream.CauseName},
-		"hangs up":             {get(rawServer(t, says(""))), upstream.Config{}, host.BadGateway, upstream.CauseClosed},
-		"hangs up on POST":     {post(rawServer(t, says("")), "x"), upstream.Config{}, host.BadGateway, upstream.CauseClosed},
-		"ends in its header":   {get(rawServer(t, says("HTTP/1.1 200 OK\r\nX: 1\r\n"))), upstream.Config{}, host.BadGateway, upstream.CauseClosed},
-		"speaks nonsense":      {get(rawServer(t, says("nonsense\r\n\r\n"))), upstream.Config{}, host.BadGateway, upstream.CauseMalformed},
-		"bad field":            {get(rawServer(t, says("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"))), upstream.Config{}, host.BadGateway, upstream.CauseMalformed},
-		"bad length":           {get(rawServer(t, says("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"))), upstream.Config{}, host.BadGateway, upstream.CauseMalformed},
-		"switches protocols":   {get(rawServer(t, says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"))), upstream.Config{}, host.BadGateway, upstream.CauseMalformed},
-		"endless header":       {get(rawServer(t, endless)), upstream.Config{}, host.BadGateway, upstream.CauseHeaderTooLarge},
-		"slow header":          {get(rawServer(t, wait)), upstream.Config{HeaderTimeout: 50 * time.Millisecond}, host.Timeout, upstream.CauseHeaderTimeout},
-		"deadline":             {get(rawServer(t, wait)), upstream.Config{}, host.Timeout, upstream.CauseTimeout},
-		"unknown certificate":  {https(get(other.Listener.Addr().String())), upstream.Config{}, host.BadGateway, upstream.CauseTLS},
-		"HTTP instead of TLS":  {https(get(clear.Listener.Addr().String())), upstream.Config{}, host.BadGateway, upstream.CauseTLS},
-		"field that cannot be": {with(get(plain), "X-A", "a\r\nb"), upstream.Config{}, host.Invalid, upstream.CauseInvalidRequest},
-		"target that cannot":   {&host.Request{Method: "GET", Scheme: "http", Host: plain, Target: "/a b"}, upstream.Config{}, host.Invalid, upstream.CauseInvalidRequest},
-		"scheme that cannot":   {&host.Request{Method: "GET", Scheme: "ftp", Host: plain, Target: "/"}, upstream.Config{}, host.Invalid, upstream.CauseInvalidRequest},
-		"host that cannot":     {get("user@" + plain), upstream.Config{}, host.Invalid, upstream.CauseInvalidRequest},
+		"down":                 {get(closed.Addr().String()), 0, host.BadGateway, upstream.CauseRefused},
+		"no such name":         {get("no.such.host.invalid"), 0, host.BadGateway, upstream.CauseName},
+		"hangs up":             {get(rawServer(t, says(""))), 0, host.BadGateway, upstream.CauseClosed},
+		"hangs up on POST":     {post(rawServer(t, says("")), "x"), 0, host.BadGateway, upstream.CauseClosed},
+		"ends in its header":   {get(rawServer(t, says("HTTP/1.1 200 OK\r\nX: 1\r\n"))), 0, host.BadGateway, upstream.CauseClosed},
+		"speaks nonsense":      {get(rawServer(t, says("nonsense\r\n\r\n"))), 0, host.BadGateway, upstream.CauseMalformed},
+		"bad field":            {get(rawServer(t, says("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"))), 0, host.BadGateway, upstream.CauseMalformed},
+		"bad length":           {get(rawServer(t, says("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"))), 0, host.BadGateway, upstream.CauseMalformed},
+		"switches protocols":   {get(rawServer(t, says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"))), 0, host.BadGateway, upstream.CauseMalformed},
+		"endless header":       {get(rawServer(t, endless)), 0, host.BadGateway, upstream.CauseHeaderTooLarge},
+		"slow header":          {get(rawServer(t, wait)), 50 * time.Millisecond, host.Timeout, upstream.CauseHeaderTimeout},
+		"deadline":             {get(rawServer(t, wait)), 0, host.Timeout, upstream.CauseTimeout},
+		"unknown certificate":  {https(get(other.Listener.Addr().String())), 0, host.BadGateway, upstream.CauseTLS},
+		"HTTP instead of TLS":  {https(get(clear.Listener.Addr().String())), 0, host.BadGateway, upstream.CauseTLS},
+		"field that cannot be": {with(get(plain), "X-A", "a\r\nb"), 0, host.Invalid, upstream.CauseInvalidRequest},
+		"target that cannot":   {&host.Request{Method: "GET", Scheme: "http", Host: plain, Target: "/a b"}, 0, host.Invalid, upstream.CauseInvalidRequest},
+		"scheme that cannot":   {&host.Request{Method: "GET", Scheme: "ftp", Host: plain, Target: "/"}, 0, host.Invalid, upstream.CauseInvalidRequest},
+		"host that cannot":     {get("user@" + plain), 0, host.Invalid, upstream.CauseInvalidRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			limit := patience
@@ -70,7 +70,11 @@ func TestFailures(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			defer cancel()
-			_, err := pool(t, tc.cfg).RoundTrip(ctx, tc.req)
+			send := direct(t)
+			if tc.head > 0 {
+				send = open(t, &host.Upstream{Targets: targets("http://" + tc.req.Host), Timeout: host.Default(tc.head)})
+			}
+			_, err := send.RoundTrip(ctx, tc.req)
 			if !errors.Is(err, tc.kind) || upstream.CauseOf(err) != tc.cause {
 				t.Errorf("%v: %v, %s", err, host.KindOf(err), upstream.CauseOf(err))
 			}
@@ -99,7 +103,7 @@ func TestBodyCutOff(t *testing.T) {
 		"broken": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npartxx",
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, err := pool(t, upstream.Config{}).RoundTrip(context.Background(), get(rawServer(t, says(answer))))
+			res, err := direct(t).RoundTrip(context.Background(), get(rawServer(t, says(answer))))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +125,7 @@ func TestSlowBody(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	res, err := pool(t, upstream.Config{}).RoundTrip(ctx, get(addr))
+	res, err := direct(t).RoundTrip(ctx, get(addr))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +149,7 @@ func TestCallerLeaves(t *testing.T) {
 		<-arrived
 		leave()
 	}()
-	_, err := pool(t, upstream.Config{}).RoundTrip(ctx, get(s.Listener.Addr().String()))
+	_, err := direct(t).RoundTrip(ctx, get(s.Listener.Addr().String()))
 	if upstream.CauseOf(err) != upstream.CauseCanceled || !errors.Is(err, context.Canceled) || !errors.Is(err, host.Unavailable) {
 		t.Error(err)
 	}
@@ -162,7 +166,7 @@ func TestStalledRequestBody(t *testing.T) {
 	req.Method, req.Body, req.Length = "POST", r, -1
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := pool(t, upstream.Config{}).RoundTrip(ctx, req); !errors.Is(err, host.Timeout) {
+	if _, err := direct(t).RoundTrip(ctx, req); !errors.Is(err, host.Timeout) {
 		t.Error(err)
 	}
 }
@@ -177,7 +181,7 @@ func TestRequestBodyError(t *testing.T) {
 	defer s.Close()
 	req := get(s.Listener.Addr().String())
 	req.Method, req.Body, req.Length = "POST", failing{&host.Error{Op: "read", Kind: host.TooLarge}}, -1
-	if _, err := pool(t, upstream.Config{}).RoundTrip(context.Background(), req); !errors.Is(err, host.TooLarge) {
+	if _, err := direct(t).RoundTrip(context.Background(), req); !errors.Is(err, host.TooLarge) {
 		t.Error(err)
 	}
 }

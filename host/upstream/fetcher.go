@@ -17,17 +17,21 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// A FetchConfig is what a Fetcher needs beside its allow-list. The zero value has the defaults of Config, but keeps
-// eight connections for one host.
+// A FetchConfig is what a Fetcher needs beside its allow-list. The zero value has the defaults beside the fields.
 type FetchConfig struct {
-	DialTimeout    time.Duration
-	MaxIdlePerHost int
-	MaxHeaderBytes int64
+	DialTimeout    time.Duration  // for a connection, and again for its TLS handshake: 10 s
+	MaxIdlePerHost int            // connections kept for one host: 8
+	MaxHeaderBytes int64          // of a response's header: 256 KiB
 	RootCAs        *x509.CertPool // nil trusts the system's roots
 	Resolver       *net.Resolver  // nil is the system's
 }
 
-const fetchIdlePerHost = 8
+// The defaults of FetchConfig, and how long a connection is kept.
+const (
+	fetchConnect     = 10 * time.Second
+	fetchIdle        = 30 * time.Second
+	fetchIdlePerHost = 8
+)
 
 // A Fetcher makes requests for guests, to what an allow-list names and nowhere else. Its connections are its own: no
 // other allow-list shares them. It is safe for concurrent use.
@@ -54,7 +58,7 @@ type rule struct {
 // This is checked on the address that is connected to, so that no change of DNS between check and use gets round it.
 // Errors have Kind Invalid.
 func NewFetcher(allow []string, cfg FetchConfig) (*Fetcher, error) {
-	f := &Fetcher{dialer: net.Dialer{Timeout: orDefault(cfg.DialTimeout, DefaultDialTimeout), Resolver: cfg.Resolver}}
+	f := &Fetcher{dialer: net.Dialer{Timeout: orDefault(cfg.DialTimeout, fetchConnect), Resolver: cfg.Resolver}}
 	for _, entry := range allow {
 		r, err := parseRule(entry)
 		if err != nil {
@@ -64,7 +68,15 @@ func NewFetcher(allow []string, cfg FetchConfig) (*Fetcher, error) {
 	}
 	idle := orDefault(cfg.MaxIdlePerHost, fetchIdlePerHost)
 	conf := &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12}
-	f.transport = newTransport(Config{DialTimeout: cfg.DialTimeout, MaxIdlePerHost: idle, MaxHeaderBytes: cfg.MaxHeaderBytes}, conf, f.dial)
+	f.transport = newTransport(wire{
+		connect:     f.dialer.Timeout,
+		idle:        fetchIdle,
+		idlePerHost: idle,
+		headerBytes: orDefault(cfg.MaxHeaderBytes, maxHeaderBytes),
+		tls:         conf,
+		protocols:   protocolsOf("https"),
+		dial:        f.dial,
+	})
 	return f, nil
 }
 
@@ -115,7 +127,7 @@ func splitHost(scheme, hostport string) (name string, addr netip.Addr, port stri
 }
 
 // Fetch implements host.Fetcher: it sends r, whose Header it frees of hop-by-hop fields, and follows no redirect. What the
-// list does not allow has Kind Forbidden and names the rule that is missing; all else is as for Pool.RoundTrip.
+// list does not allow has Kind Forbidden and names the rule that is missing; all else is as for Pool.Do.
 func (f *Fetcher) Fetch(ctx context.Context, r *host.Request) (*host.Response, error) {
 	name, addr, port, err := splitHost(r.Scheme, r.Host)
 	if err != nil {
@@ -126,7 +138,7 @@ func (f *Fetcher) Fetch(ctx context.Context, r *host.Request) (*host.Response, e
 	}
 	out := *r
 	out.Header = endToEnd(r.Header)
-	return roundTrip(ctx, f.transport, &out)
+	return once(ctx, f.transport, &out)
 }
 
 // endToEnd leaves out what belongs to a connection (RFC 9110, section 7.6.1).

@@ -1,160 +1,246 @@
-// Package upstream sends requests to HTTP servers: those of a definition (Pool) and those a guest may reach (Fetcher).
+// Package upstream sends requests to HTTP servers: those of a definition (Pool), those that a URI names (Direct) and those that a
+// guest may reach (Fetcher).
 //
 // The engine is http.Transport, used bare: no redirects, no cookies, no proxy from the environment, no decompression.
-// Names at or below localhost are this machine without asking DNS (RFC 6761, section 6.3). A request is sent
-// again by the transport alone, and only where that cannot do a thing twice: when nothing of it was written, or when it has no body
-// and an idempotent method (or an Idempotency-Key) and met a kept-alive connection that the other side was just closing.
+// Names at or below localhost are this machine without asking DNS (RFC 6761, section 6.3). The transport sends a request
+// again by itself only where that cannot do a thing twice: when nothing of it was written, or when it has no body
+// and an idempotent method (or an Idempotency-Key) and met a kept-alive connection that the other side was just closing. All
+// else is the Pool's decision.
+//
+// A target whose name has several addresses is several endpoints: each has connections, health and a place in the balance of
+// its own, and they share the target's weight. One address is so found ill without the others, and one HTTP/2 connection does
+// not take all of a name's requests.
 package upstream
 
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
+	"log/slog"
 	"net"
-	"net/http"
-	"net/url"
-	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/postern/postern/host"
 )
 
-// A Config describes a pool. The zero value is a pool for any host, with the defaults beside the fields.
-type Config struct {
-	Name           string        // of the upstream, for errors; "" for the pool of http: integrations
-	Targets        []string      // scheme://host[:port], what Pick chooses from; none for a pool for any host
-	CA             []byte        // PEM; nil trusts the system's roots
-	ServerName     string        // to verify certificates by, and for SNI; "" is the target's host
-	DialTimeout    time.Duration // for the connection, and again for its TLS handshake: 10 s
-	HeaderTimeout  time.Duration // from the request's last byte to the response's header: none, the context decides
-	IdleTimeout    time.Duration // for a connection that is kept: 30 s, below what most servers keep
-	MaxIdlePerHost int           // connections kept for one host: 256
-	MaxHeaderBytes int64         // of a response's header: 256 KiB
+// Options are what pools need beside a definition. The zero value is ready.
+type Options struct {
+	Logger   *slog.Logger  // for changes of state; nil discards
+	Metrics  Metrics       // nil records nothing
+	Resolver *net.Resolver // nil is the system's
 }
 
-// The defaults of Config.
+// Metrics hears what becomes of an upstream. Its methods must be quick, and safe for concurrent use.
+type Metrics interface {
+	Target(name string, healthy bool)           // when it comes, and when that changes
+	TargetGone(name string)                     // no longer an address of its target, or the pool is closed
+	Breaker(state string)                       // closed, half-open or open
+	Retry(ctx context.Context, reason string)   // a request is sent again: failover, connect, reset, timeout, or a status code
+	Refused(ctx context.Context, reason string) // a request was refused without an attempt, or a retry for want of budget
+}
+
+// Health is what is known of an endpoint.
+type Health string
+
+// The states of health. A request goes to one of the healthy endpoints, or to any where none is.
 const (
-	DefaultDialTimeout    = 10 * time.Second
-	DefaultIdleTimeout    = 30 * time.Second
-	DefaultMaxIdlePerHost = 256
-	DefaultMaxHeaderBytes = 256 << 10
+	HealthWell    Health = "healthy"
+	HealthUnwell  Health = "unhealthy" // by its health checks
+	HealthEjected Health = "ejected"   // by its answers to real requests
+	HealthGone    Health = "gone"      // no longer an address of its target
 )
 
-// expectContinue is how long a body waits for an upstream's 100, after which it is sent anyway (RFC 9110, section 10.1.1).
-const expectContinue = time.Second
-
-// A Pool keeps connections to upstreams. It is safe for concurrent use.
+// A Pool keeps connections to the targets of an upstream. It is safe for concurrent use.
 type Pool struct {
-	name      string
-	targets   []target
-	next      atomic.Uint32
-	transport *http.Transport
+	def     *host.Upstream
+	opts    Options
+	tls     *tls.Config
+	dialer  net.Dialer
+	timeout time.Duration // for an answer's head, all attempts together; 0 for none
+	retries *retryPolicy
+	budget  budget
+	breaker *breaker // nil never opens
+	check   *check   // nil checks nothing
+
+	stop  context.CancelFunc // ends the tasks
+	tasks sync.WaitGroup     // look-ups and health checks
+	ctx   context.Context    // of the tasks
+
+	mu        sync.Mutex // guards all below, and the state of the endpoints
+	balance   balancer
+	endpoints []*endpoint
+	ejected   int           // of the endpoints
+	pending   int           // targets whose first look-up has not ended
+	unknown   error         // why there is no endpoint
+	changed   chan struct{} // closed when the endpoints change
+	closed    bool
 }
 
-type target struct{ scheme, host string }
-
-// NewPool makes a pool. Its errors have Kind Invalid: a target that is no URL, or a CA that holds no certificate.
-func NewPool(cfg Config) (*Pool, error) {
-	op := "upstream " + cfg.Name
-	p := &Pool{name: cfg.Name}
-	for _, t := range cfg.Targets {
-		parsed, err := parseTarget(t)
-		if err != nil {
-			return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
-		}
-		p.targets = append(p.targets, parsed)
+// Open makes the pool of an upstream, and begins to look its targets' names up and to check their health. Its errors have Kind
+// Invalid: a target that is no origin, a certificate or key that is none.
+func Open(u *host.Upstream, opts Options) (*Pool, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	conf := &tls.Config{ServerName: cfg.ServerName, MinVersion: tls.VersionTLS12}
-	if cfg.CA != nil {
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(cfg.CA) {
-			return nil, &host.Error{Op: op, Kind: host.Invalid, Err: errors.New("the CA holds no PEM certificate")}
-		}
+	if opts.Metrics == nil {
+		opts.Metrics = noMetrics{}
 	}
-	dialer := &net.Dialer{Timeout: orDefault(cfg.DialTimeout, DefaultDialTimeout)}
-	p.transport = newTransport(cfg, conf, func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return dial(ctx, dialer, network, addr)
-	})
+	p := &Pool{def: u, opts: opts, timeout: u.Timeout.Value, changed: make(chan struct{})}
+	p.dialer = net.Dialer{Timeout: orDefault(u.ConnectTimeout.Value, host.DefaultConnectTimeout)}
+	p.balance = newBalancer(u.Balance)
+	targets, err := parseTargets(u.Targets)
+	if err == nil {
+		p.tls, err = tlsConfig(&u.TLS)
+	}
+	if err == nil {
+		p.retries, err = newRetryPolicy(u.Retries)
+	}
+	if err == nil && u.HealthCheck != nil {
+		p.check, err = newCheck(u.HealthCheck)
+	}
+	if err != nil {
+		return nil, &host.Error{Op: "upstream " + u.Name, Kind: host.Invalid, Err: err}
+	}
+	if u.Breaker != nil {
+		p.breaker = newBreaker(u.Breaker, p)
+	}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	p.start(targets)
 	return p, nil
 }
 
-func newTransport(cfg Config, conf *tls.Config, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	return &http.Transport{
-		DialContext:            dial,
-		TLSClientConfig:        conf,
-		TLSHandshakeTimeout:    orDefault(cfg.DialTimeout, DefaultDialTimeout),
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    orDefault(cfg.MaxIdlePerHost, DefaultMaxIdlePerHost),
-		IdleConnTimeout:        orDefault(cfg.IdleTimeout, DefaultIdleTimeout),
-		ResponseHeaderTimeout:  cfg.HeaderTimeout,
-		ExpectContinueTimeout:  expectContinue,
-		MaxResponseHeaderBytes: orDefault(cfg.MaxHeaderBytes, DefaultMaxHeaderBytes),
-		Protocols:              protocols,
+func (p *Pool) start(targets []*target) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range targets {
+		if t.fixed {
+			p.place(t, []string{t.address})
+			continue
+		}
+		p.pending++
+		p.tasks.Go(func() { p.keepResolved(p.ctx, t) })
 	}
 }
 
-func orDefault[T int | int64 | time.Duration](v, byDefault T) T {
-	if v <= 0 {
-		return byDefault
+// Close ends health checks and look-ups, and closes the connections that nobody uses. Those in use close after their response.
+func (p *Pool) Close() {
+	p.stop()
+	p.tasks.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, e := range p.endpoints {
+		e.retire()
 	}
-	return v
 }
 
-func parseTarget(s string) (target, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return target{}, fmt.Errorf("target %q: %w", s, err)
+// idle reports whether no request is under way.
+func (p *Pool) idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.endpoints {
+		if e.inFlight > 0 {
+			return false
+		}
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil ||
-		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return target{}, fmt.Errorf("target %q is not scheme://host[:port] with http or https", s)
-	}
-	return target{u.Scheme, u.Host}, nil
+	return true
 }
 
-// dial reaches addr, and this machine for names at or below localhost.
-func dial(ctx context.Context, d *net.Dialer, network, addr string) (net.Conn, error) {
-	name, port, err := net.SplitHostPort(addr)
-	if err != nil || !isLocalhost(name) {
-		return d.DialContext(ctx, network, addr)
-	}
-	c, err := d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-	if err == nil {
-		return c, nil
-	}
-	if c, v6 := d.DialContext(ctx, network, net.JoinHostPort("::1", port)); v6 == nil {
-		return c, nil
-	}
-	return nil, err
+// A Status is what a pool knows of one endpoint.
+type Status struct {
+	Name     string // the target's URL, with an address behind it where its name has one
+	Health   Health
+	InFlight int // requests whose response is not over
 }
 
-func isLocalhost(name string) bool {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	return name == "localhost" || strings.HasSuffix(name, ".localhost")
-}
-
-// Pick returns the scheme and host of the next target, round robin. A pool without targets has none.
-func (p *Pool) Pick() (scheme, hostport string) {
-	if len(p.targets) == 0 {
-		return "", ""
+// Status returns what is known of the endpoints, in the order of the targets.
+func (p *Pool) Status() []Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]Status, len(p.endpoints))
+	for i, e := range p.endpoints {
+		out[i] = Status{Name: e.name, Health: e.health(), InFlight: e.inFlight}
 	}
-	t := p.targets[int(p.next.Add(1)-1)%len(p.targets)]
-	return t.scheme, t.host
+	return out
 }
 
-// RoundTrip sends req to its Scheme and Host and returns when the response's header is there. The caller closes the
-// response's Body, and ctx must live until then. What fails is a *host.Error: Kind BadGateway or Timeout for
-// the upstream's faults, Invalid for a request that cannot be sent, Unavailable when ctx was cancelled; CauseOf tells them apart. So is
-// every error of the Body but io.EOF. req.Body's own errors come back as they are.
-func (p *Pool) RoundTrip(ctx context.Context, req *host.Request) (*host.Response, error) {
-	return roundTrip(ctx, p.transport, req)
+// refused is the error of a request that goes to no target.
+func (p *Pool) refused(cause Cause, err error) error {
+	return &host.Error{Op: "upstream " + p.def.Name, Kind: host.Unavailable, Err: &Failure{cause, err}}
 }
 
-// Close closes the connections that nobody uses. Those in use close after their response.
-func (p *Pool) Close() { p.transport.CloseIdleConnections() }
+// pick takes the endpoint for a request, and counts the request as in flight there until its release. It waits for the first look-up
+// to end where no endpoint is known yet.
+func (p *Pool) pick(ctx context.Context, req *host.Request, key uint64, tried []*endpoint) (*endpoint, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.endpoints) == 0 {
+		if p.pending == 0 {
+			return nil, failed(req, host.BadGateway, CauseName, p.unknown)
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		p.mu.Lock()
+		if ended := contextFailure(ctx, req); ended != nil {
+			return nil, ended
+		}
+	}
+	e := p.endpoints[0]
+	if len(p.endpoints) > 1 {
+		e = nil
+		if candidates := p.candidates(tried); len(candidates) > 0 {
+			e = p.balance.choose(candidates, key)
+		}
+	}
+	if e == nil || e.full() {
+		return nil, p.refused(CauseOverflow, errors.New("every target has as many requests as it may"))
+	}
+	e.inFlight++
+	return e, nil
+}
+
+// candidates are the healthy endpoints that may have another request, without those that were tried where there are others. Where no
+// endpoint is healthy all stand in: requests find out sooner than checks that a target is back, and a check that asks the wrong
+// question takes nothing down.
+func (p *Pool) candidates(tried []*endpoint) []*endpoint {
+	anyWell := false
+	for _, e := range p.endpoints {
+		anyWell = anyWell || e.health() == HealthWell
+	}
+	var fresh, again []*endpoint
+	for _, e := range p.endpoints {
+		switch {
+		case anyWell && e.health() != HealthWell, e.full():
+		case contains(tried, e):
+			again = append(again, e)
+		default:
+			fresh = append(fresh, e)
+		}
+	}
+	if len(fresh) > 0 {
+		return fresh
+	}
+	return again
+}
+
+func contains(list []*endpoint, e *endpoint) bool {
+	for _, other := range list {
+		if other == e {
+			return true
+		}
+	}
+	return false
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Target(string, bool)             {}
+func (noMetrics) TargetGone(string)               {}
+func (noMetrics) Breaker(string)                  {}
+func (noMetrics) Retry(context.Context, string)   {}
+func (noMetrics) Refused(context.Context, string) {}

@@ -24,17 +24,53 @@ import (
 // patience bounds every wait of a test; none is meant to take it.
 const patience = 10 * time.Second
 
-func pool(t *testing.T, cfg upstream.Config) *upstream.Pool {
+// A sender is a pool whose requests are of the key "" and whose trips nobody asks for.
+type sender struct {
+	pool interface {
+		Do(ctx context.Context, req *host.Request, key string) (*host.Response, upstream.Trip, error)
+		Close()
+	}
+}
+
+func (s sender) RoundTrip(ctx context.Context, req *host.Request) (*host.Response, error) {
+	res, _, err := s.pool.Do(ctx, req, "")
+	return res, err
+}
+
+func direct(t *testing.T) sender {
 	t.Helper()
-	p, err := upstream.NewPool(cfg)
+	return closing(t, sender{upstream.NewDirect(upstream.Options{})})
+}
+
+func open(t *testing.T, u *host.Upstream) sender {
+	t.Helper()
+	return closing(t, sender{openPool(t, u, upstream.Options{})})
+}
+
+func openPool(t *testing.T, u *host.Upstream, opts upstream.Options) *upstream.Pool {
+	t.Helper()
+	p, err := upstream.Open(u, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+func closing(t *testing.T, s sender) sender {
+	t.Helper()
 	t.Cleanup(func() {
-		p.Close()
+		s.pool.Close()
 		noGoroutines(t)
 	})
-	return p
+	return s
+}
+
+func targets(urls ...string) []host.Target {
+	out := make([]host.Target, len(urls))
+	for i, u := range urls {
+		out[i] = host.Target{URL: u, Weight: 1}
+	}
+	return out
 }
 
 func noGoroutines(t *testing.T) {
@@ -108,7 +144,7 @@ func TestStaleConnection(t *testing.T) {
 			}
 		}
 	})
-	p := pool(t, upstream.Config{})
+	p := direct(t)
 	for _, req := range []*host.Request{get(addr), post(addr, "once")} {
 		res, err := p.RoundTrip(context.Background(), req)
 		switch {
@@ -138,7 +174,7 @@ func TestConnectionReuse(t *testing.T) {
 	}
 	s.Start()
 	defer s.Close()
-	p := pool(t, upstream.Config{})
+	p := direct(t)
 	for range 20 {
 		res, err := p.RoundTrip(context.Background(), post(s.Listener.Addr().String(), "body"))
 		if err != nil {
@@ -164,9 +200,8 @@ func TestHTTP2OverTLS(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	p := pool(t, upstream.Config{CA: ca, ServerName: "example.com", Targets: []string{s.URL}})
+	p := open(t, &host.Upstream{Targets: targets(s.URL), TLS: host.UpstreamTLS{CA: ca, ServerName: "example.com"}})
 	req := post("", "hello")
-	req.Scheme, req.Host = p.Pick()
 	req.Length, req.Header = -1, host.Header{{Name: "Trailer", Value: "X-Sum"}}
 	req.Trailer = func() host.Header {
 		return host.Header{{Name: "X-Sum", Value: "42"}, {Name: "X-Unannounced", Value: "1"}}
@@ -185,26 +220,26 @@ func TestHTTP2OverTLS(t *testing.T) {
 	}
 }
 
-func TestBadConfig(t *testing.T) {
-	for _, cfg := range []upstream.Config{
-		{CA: []byte("no PEM")}, {Targets: []string{"10.0.0.1:80"}}, {Targets: []string{"ftp://a"}}, {Targets: []string{"http://a/path"}},
-		{Targets: []string{"http://u:p@a"}}, {Targets: []string{"http://"}}, {Targets: []string{"http://a b"}},
+func TestBadDefinition(t *testing.T) {
+	good := targets("http://a")
+	for name, u := range map[string]*host.Upstream{
+		"no target":   {},
+		"no scheme":   {Targets: targets("10.0.0.1:80")},
+		"ftp":         {Targets: targets("ftp://a")},
+		"path":        {Targets: targets("http://a/path")},
+		"user":        {Targets: targets("http://u:p@a")},
+		"no host":     {Targets: targets("http://")},
+		"space":       {Targets: targets("http://a b")},
+		"CA":          {Targets: good, TLS: host.UpstreamTLS{CA: []byte("no PEM")}},
+		"certificate": {Targets: good, TLS: host.UpstreamTLS{Cert: []byte("no PEM"), Key: "none"}},
+		"retries":     {Targets: good, Retries: &host.Retries{On: []string{"rain"}}},
+		"retry on OK": {Targets: good, Retries: &host.Retries{On: []string{"200"}}},
+		"check path":  {Targets: good, HealthCheck: &host.HealthCheck{Path: "health"}},
+		"status":      {Targets: good, HealthCheck: &host.HealthCheck{Path: "/", Status: "("}},
 	} {
-		if _, err := upstream.NewPool(cfg); !errors.Is(err, host.Invalid) {
-			t.Errorf("%+v: %v", cfg, err)
+		if _, err := upstream.Open(u, upstream.Options{}); !errors.Is(err, host.Invalid) {
+			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestPick(t *testing.T) {
-	p := pool(t, upstream.Config{Targets: []string{"http://a:1", "https://b"}})
-	var got []string
-	for range 3 {
-		scheme, hostport := p.Pick()
-		got = append(got, scheme+"://"+hostport)
-	}
-	if d := cmp.Diff([]string{"http://a:1", "https://b", "http://a:1"}, got); d != "" {
-		t.Error(d)
 	}
 }
 
@@ -229,7 +264,7 @@ func TestOnTheWire(t *testing.T) {
 		}()
 		req := with(get(ln.Addr().String()), "X-A", "1")
 		req.Target = target
-		if _, err := pool(t, upstream.Config{}).RoundTrip(context.Background(), req); err != nil {
+		if _, err := direct(t).RoundTrip(context.Background(), req); err != nil {
 			t.Error(err)
 		}
 		_ = ln.Close()
@@ -244,7 +279,7 @@ func TestLocalhostNames(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer s.Close()
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
-	res, err := pool(t, upstream.Config{}).RoundTrip(context.Background(), get("orders.execute-api.localhost:"+port))
+	res, err := direct(t).RoundTrip(context.Background(), get("orders.execute-api.localhost:"+port))
 	if err != nil || res.Status != 200 {
 		t.Fatal(res, err)
 	}

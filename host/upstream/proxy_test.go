@@ -21,7 +21,7 @@ import (
 // proxy starts a gateway that does nothing but forward everything to target, and returns its address.
 func proxy(tb testing.TB, target string) string {
 	tb.Helper()
-	pool, err := upstream.NewPool(upstream.Config{Name: "test", Targets: []string{target}})
+	pool, err := upstream.Open(&host.Upstream{Name: "test", Targets: targets(target)}, upstream.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -30,11 +30,10 @@ func proxy(tb testing.TB, target string) string {
 		Addr: "127.0.0.1:0",
 		Handler: func(ctx context.Context, in *host.Request) *host.Response {
 			out := *in
-			out.Scheme, out.Host = pool.Pick()
 			if err := upstream.Forward(in, &out); err != nil {
 				return plain(502, err.Error())
 			}
-			resp, err := pool.RoundTrip(ctx, &out)
+			resp, _, err := pool.Do(ctx, &out, "")
 			if err != nil {
 				return plain(502, string(upstream.CauseOf(err)))
 			}

@@ -8,52 +8,54 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/postern/postern/host"
 )
 
-// roundTrip is one request and its response on any transport.
-func roundTrip(ctx context.Context, t *http.Transport, req *host.Request) (*host.Response, error) {
+// roundTrip is one attempt on any transport.
+func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Response, error) {
+	req := a.req
 	u, err := targetURL(req)
 	if err != nil {
 		return nil, failed(req, host.Invalid, CauseInvalidRequest, err)
 	}
+	if a.lane != "" {
+		u.Host = a.lane
+	}
 	out := http.Request{
-		Method:        req.Method,
-		URL:           u,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Body:          http.NoBody,
-		ContentLength: req.Length,
-		Host:          req.Host,
+		Method: req.Method,
+		URL:    u,
+		Body:   http.NoBody,
+		Host:   req.Host,
 	}
 	out.Header = requestHeader(req, &out)
-	if req.Length != 0 && req.Body != nil {
-		// The transport waits for a read of the body even after ctx has ended; closing the body ends that read.
-		defer context.AfterFunc(ctx, func() { _ = req.Body.Close() })()
-		out.Body = req.Body
+	if a.body != nil {
+		out.Body, out.ContentLength = a.body, req.Length
 		if out.Trailer != nil {
-			out.Body = &trailedBody{req: req, trailer: out.Trailer}
+			out.Body = &trailedBody{requestBody: a.body, from: req.Trailer, trailer: out.Trailer}
 		}
-	} else {
-		out.ContentLength = 0
 	}
-	res, err := t.RoundTrip(out.WithContext(ctx))
+	res, err := t.RoundTrip(out.WithContext(a.watch(ctx)))
 	if err != nil {
 		return nil, classify(ctx, req, err)
+	}
+	if res.ProtoMajor == 1 && a.unasked() {
+		_ = a.conn.Close()
+		_ = res.Body.Close()
+		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream answered before it was asked"))
 	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		_ = res.Body.Close()
 		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream switched protocols unasked"))
 	}
-	return convert(ctx, req, res), nil
+	return convert(ctx, a, res), nil
 }
 
 // targetURL makes the URL whose request target is req.Target, byte for byte.
 func targetURL(req *host.Request) (*url.URL, error) {
-	if req.Scheme != "http" && req.Scheme != "https" {
-		return nil, fmt.Errorf("scheme %q is neither http nor https", req.Scheme)
+	if req.Scheme != "http" && req.Scheme != "https" && req.Scheme != schemeH2C {
+		return nil, fmt.Errorf("scheme %q is none of http, https and h2c", req.Scheme)
 	}
 	if req.Host == "" || strings.ContainsAny(req.Host, "/?#@\\ \t\r\n\x00") {
 		return nil, fmt.Errorf("host %q is not a host", req.Host)
@@ -68,6 +70,9 @@ func targetURL(req *host.Request) (*url.URL, error) {
 		}
 	}
 	u := &url.URL{Scheme: req.Scheme, Host: req.Host}
+	if req.Scheme == schemeH2C {
+		u.Scheme = "http" // to net/http, what is spoken is the transport's
+	}
 	path, query, hasQuery := strings.Cut(t, "?")
 	u.RawQuery, u.ForceQuery = query, hasQuery && query == ""
 	if !strings.HasPrefix(path, "//") {
@@ -125,15 +130,16 @@ func announce(out *http.Request, names string) {
 
 // A trailedBody hands the trailers over when the body is at its end.
 type trailedBody struct {
-	req     *host.Request
+	*requestBody
+	from    func() host.Header
 	trailer http.Header
 }
 
 // Read implements io.Reader.
 func (b *trailedBody) Read(p []byte) (int, error) {
-	n, err := b.req.Body.Read(p)
+	n, err := b.requestBody.Read(p)
 	if err == io.EOF {
-		for _, f := range b.req.Trailer() {
+		for _, f := range b.from() {
 			name := http.CanonicalHeaderKey(f.Name)
 			if _, announced := b.trailer[name]; announced {
 				b.trailer[name] = append(b.trailer[name], f.Value)
@@ -143,23 +149,22 @@ func (b *trailedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements io.Closer.
-func (b *trailedBody) Close() error { return b.req.Body.Close() }
-
 // A response is a host.Response with its body.
 type response struct {
-	out host.Response
-	res *http.Response
-	req *host.Request
-	ctx context.Context // of the exchange that this body is half of, not of a later call
+	out     host.Response
+	res     *http.Response
+	attempt *attempt
+	ctx     context.Context // of the exchange that this body is half of, not of a later call
+	closing sync.Once
 }
 
-func convert(ctx context.Context, req *host.Request, res *http.Response) *host.Response {
-	r := &response{res: res, req: req, ctx: ctx}
+func convert(ctx context.Context, a *attempt, res *http.Response) *host.Response {
+	r := &response{res: res, attempt: a, ctx: ctx}
 	r.out.Status = res.StatusCode
 	r.out.Length = res.ContentLength
 	r.out.Header = responseHeader(res)
 	if res.Body == http.NoBody {
+		r.over()
 		return &r.out
 	}
 	r.out.Body = r
@@ -205,14 +210,28 @@ func (r *response) Read(p []byte) (int, error) {
 	if err == nil || err == io.EOF {
 		return n, err
 	}
-	if ended := contextFailure(r.ctx, r.req); ended != nil {
+	if ended := contextFailure(r.ctx, r.attempt.req); ended != nil {
 		return n, ended
 	}
-	return n, failed(r.req, host.BadGateway, CauseCutOff, fmt.Errorf("the response was cut off: %w", err))
+	return n, failed(r.attempt.req, host.BadGateway, CauseCutOff, fmt.Errorf("the response was cut off: %w", err))
 }
 
-// Close implements io.Closer.
-func (r *response) Close() error { return r.res.Body.Close() }
+// Close implements io.Closer. It ends what is left of the request too.
+func (r *response) Close() error {
+	err := r.res.Body.Close()
+	r.attempt.body.finish()
+	r.over()
+	if r.attempt.cancel != nil {
+		r.attempt.cancel()
+	}
+	return err
+}
+
+func (r *response) over() {
+	if r.attempt.end != nil {
+		r.closing.Do(r.attempt.end)
+	}
+}
 
 func (r *response) trailer() host.Header {
 	var h host.Header

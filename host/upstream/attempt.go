@@ -1,0 +1,58 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+
+	"github.com/postern/postern/host"
+)
+
+// An attempt is one sending of a request, and what is learned of it on the way.
+type attempt struct {
+	req  *host.Request
+	body *requestBody // nil for none
+	lane string       // the connections that it may use, where they are not all of its transport's
+	end  func()       // called once, when the response is over, or what a connection was upgraded to; not after an error; nil for none
+
+	cancel func() // ends its context, when the response's body is closed; nil for none
+
+	trace httptrace.ClientTrace
+	sent  bool   // there was a connection: bytes may have gone out
+	conn  *conn  // which carries it; nil for a Fetcher's
+	reads uint64 // of conn, when it was taken
+}
+
+func (a *attempt) watch(ctx context.Context) context.Context {
+	a.trace.GotConn = func(info httptrace.GotConnInfo) {
+		a.sent, a.conn = true, tracked(info.Conn)
+		if a.conn != nil {
+			a.reads = a.conn.reads.Load()
+		}
+	}
+	return httptrace.WithClientTrace(ctx, &a.trace)
+}
+
+func tracked(c net.Conn) *conn {
+	if over, ok := c.(*tls.Conn); ok {
+		c = over.NetConn()
+	}
+	own, _ := c.(*conn)
+	return own
+}
+
+// unasked reports whether an HTTP/1 response was there before its request: nothing was read from the connection since.
+// It is the rest of what the upstream said to the request before, which may have been another client's.
+func (a *attempt) unasked() bool { return a.conn != nil && a.conn.reads.Load() == a.reads }
+
+// once sends a request that is not tried again.
+func once(ctx context.Context, t *http.Transport, req *host.Request) (*host.Response, error) {
+	a := &attempt{req: req, body: newRequestBody(ctx, req)}
+	resp, err := roundTrip(ctx, t, a)
+	if err != nil {
+		a.body.finish()
+	}
+	return resp, err
+}

@@ -1,0 +1,89 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"github.com/postern/postern/host"
+)
+
+// A requestBody is a request's body in one attempt to send it. Until the transport reads it, the attempt can be given up and the
+// body be sent by the next one. It ends with the attempt's context, for as long as the transport holds it: a stream's
+// request may go on behind the head of its response.
+type requestBody struct {
+	source io.ReadCloser
+	state  atomic.Uint32
+	stop   func() bool // ends the watch on the context
+}
+
+// The states of a requestBody, in order.
+const (
+	bodyUntouched uint32 = iota
+	bodyGivenUp          // untouched, and now another attempt's
+	bodyCanceled         // untouched when the attempt's context ended
+	bodyBegun
+	bodyEnded // read to its end
+)
+
+var errNotRead = errors.New("the attempt is over, and its request's body is not read any more")
+
+// newRequestBody returns nil for a request without a body.
+func newRequestBody(ctx context.Context, req *host.Request) *requestBody {
+	if req.Length == 0 || req.Body == nil {
+		return nil
+	}
+	b := &requestBody{source: req.Body}
+	// The transport waits for a read of the body even after ctx has ended; closing the body ends that read.
+	b.stop = context.AfterFunc(ctx, func() {
+		if !b.state.CompareAndSwap(bodyUntouched, bodyCanceled) && b.state.Load() >= bodyBegun {
+			_ = b.source.Close()
+		}
+	})
+	return b
+}
+
+// Read implements io.Reader.
+func (b *requestBody) Read(p []byte) (int, error) {
+	if !b.state.CompareAndSwap(bodyUntouched, bodyBegun) && b.state.Load() < bodyBegun {
+		return 0, errNotRead
+	}
+	n, err := b.source.Read(p)
+	if err == io.EOF {
+		b.state.Store(bodyEnded)
+	}
+	return n, err
+}
+
+// Close implements io.Closer, for the transport. A body that nobody read stays open for another attempt.
+func (b *requestBody) Close() error {
+	if b.state.Load() < bodyBegun {
+		return nil
+	}
+	b.stop()
+	return b.source.Close()
+}
+
+// giveUp takes the body back, and reports whether that could be done: not once it was begun.
+func (b *requestBody) giveUp() bool {
+	if b == nil {
+		return true
+	}
+	b.stop()
+	return b.state.CompareAndSwap(bodyUntouched, bodyGivenUp) || b.state.CompareAndSwap(bodyCanceled, bodyGivenUp)
+}
+
+// begun reports whether the body cannot be given up any more.
+func (b *requestBody) begun() bool { return b != nil && b.state.Load() >= bodyBegun }
+
+// finish closes the body at the end of the attempt, whatever the transport did, unless it was given up.
+func (b *requestBody) finish() {
+	if b != nil && b.state.Load() != bodyGivenUp {
+		b.stop()
+		_ = b.source.Close()
+	}
+}
+
+// stalled reports whether the body was begun and has not come to its end: who sends it may be the slow one.
+func (b *requestBody) stalled() bool { return b != nil && b.state.Load() == bodyBegun }
