@@ -122,6 +122,11 @@ func (w *wire) feed(p []byte) int {
 			for i < len(p) && p[i] > ' ' && p[i] != 0x7f {
 				i++
 			}
+		case stepName:
+			for i < len(p) && class[p[i]]&isToken != 0 {
+				w.collect(lower(p[i]))
+				i++
+			}
 		case stepValue:
 			if w.field == fieldOther {
 				for i < len(p) && class[p[i]]&isValue != 0 {
@@ -289,16 +294,20 @@ func (w *wire) name(b byte) {
 	switch {
 	case class[b]&isToken != 0:
 		w.step = stepName
-		if b >= 'A' && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		w.collect(b)
+		w.collect(lower(b))
 	case b == ':' && w.n > 0:
 		w.special()
 		w.step, w.n = stepValueStart, 0
 	default:
 		w.fault = "a field name is not a token"
 	}
+}
+
+func lower(b byte) byte {
+	if b >= 'A' && b <= 'Z' {
+		b += 'a' - 'A'
+	}
+	return b
 }
 
 // special recognises the name that was read.
@@ -362,6 +371,8 @@ func (w *wire) end() {
 	w.step = stepEndLF
 	switch h := &w.head; {
 	case w.trailer:
+	case h.major == 2: // net/http would hand over a PRI as a request
+		w.fault = "HTTP/2 without its preface"
 	case h.major == 1 && h.minor > 0 && h.hosts == 0:
 		w.fault = "no Host"
 	case h.coded && h.hasLength:

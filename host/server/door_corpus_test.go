@@ -1,0 +1,413 @@
+package server_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postern/postern/host/server/servertest"
+)
+
+// corpusDir has the cases, one file a family. A case is
+//
+//	case NAME
+//	why THE RULE, OR WHAT IS TRIED
+//	> BYTES                        sent, with the escapes of Go; lines are joined without anything between
+//	* N BYTES                      sent N times
+//	~                              the client ends its half of the connection here, and sends no innocent request
+//	= forward METHOD TARGET FRAMING BODY   the upstream gets exactly this, and its answer comes back; FRAMING is none, length or chunked
+//	= host NAME | field NAME: VALUE | no NAME   of the request that was forwarded last; the host is the client's, as X-Forwarded-Host tells it
+//	= answer STATUS                the gateway answers by itself, and the connection stays
+//	= refuse STATUS                the same, and it is closed: nothing behind this is a request
+//	= close                        the connection closes behind the last answer
+//
+// Behind each case an innocent request follows on the same connection, once in the same write and once when the answers are there. It must
+// be forwarded and answered as it would be without the case, or not at all behind refuse and close.
+const corpusDir = "../listener/testdata/corpus"
+
+const innocent = "GET /innocent HTTP/1.1\r\nHost: innocent.example\r\n\r\n"
+
+type corpusCase struct {
+	name, why, send string
+	halfClose       bool
+	want            []expectation
+}
+
+type expectation struct {
+	verb, method string // verb is forward, answer, refuse or close
+	status       int
+	seen         string   // the request line, framing and body of a request that is forwarded
+	checks       []string // host, field and no
+}
+
+func readCorpus(t *testing.T) map[string][]corpusCase {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(corpusDir, "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	corpus := map[string][]corpusCase{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases, err := parseCorpus(string(text))
+		if err != nil {
+			t.Fatalf("%s:%v", file, err)
+		}
+		corpus[strings.TrimSuffix(filepath.Base(file), ".txt")] = cases
+	}
+	return corpus
+}
+
+func parseCorpus(text string) ([]corpusCase, error) {
+	var cases []corpusCase
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		word, rest, _ := strings.Cut(line, " ")
+		if word == "case" {
+			cases = append(cases, corpusCase{name: rest})
+			continue
+		}
+		if len(cases) == 0 {
+			return nil, fmt.Errorf("%d: before the first case", number)
+		}
+		if err := cases[len(cases)-1].parse(word, rest); err != nil {
+			return nil, fmt.Errorf("%d: %w", number, err)
+		}
+	}
+	for _, c := range cases {
+		if c.why == "" || c.send == "" || len(c.want) == 0 {
+			return nil, fmt.Errorf("case %q is not complete", c.name)
+		}
+	}
+	return cases, nil
+}
+
+func (c *corpusCase) parse(word, rest string) (err error) {
+	times := "1"
+	switch word {
+	case "why":
+		c.why = rest
+	case "~":
+		c.halfClose = true
+	case "*":
+		times, rest, _ = strings.Cut(rest, " ")
+		fallthrough
+	case ">":
+		n, err := strconv.Atoi(times)
+		if err != nil {
+			return err
+		}
+		raw, err := strconv.Unquote(`"` + strings.ReplaceAll(rest, `"`, `\"`) + `"`)
+		if err != nil {
+			return fmt.Errorf("%q: %w", rest, err)
+		}
+		c.send += strings.Repeat(raw, n)
+	case "=":
+		return c.expect(rest)
+	default:
+		return fmt.Errorf("what is %q?", word)
+	}
+	return nil
+}
+
+func (c *corpusCase) expect(text string) (err error) {
+	words := strings.SplitN(text, " ", 5)
+	e := expectation{verb: words[0]}
+	switch {
+	case e.verb == "forward" && len(words) == 5:
+		e.method = words[1]
+		body, err := strconv.Unquote(words[4])
+		if err != nil {
+			return err
+		}
+		e.status, e.seen = 200, seen(words[1]+" "+words[2], words[3], body)
+	case (e.verb == "answer" || e.verb == "refuse") && len(words) == 2:
+		e.status, err = strconv.Atoi(words[1])
+	case e.verb == "close" && len(words) == 1:
+	case (e.verb == "host" || e.verb == "field" || e.verb == "no") && len(c.want) > 0:
+		check, err := strconv.Unquote(`"` + text + `"`)
+		last := &c.want[len(c.want)-1]
+		last.checks = append(last.checks, check)
+		return err
+	default:
+		return fmt.Errorf("what is %q?", text)
+	}
+	c.want = append(c.want, e)
+	return err
+}
+
+func seen(line, framing, body string) string { return fmt.Sprintf("%s %s %q", line, framing, body) }
+
+// A recorder is an upstream that takes requests apart itself, strictly, and keeps what it got.
+type recorder struct {
+	t    *testing.T
+	addr string
+	got  chan recorded
+}
+
+type recorded struct {
+	seen   string
+	fields []string
+}
+
+func startRecorder(t *testing.T) *recorder {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	r := &recorder{t: t, addr: ln.Addr().String(), got: make(chan recorded, 100)}
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go r.serve(c)
+		}
+	}()
+	return r
+}
+
+func (r *recorder) serve(c net.Conn) {
+	defer c.Close()
+	br := bufio.NewReader(c)
+	for {
+		got, err := record(br)
+		if err != nil {
+			if err != io.EOF && err != io.ErrUnexpectedEOF { // a request that was cut off is no request
+				r.got <- recorded{seen: "not HTTP: " + err.Error()}
+			}
+			return
+		}
+		r.got <- got
+		body := got.seen
+		head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(body))
+		if strings.HasPrefix(got.seen, "HEAD ") {
+			body = ""
+		}
+		_, _ = io.WriteString(c, head+body)
+	}
+}
+
+// record reads one request.
+func record(br *bufio.Reader) (got recorded, err error) {
+	line, err := recordLine(br)
+	if err != nil {
+		return got, err
+	}
+	line, ok := strings.CutSuffix(line, " HTTP/1.1")
+	if !ok {
+		return got, fmt.Errorf("request line %q", line)
+	}
+	framing, length := "none", 0
+	for {
+		field, err := recordLine(br)
+		if err != nil {
+			return got, fmt.Errorf("%w in the header", err)
+		}
+		if field == "" {
+			break
+		}
+		got.fields = append(got.fields, field)
+		name, value, ok := strings.Cut(field, ": ")
+		if !ok || strings.ContainsAny(name, " \t") {
+			return got, fmt.Errorf("field %q", field)
+		}
+		switch strings.ToLower(name) {
+		case "content-length":
+			if length, err = strconv.Atoi(value); err != nil || framing != "none" {
+				return got, fmt.Errorf("framing %q", got.fields)
+			}
+			framing = "length"
+		case "transfer-encoding":
+			if value != "chunked" || framing != "none" {
+				return got, fmt.Errorf("framing %q", got.fields)
+			}
+			framing = "chunked"
+		}
+	}
+	var body []byte
+	switch framing {
+	case "length":
+		body = make([]byte, length)
+		_, err = io.ReadFull(br, body)
+	case "chunked":
+		body, err = recordChunks(br, &got)
+	}
+	got.seen = seen(line, framing, string(body))
+	return got, err
+}
+
+func recordChunks(br *bufio.Reader, got *recorded) (body []byte, err error) {
+	for {
+		line, err := recordLine(br)
+		if err != nil {
+			return nil, io.ErrUnexpectedEOF
+		}
+		size, err := strconv.ParseUint(line, 16, 31)
+		if err != nil {
+			return nil, err
+		}
+		if size == 0 {
+			for {
+				field, err := recordLine(br)
+				if err != nil || field == "" {
+					return body, err
+				}
+				got.fields = append(got.fields, "trailer "+field)
+			}
+		}
+		chunk := make([]byte, size+2)
+		if _, err := io.ReadFull(br, chunk); err != nil {
+			return nil, io.ErrUnexpectedEOF
+		}
+		if string(chunk[size:]) != "\r\n" {
+			return nil, fmt.Errorf("a chunk ends with %q", chunk[size:])
+		}
+		body = append(body, chunk[:size]...)
+	}
+}
+
+func recordLine(br *bufio.Reader) (string, error) {
+	line, err := br.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line, ok := strings.CutSuffix(line, "\r\n")
+	if !ok || strings.ContainsAny(line, "\r\x00") {
+		return "", fmt.Errorf("line %q", line)
+	}
+	return line, nil
+}
+
+// TestCorpus sends every case through the whole gateway to a recorder.
+func TestCorpus(t *testing.T) {
+	corpus, up := readCorpus(t), startRecorder(t)
+	g := servertest.Start(t, map[string]string{"postern.yaml": `
+apis:
+  all:
+    routes:
+      $default: {integration: {upstream: recorder}}
+upstreams:
+  recorder: {targets: ["http://` + up.addr + `"]}
+`})
+	addr, total := strings.TrimPrefix(g.URL, "http://"), 0
+	for family, cases := range corpus {
+		for _, c := range cases {
+			total++
+			for _, together := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/%s/%v", family, c.name, together), func(t *testing.T) {
+					c.run(t, addr, up, together)
+				})
+			}
+		}
+	}
+	t.Logf("%d cases", total)
+	if total < 150 {
+		t.Error("the corpus has lost cases")
+	}
+}
+
+func (c corpusCase) run(t *testing.T, addr string, up *recorder, together bool) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(servertest.Patience))
+	ends := c.halfClose
+	for _, e := range c.want {
+		ends = ends || e.verb == "refuse" || e.verb == "close"
+	}
+	send := c.send
+	if together && !c.halfClose {
+		send += innocent
+	}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		_, _ = io.WriteString(conn, send) // the gateway may hang up before it has all
+		if c.halfClose {
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}
+	}()
+	br := bufio.NewReader(conn)
+	for _, e := range c.want {
+		e.check(t, br, up)
+	}
+	<-sent
+	if !together && !c.halfClose {
+		_, _ = io.WriteString(conn, innocent)
+	}
+	if !ends {
+		e := expectation{verb: "forward", method: "GET", status: 200, seen: seen("GET /innocent", "none", "")}
+		e.check(t, br, up)
+		_ = conn.(*net.TCPConn).CloseWrite()
+	}
+	if rest, err := io.ReadAll(br); len(rest) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Errorf("and then came %q, %v", rest, err)
+	}
+	select {
+	case got := <-up.got:
+		t.Errorf("the upstream also got %+v", got)
+	default:
+	}
+}
+
+func (e expectation) check(t *testing.T, br *bufio.Reader, up *recorder) {
+	t.Helper()
+	if e.verb == "close" {
+		return
+	}
+	res, err := http.ReadResponse(br, &http.Request{Method: e.method})
+	if err != nil {
+		t.Fatalf("%s: %v", e.verb, err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != e.status {
+		t.Fatalf("%s: answered %d %q, %v", e.verb, res.StatusCode, body, err)
+	}
+	if e.verb != "forward" {
+		return
+	}
+	got := <-up.got
+	if d := cmp.Diff(e.seen, got.seen); d != "" {
+		t.Errorf("forwarded: %s", d)
+	}
+	if e.method != "HEAD" && string(body) != e.seen {
+		t.Errorf("the answer is to %q", body)
+	}
+	for _, check := range e.checks {
+		what, rest, _ := strings.Cut(check, " ")
+		if what == "host" {
+			what, rest = "field", "X-Forwarded-Host: "+rest
+		}
+		found := false
+		for _, field := range got.fields {
+			name, _, _ := strings.Cut(field, ":")
+			found = found || field == rest || what == "no" && strings.EqualFold(name, rest)
+		}
+		if found != (what == "field") {
+			t.Errorf("%s: forwarded with %q", check, got.fields)
+		}
+	}
+}
