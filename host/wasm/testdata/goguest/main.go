@@ -50,6 +50,8 @@ func serve(r *postern.Request) (*postern.Response, error) {
 		}}, nil
 	case "/ticks":
 		return ticks(), nil
+	case "/gate":
+		return gate(r), nil
 	case "/world":
 		return world()
 	case "/fetch":
@@ -83,6 +85,21 @@ func ticks() *postern.Response {
 			time.Sleep(time.Millisecond)
 		}
 		return nil
+	}}
+}
+
+// gate sends an event each time that it has read a byte, the first one before.
+func gate(r *postern.Request) *postern.Response {
+	return &postern.Response{Headers: map[string]string{"content-type": "text/event-stream"}, Stream: func(w *postern.Writer) error {
+		for {
+			fmt.Fprint(w, "data: tick\n\n")
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			if _, err := io.ReadFull(r.Body, make([]byte, 1)); err != nil {
+				return nil
+			}
+		}
 	}}
 }
 
