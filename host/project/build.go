@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
 )
 
 // slowBuild is after how long a build is spoken of.
@@ -32,11 +33,14 @@ type builder struct {
 	// run builds the folder dir and returns the .wasm that came of it; out is a folder of its own in the cache, which is
 	// the same each time. nil: the folder is a script, which is bundled.
 	run func(ctx context.Context, dir, out string) (artefact string, err error)
+	// command builds a WASI command instead; nil where run builds whatever the folder makes.
+	command func(ctx context.Context, dir, out string) (artefact string, err error)
+	kind    string // of what is built, where a folder may be built in two ways
 }
 
 // builders are the kinds of folder, in the order in which they are listed for people.
 var builders = []*builder{
-	{files: []string{"go.mod"}, tool: "go", install: "install Go 1.24 or newer: https://go.dev/dl/", run: buildGo},
+	{files: []string{"go.mod"}, tool: "go", install: "install Go 1.24 or newer: https://go.dev/dl/", run: buildGo, command: buildGoCommand},
 	{files: []string{"package.json", "index.ts", "index.js"}},
 	{files: []string{"Cargo.toml"}, tool: "cargo", install: "install Rust: https://rustup.rs, then: rustup target add wasm32-wasip1", run: buildRust},
 	{files: []string{"asconfig.json"}, tool: "npx", install: "install Node.js: https://nodejs.org, then in the folder: npm install", run: buildAssemblyScript},
@@ -82,6 +86,9 @@ func (j *job) build(ctx context.Context, b *builder) *host.Source {
 		j.everywhere(RuleMissingToolchain, fmt.Sprintf("./%s cannot be built: there is no %s in PATH", j.ref, b.tool), b.install)
 		return nil
 	}
+	if b = j.variant(b); b == nil {
+		return nil
+	}
 	code, err := j.compile(ctx, b)
 	var failed *buildError
 	switch {
@@ -100,6 +107,29 @@ func (j *job) build(ctx context.Context, b *builder) *host.Source {
 	return wasmSource(j.ref, code)
 }
 
+// variant returns how the folder is built: what its references want of it, a command or not, must be one thing. nil: it is
+// not, and that has been told.
+func (j *job) variant(b *builder) *builder {
+	commands := 0
+	for _, s := range j.slots {
+		if isCommand(s.plugin) {
+			commands++
+		}
+	}
+	switch {
+	case b.command == nil || commands == 0:
+		return b
+	case commands < len(j.slots):
+		j.everywhere(definition.RuleConflict, fmt.Sprintf("./%s is a WASI command for one reference (abi: cgi or stdio) and none for another", j.ref),
+			"write the same abi at each, or give each a folder")
+		return nil
+	}
+	return &builder{tool: b.tool, run: b.command, kind: "command"}
+}
+
+// isCommand reports whether a plugin is a program that runs once for each call, rather than one that stays.
+func isCommand(p *host.PluginConfig) bool { return p.ABI == host.ABICGI || p.ABI == host.ABIStdio }
+
 func (j *job) compile(ctx context.Context, b *builder) ([]byte, error) {
 	dir := filepath.Join(j.project.Dir, filepath.FromSlash(j.ref))
 	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
@@ -108,7 +138,7 @@ func (j *job) compile(ctx context.Context, b *builder) ([]byte, error) {
 	if j.opts.CacheDir == "" {
 		return nil, errors.New("there is no cache folder to build into; set --cache-dir, or HOME")
 	}
-	key := sha256.Sum256([]byte(b.tool + "\x00" + dir))
+	key := sha256.Sum256([]byte(b.tool + b.kind + "\x00" + dir))
 	out := filepath.Join(j.opts.CacheDir, "build", hex.EncodeToString(key[:16]))
 	if err := os.MkdirAll(out, 0o700); err != nil {
 		return nil, err
@@ -177,9 +207,18 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 // buildGo builds a reactor: a c-shared module keeps its instance alive between calls. Without version control's stamp the
 // same code gives the same digest, in a checkout and out of it.
 func buildGo(ctx context.Context, dir, out string) (string, error) {
+	return goBuild(ctx, dir, out, "-buildmode=c-shared")
+}
+
+// buildGoCommand builds a program with a main of its own.
+func buildGoCommand(ctx context.Context, dir, out string) (string, error) {
+	return goBuild(ctx, dir, out, "-buildmode=exe")
+}
+
+func goBuild(ctx context.Context, dir, out, mode string) (string, error) {
 	artefact := filepath.Join(out, "plugin.wasm")
 	return artefact, command(ctx, dir, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"},
-		"go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-o", artefact, ".")
+		"go", "build", mode, "-trimpath", "-buildvcs=false", "-o", artefact, ".")
 }
 
 func buildRust(ctx context.Context, dir, out string) (string, error) {
