@@ -37,11 +37,9 @@ var floors = map[string]int{
 	"host/listener":     2,
 	"host/telemetry":    2,
 	"host":              1,
-
-	"host/listener/xconnect": 1,
-	"spec":                   0,
-	"sdk":                    0,
-	"sdk/go":                 0,
+	"spec":              0,
+	"sdk":               0,
+	"sdk/go":            0,
 }
 
 // testOnly are packages that only tests import, with the floor they stand on.
