@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,14 +57,21 @@ func openPool(t *testing.T, u *host.Upstream, opts upstream.Options) *upstream.P
 	return p
 }
 
+// closing closes the pool at the test's end, and looks then for what it left behind: once, behind the last pool.
 func closing(t *testing.T, s sender) sender {
 	t.Helper()
-	t.Cleanup(func() {
-		s.pool.Close()
-		noGoroutines(t)
-	})
+	if _, later := openPools.LoadOrStore(t, nil); !later {
+		t.Cleanup(func() {
+			openPools.Delete(t)
+			noGoroutines(t)
+		})
+	}
+	t.Cleanup(s.pool.Close)
 	return s
 }
+
+// openPools has the tests that have opened a pool.
+var openPools sync.Map
 
 func targets(urls ...string) []host.Target {
 	out := make([]host.Target, len(urls))
@@ -282,5 +290,15 @@ func TestLocalhostNames(t *testing.T) {
 	res, err := direct(t).RoundTrip(context.Background(), get("orders.execute-api.localhost:"+port))
 	if err != nil || res.Status != 200 {
 		t.Fatal(res, err)
+	}
+}
+
+// waitFor waits until ok, at most patience.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
 	}
 }
