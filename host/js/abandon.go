@@ -26,26 +26,28 @@ const (
 // built-in functions, catch and finally, which goja's interrupt does not.
 var errAbandoned = errors.New("the call was given up")
 
-// apart runs work, which runs the script and settles the call, on another goroutine, and reports whether it came back.
-// goja cannot be stopped within a built-in function: when work is not done some time after the call's context ended,
-// the caller goes on without it, and must leave alone all that work uses. As far as the world is concerned, the
-// call ends then.
-func (c *call) apart(work func()) bool {
-	came := make(chan bool, 1) // who changes the phase sends
+// apart has another goroutine run work, which runs the script and settles the call. goja cannot be stopped within a built-in
+// function: when work is not done some time after the call's context ended, lost tells the caller, who goes on without it, and
+// must leave alone all that work uses. As far as the world is concerned, the call ends then.
+func (c *call) apart(work, lost func()) {
+	p := c.plugin
 	c.unwatch = context.AfterFunc(c.ctx, func() {
 		time.AfterFunc(overrunGrace, func() {
-			if c.phase.CompareAndSwap(running, abandoned) {
-				came <- false
-				c.end()
+			if !c.phase.CompareAndSwap(running, abandoned) {
+				return
+			}
+			lost()
+			c.end(c.failed(errOverrun))
+			if !c.loading {
+				p.calls.Done()
 			}
 		})
 	})
-	p := c.plugin
 	p.scripts.Add(1)
 	job := func() {
 		work()
-		if c.phase.CompareAndSwap(running, ended) {
-			came <- true
+		if c.phase.CompareAndSwap(running, ended) && !c.loading {
+			p.calls.Done()
 		}
 		p.scripts.Done()
 	}
@@ -54,22 +56,26 @@ func (c *call) apart(work func()) bool {
 	} else {
 		p.workers.run(job)
 	}
-	return <-came
 }
 
-// settle ends the call on the script's side.
-func (c *call) settle() {
+// settle ends the call on the script's side. What still streams is cut, with err.
+func (c *call) settle(err error) {
 	if c.loop.pending == 0 {
 		c.unwatch() // or end would set it off; while fetches are under way it may have to
 	}
-	c.end()
+	if err == nil {
+		err = c.failed(errEnded)
+	}
+	c.end(err)
 }
 
 // end lets go of what the call holds. It may be called more than once, and beside the script.
-func (c *call) end() {
-	c.cancel()
+func (c *call) end(err error) {
+	c.timer.Stop()
+	c.open.cut(err)
+	c.cancel(errEnded)
 	c.loop.end()
-	c.open.end()
+	c.open.end(err)
 }
 
 // live panics when the call was abandoned. What is native asks before it does anything for the script.
@@ -125,12 +131,37 @@ func (o *openSet) close(x io.Closer) {
 	}
 }
 
-func (o *openSet) end() {
+// end closes all that is left; bodies that stream are cut, with err.
+func (o *openSet) end(err error) {
 	o.mu.Lock()
 	set := o.set
 	o.set, o.ended = nil, true
 	o.mu.Unlock()
 	for x := range set {
-		_ = x.Close()
+		if body, ok := x.(outgoing); ok {
+			body.cut(err)
+		} else {
+			_ = x.Close()
+		}
+	}
+}
+
+// bodies are those that stream.
+func (o *openSet) bodies() []outgoing {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var out []outgoing
+	for x := range o.set {
+		if body, ok := x.(outgoing); ok {
+			out = append(out, body)
+		}
+	}
+	return out
+}
+
+// cut cuts all bodies that stream.
+func (o *openSet) cut(err error) {
+	for _, body := range o.bodies() {
+		body.cut(err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/postern/postern/host"
 )
 
-var entries = []string{host.EntryAuthorize, host.EntryMapRequest, host.EntryMapResponse, host.EntryHandle}
+var entries = []string{host.EntryAuthorize, host.EntryMapRequest, host.EntryMapResponse, host.EntryHandle, host.EntryFilterRequest, host.EntryFilterResponse}
 
 // A Module is a compiled script.
 type Module struct {
@@ -53,7 +53,8 @@ func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, er
 		regexps:   w.regexps || mentions(text, "RegExp", "match", "search", "Function", "eval"),
 		matchAll:  mentions(text, "matchAll"),
 		functions: mentions(text, "Function", ".constructor"),
-		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try"),
+		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try") ||
+			mentions(text, "Array") && mentions(text, ".from("),
 	}
 	exports, err := m.probe(ctx, src.Exports)
 	if err != nil {
@@ -185,7 +186,7 @@ func (e exported) entries() []string {
 	named := slices.ContainsFunc(entries, e.has)
 	sole := e.has("handler") || e.has("default")
 	for _, entry := range entries {
-		if e.has(entry) || sole && (!named || entry == host.EntryHandle) || entry == host.EntryHandle && e.has("default.fetch") {
+		if e.has(entry) || sole && (!named && !isFilter(entry) || entry == host.EntryHandle) || entry == host.EntryHandle && e.has("default.fetch") {
 			out = append(out, entry)
 		}
 	}
@@ -197,5 +198,5 @@ func (e exported) useless() error {
 	if len(e.names) > 0 {
 		what = strings.Join(e.names, ", ")
 	}
-	return fmt.Errorf("the script exports %s; it must export a function: authorize, map_request, map_response, handle or handler, or a default object with fetch", what)
+	return fmt.Errorf("the script exports %s; it must export a function: authorize, map_request, map_response, filter_request, filter_response, handle or handler, or a default object with fetch", what)
 }

@@ -15,6 +15,7 @@ var (
 	errDeadline = errors.New("the plugin's deadline passed")
 	errRegexp   = fmt.Errorf("a regular expression ran for more than %v; it backtracks without end on this input", regexpLimit)
 	errOverrun  = errors.New("a built-in function is still at work after the deadline")
+	errEnded    = errors.New("the call has ended")
 	errStuck    = errors.New("the promise that was returned never settled: nothing is left to run, no timer and no fetch")
 )
 
@@ -106,6 +107,9 @@ func (c *call) failed(err error) error {
 		}
 	}
 	g := guestError(err)
+	if c.input != nil && c.input.err != nil && c.phase.Load() == running { // the script failed because its input did
+		return &host.Error{Op: op, Kind: host.KindOf(c.input.err), Err: fmt.Errorf("%w; the request's body could not be read: %w", g, c.input.err)}
+	}
 	kind := host.Internal
 	if g.Type == "timeout" {
 		kind = host.Timeout

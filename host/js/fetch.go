@@ -7,19 +7,17 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/dop251/goja"
 
 	"github.com/postern/postern/host"
 )
 
-const (
-	maxRedirects = 20       // fetch.spec.whatwg.org, "HTTP-redirect fetch"
-	maxFetchBody = 64 << 20 // bytes of a response that a script reads; all of it is held in memory
-)
+const maxRedirects = 20 // fetch.spec.whatwg.org, "HTTP-redirect fetch"
 
-// fetch(method, url, headers, body, redirect) begins a request. It gives {promise, cancel}; the promise, an object
-// with the response's head and {read, drop} for its body.
+// fetch(method, url, headers, body, redirect, pump) begins a request. It gives {promise, cancel}; the promise, an object
+// with the response's head, and the source of its body.
 func (in *instance) fetch(fc goja.FunctionCall) goja.Value {
 	if in.call.loading {
 		in.throw("fetch is possible within a call only, not while the script is loaded")
@@ -38,11 +36,42 @@ func (in *instance) fetch(fc goja.FunctionCall) goja.Value {
 		job.header.Add(obj.Get("0").String(), obj.Get("1").String())
 		return true
 	})
-	if raw, ok := bytesOf(fc.Argument(3)); ok {
-		job.body = bytes.Clone(raw)
-		job.hasBody = true
-	}
+	in.requestBody(job, fc.Argument(3), fc.Argument(5))
 	return in.start(job)
+}
+
+// requestBody gives a fetch its body: text, bytes, a source, or [stream]. The last two cannot be sent twice.
+func (in *instance) requestBody(job *fetchJob, v, pump goja.Value) {
+	if goja.IsUndefined(v) {
+		return
+	}
+	job.hasBody = true
+	if raw, ok := in.raw(v); ok {
+		job.body = raw
+		return
+	}
+	if s, ok := v.Export().(*source); ok {
+		s.begun = true
+		if s.body != nil {
+			job.stream, job.length = io.NopCloser(s.body), s.length
+		}
+		return
+	}
+	fn, _ := goja.AssertFunction(pump)
+	stream, err := in.call.stream(fn, v.ToObject(in.rt).Get("0"), false)
+	if err != nil {
+		panic(err)
+	}
+	job.stream, job.length = stream, -1
+}
+
+// raw is the bytes of text, or a copy of bytes.
+func (in *instance) raw(v goja.Value) ([]byte, bool) {
+	if goja.IsString(v) {
+		return []byte(v.String()), true
+	}
+	b, ok := bytesOf(v)
+	return bytes.Clone(b), ok
 }
 
 func (in *instance) start(job *fetchJob) goja.Value {
@@ -88,9 +117,20 @@ func (in *instance) fetchFailed(err error) goja.Value {
 
 func (in *instance) response(job *fetchJob, resp *host.Response, cancel context.CancelFunc) goja.Value {
 	c := in.call
-	headers := make([]any, len(resp.Header))
-	for i, f := range resp.Header {
-		headers[i] = in.rt.NewArray(f.Name, f.Value)
+	headers := make([]any, 0, len(resp.Header))
+	for _, f := range resp.Header {
+		if !host.IsConnectionField(f.Name) || strings.EqualFold(f.Name, "Content-Length") {
+			headers = append(headers, in.rt.NewArray(f.Name, f.Value))
+		}
+	}
+	body := &source{in: in, reject: in.fetchFailed, length: resp.Length, closer: func() {
+		cancel()
+		if resp.Body != nil {
+			c.open.close(resp.Body)
+		}
+	}}
+	if resp.Body != nil {
+		body.body = resp.Body
 	}
 	obj := in.rt.NewObject()
 	in.set(obj, "status", resp.Status)
@@ -98,42 +138,17 @@ func (in *instance) response(job *fetchJob, resp *host.Response, cancel context.
 	in.set(obj, "headers", in.rt.NewArray(headers...))
 	in.set(obj, "url", job.url.withoutFragment())
 	in.set(obj, "redirected", job.hops > 0)
-	in.set(obj, "drop", func(goja.FunctionCall) goja.Value {
-		cancel()
-		if resp.Body != nil {
-			c.open.close(resp.Body)
-		}
-		return goja.Undefined()
-	})
-	in.set(obj, "read", func(goja.FunctionCall) goja.Value {
-		promise, resolve, reject := in.rt.NewPromise()
-		c.loop.begin(func() func() error {
-			text, err := readAll(resp.Body)
-			return func() error {
-				cancel()
-				if resp.Body != nil {
-					c.open.close(resp.Body)
-				}
-				if err != nil {
-					return reject(in.fetchFailed(err))
-				}
-				return resolve(in.bytes(text))
-			}
-		})
-		return in.rt.ToValue(promise)
-	})
+	in.set(obj, "body", body)
 	return obj
 }
 
-func readAll(body io.Reader) ([]byte, error) {
-	if body == nil {
-		return nil, nil
+// href(url) is a URL as the parser writes it; one that is none throws.
+func (in *instance) href(fc goja.FunctionCall) goja.Value {
+	u, err := parseWebURL(fc.Argument(0).String(), nil)
+	if err != nil {
+		in.throw("Invalid URL")
 	}
-	text, err := io.ReadAll(io.LimitReader(body, maxFetchBody+1))
-	if err == nil && len(text) > maxFetchBody {
-		err = fmt.Errorf("the body has more than %d bytes", maxFetchBody)
-	}
-	return text, err
+	return in.rt.ToValue(u.href())
 }
 
 // A fetchJob is one fetch with its redirects. It runs beside the script.
@@ -142,6 +157,8 @@ type fetchJob struct {
 	url      *webURL
 	header   host.Header
 	body     []byte
+	stream   io.ReadCloser // the body, where it can be sent but once
+	length   int64         // of stream; -1 when unknown
 	hasBody  bool
 	redirect string // follow, manual, error
 	hops     int
@@ -190,9 +207,12 @@ func (j *fetchJob) follow(status int, location string) error {
 	if next.fragment == nil {
 		next.fragment = j.url.fragment
 	}
+	if j.stream != nil && status != http.StatusSeeOther {
+		return fmt.Errorf("a redirect with %d asks for the body again, which was a stream", status)
+	}
 	if status == http.StatusSeeOther && j.method != http.MethodGet && j.method != http.MethodHead ||
 		(status == http.StatusMovedPermanently || status == http.StatusFound) && j.method == http.MethodPost {
-		j.method, j.body, j.hasBody = http.MethodGet, nil, false
+		j.method, j.body, j.stream, j.hasBody = http.MethodGet, nil, nil, false
 		for _, name := range []string{"Content-Encoding", "Content-Language", "Content-Location", "Content-Type", "Content-Length"} {
 			j.header.Del(name)
 		}
@@ -217,7 +237,10 @@ func (j *fetchJob) request() *host.Request {
 	}
 	r := &host.Request{Method: j.method, Scheme: j.url.scheme, Host: j.url.hostport(), Target: target, Header: header,
 		Body: http.NoBody, Length: 0}
-	if j.hasBody {
+	switch {
+	case j.stream != nil:
+		r.Body, r.Length = j.stream, j.length
+	case j.hasBody:
 		r.Body, r.Length = io.NopCloser(bytes.NewReader(j.body)), int64(len(j.body))
 	}
 	return r

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -172,9 +171,7 @@ func TestFetchHandler(t *testing.T) {
 	if r.body != "\x00\xff" {
 		t.Errorf("body %q", r.body)
 	}
-	if !slices.Contains(fx.lines, "INFO later") {
-		t.Errorf("waitUntil did not run: %v", fx.lines)
-	}
+	fx.await(t, "INFO later")
 	r, err = call(p, "handle", `{"version": "1.0", "path": "/v1", "httpMethod": "GET", "multiValueQueryStringParameters": {"a": ["1", "2 3"]}, "multiValueHeaders": {"Cookie": ["x=y"]}, "requestContext": {"domainName": "d.example"}}`, body(""), fx)
 	if err != nil {
 		t.Fatal(err)

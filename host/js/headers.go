@@ -30,3 +30,8 @@ func (in *instance) headerValue(fc goja.FunctionCall) goja.Value {
 func (in *instance) isToken(fc goja.FunctionCall) goja.Value {
 	return in.rt.ToValue(host.IsToken(fc.Argument(0).String()))
 }
+
+// isConnectionField(name) reports whether the gateway sets a field, never a plugin.
+func (in *instance) isConnectionField(fc goja.FunctionCall) goja.Value {
+	return in.rt.ToValue(host.IsConnectionField(fc.Argument(0).String()))
+}

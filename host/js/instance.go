@@ -64,8 +64,10 @@ func (c *call) load() (in *instance, err error) {
 func (c *call) loadApart(look func(*instance)) (*instance, error) {
 	var in *instance
 	var err error
-	whole := c.apart(func() {
-		defer c.settle()
+	whole := make(chan bool, 2)
+	c.apart(func() {
+		defer func() { whole <- c.phase.Load() != abandoned }()
+		defer func() { c.settle(err) }()
 		defer func() {
 			if r := recover(); r != nil {
 				in, err = nil, c.failed(fmt.Errorf("goja failed while loading: %v", r))
@@ -74,8 +76,8 @@ func (c *call) loadApart(look func(*instance)) (*instance, error) {
 		if in, err = c.load(); err == nil {
 			look(in)
 		}
-	})
-	if !whole {
+	}, func() { whole <- false })
+	if !<-whole {
 		return nil, c.failed(errOverrun)
 	}
 	return in, err
@@ -99,6 +101,9 @@ func newInstance(m *Module) *instance {
 func (in *instance) run() error {
 	rt := in.rt
 	if err := rt.GlobalObject().SetPrototype(rt.NewDynamicObject(&globals{in})); err != nil {
+		return err
+	}
+	if err := rt.Get("Symbol").ToObject(rt).DefineDataProperty("asyncIterator", in.module.runtime.asyncIterator, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE); err != nil {
 		return err
 	}
 	json := rt.Get("JSON").ToObject(rt)
@@ -224,7 +229,9 @@ func (in *instance) target(entry string) (target, error) {
 	if entry == host.EntryHandle {
 		names = append(names, "fetch")
 	}
-	names = append(names, "handler")
+	if !isFilter(entry) { // a filter says which half it is for
+		names = append(names, "handler")
+	}
 	for _, name := range names {
 		for _, owner := range []*goja.Object{in.exported, def} {
 			v := in.member(owner, name)
@@ -234,7 +241,7 @@ func (in *instance) target(entry string) (target, error) {
 		}
 	}
 	for _, v := range []goja.Value{in.get(in.exported, "default"), in.whole} {
-		if fn, ok := goja.AssertFunction(v); ok {
+		if fn, ok := goja.AssertFunction(v); ok && !isFilter(entry) {
 			return in.keep(entry, target{fn: fn, this: goja.Undefined(), arity: arity(v)}), nil
 		}
 	}

@@ -28,7 +28,7 @@ func (c *call) invoke(entry string, ev event) (host.Event, error) {
 	case entry == host.EntryMapRequest || entry == host.EntryMapResponse:
 		return c.mapBody(t, meta, ev.body)
 	case t.fetch:
-		return c.fetchHandler(t, meta, ev.body)
+		return c.fetchHandler(t, meta, ev.stream)
 	case entry == host.EntryHandle && ev.hasBody:
 		if err := c.in.putBody(meta, ev.body); err != nil {
 			return host.Event{}, err
@@ -209,7 +209,7 @@ func isText(contentType string) bool {
 }
 
 // fetchHandler calls fetch(request, env, ctx).
-func (c *call) fetchHandler(t target, meta goja.Value, body []byte) (host.Event, error) {
+func (c *call) fetchHandler(t target, meta goja.Value, body host.Event) (host.Event, error) {
 	in := c.in
 	event, ok := meta.(*goja.Object)
 	if !ok {
@@ -219,15 +219,15 @@ func (c *call) fetchHandler(t target, meta goja.Value, body []byte) (host.Event,
 	if err != nil {
 		return host.Event{}, err
 	}
-	var bodyValue goja.Value = goja.Undefined()
-	if len(body) > 0 {
-		bodyValue = in.bytes(body)
+	var source goja.Value = goja.Undefined()
+	if sized, ok := body.Body.(interface{ Len() int }); body.Body != nil && (!ok || sized.Len() > 0) {
+		source = in.rt.ToValue(c.newSource(body))
 	}
 	call := func(name string, args ...goja.Value) (goja.Value, error) {
 		fn, _ := goja.AssertFunction(tools.Get(name))
 		return fn(goja.Undefined(), args...)
 	}
-	request, err := call("request", event, bodyValue)
+	request, err := call("request", event, source)
 	if err != nil {
 		return host.Event{}, err
 	}
@@ -253,34 +253,37 @@ func (c *call) fetchHandler(t target, meta goja.Value, body []byte) (host.Event,
 	if err == nil {
 		ret, err = c.await(ret)
 	}
-	if err != nil {
-		return host.Event{}, err
-	}
-	if ret, err = call("respond", ret); err == nil {
-		ret, err = c.await(ret)
-	}
-	if err != nil {
-		return host.Event{}, err
-	}
-	out, err := c.result(ret)
 	if err == nil {
-		c.settleWaiting()
+		ret, err = call("respond", ret, event)
 	}
-	return out, err
+	if err != nil {
+		return host.Event{}, err
+	}
+	return c.outgoing(ret.(*goja.Object), tools.Get("pump"))
 }
 
-// settleWaiting lets what was given to waitUntil go on, until the call's deadline. Its failures are logged only: the
-// answer is made.
-func (c *call) settleWaiting() {
-	for i := 0; i < len(c.waiting); i++ {
-		p := c.waiting[i]
-		if err := c.run(func() bool { return p.State() != goja.PromiseStatePending }); err != nil {
-			c.warn("waitUntil: " + guestError(err).Error())
-			var interrupted *goja.InterruptedError
-			c.stuck = c.stuck || errors.As(err, &interrupted)
-			return
-		}
+// outgoing makes an event of [meta, body], as the prelude has them: the body is text or bytes, a source that nobody touched,
+// [stream], or undefined for none.
+func (c *call) outgoing(made *goja.Object, pump goja.Value) (host.Event, error) {
+	meta, err := c.in.json(made.Get("0"))
+	if err != nil {
+		return host.Event{}, err
 	}
+	out, body := host.Event{Meta: meta}, made.Get("1")
+	if goja.IsUndefined(body) {
+		return out, nil
+	}
+	if raw, ok := c.in.raw(body); ok {
+		out.Body = newBody(raw)
+		return out, nil
+	}
+	if s, ok := body.Export().(*source); ok {
+		out.Body = c.splice(s)
+		return out, nil
+	}
+	fn, _ := goja.AssertFunction(pump)
+	out.Body, err = c.stream(fn, body.ToObject(c.in.rt).Get("0"), true)
+	return out, err
 }
 
 // mapBody calls a mapping.

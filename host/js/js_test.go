@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -75,6 +76,20 @@ func (e *effects) Log(_ context.Context, level slog.Level, message string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.lines = append(e.lines, level.String()+" "+message)
+}
+
+// await waits for a line that is logged behind an answer.
+func (e *effects) await(t testing.TB, line string) {
+	t.Helper()
+	for end := time.Now().Add(25 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		e.mu.Lock()
+		there := slices.Contains(e.lines, line)
+		e.mu.Unlock()
+		if there {
+			return
+		}
+	}
+	t.Errorf("never logged: %s; but %q", line, e.lines)
 }
 func (e *effects) Span(context.Context, string) func(string) { return func(string) {} }
 func (e *effects) TraceParent() string                       { return "" }

@@ -43,37 +43,63 @@ func (t *timers) Pop() any {
 	return tm
 }
 
-// A loop is the event loop of one call: timers, and work that goroutines do for the script. All but end and what is
-// posted runs on the script's goroutine.
+// A loop is the event loop of one call: timers, work that goroutines do for the script, and what others tell it. All but end and
+// what is posted runs on the script's goroutine.
 type loop struct {
 	heap    timers
 	byID    map[int64]*timer
 	lastID  int64
-	pending int // tasks that a goroutine will post
+	pending int // tasks that are sure to be posted
 
 	workers sync.WaitGroup
 	mu      sync.Mutex
 	ended   bool // no worker begins any more
-	posted  []func() error
-	wake    chan struct{} // holds one token when something was posted; made with the first worker
+	posted  []task
+	wake    chan struct{} // holds one token when something was posted; made before anybody can post
+}
+
+// A task runs on the script's goroutine.
+type task struct {
+	run     func() error
+	counted bool // in pending
+}
+
+// listen makes ready for tasks from other goroutines.
+func (l *loop) listen() {
+	if l.wake == nil {
+		l.mu.Lock()
+		l.wake = make(chan struct{}, 1)
+		l.mu.Unlock()
+	}
+}
+
+// expect announces a task, which the function that it returns brings, from any goroutine and once.
+func (l *loop) expect() (bring func(func() error)) {
+	l.listen()
+	l.pending++
+	return func(run func() error) { l.add(task{run, true}) }
+}
+
+// post brings a task that nobody waits for. A loop that never listened takes none.
+func (l *loop) post(run func() error) { l.add(task{run, false}) }
+
+func (l *loop) add(t task) {
+	l.mu.Lock()
+	wake := l.wake
+	if wake != nil {
+		l.posted = append(l.posted, t)
+	}
+	l.mu.Unlock()
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
 }
 
 // begin starts work beside the script. The function that work returns runs on the script's goroutine.
 func (l *loop) begin(work func() func() error) {
-	if l.wake == nil {
-		l.wake = make(chan struct{}, 1)
-	}
-	l.pending++
-	l.beside(func() {
-		done := work()
-		l.mu.Lock()
-		l.posted = append(l.posted, done)
-		l.mu.Unlock()
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
-	})
+	bring := l.expect()
+	l.beside(func() { bring(work()) })
 }
 
 // beside runs work on a goroutine that the call waits for.
@@ -114,8 +140,8 @@ func (l *loop) clearTimer(id int64) {
 	}
 }
 
-// run turns the loop until done, the end of the call, or an error that nobody caught. errStuck says that
-// nothing is left to wait for.
+// run turns the loop until done, the end of the call, or an error that nobody caught. errStuck says that nothing is left to
+// wait for; the loop of a pinned instance waits for its next call then.
 func (c *call) run(done func() bool) error {
 	l := &c.loop
 	for !done() {
@@ -129,8 +155,11 @@ func (c *call) run(done func() bool) error {
 			continue
 		}
 		if len(l.heap) == 0 {
-			if l.pending == 0 {
-				return errStuck
+			if l.pending == 0 && (c.pinned == nil || c.pinned.giveUp()) {
+				if c.pinned == nil {
+					return errStuck
+				}
+				continue
 			}
 			if err := c.wait(-1); err != nil {
 				return err
@@ -169,7 +198,10 @@ func (c *call) fire(tm *timer) error {
 func (c *call) wait(d time.Duration) error {
 	start := time.Now()
 	defer func() { c.hostTime += time.Since(start) }()
-	if c.loop.pending == 0 {
+	if c.pinned != nil {
+		defer c.pinned.idle()()
+	}
+	if c.loop.wake == nil {
 		return c.world().Sleep(c.ctx, d)
 	}
 	ctx, stop := context.WithCancel(c.ctx)
@@ -195,19 +227,25 @@ func (l *loop) hasPosted() bool {
 	return len(l.posted) > 0
 }
 
+// runPosted runs one task, and reports whether there was one.
 func (l *loop) runPosted() (bool, error) {
-	if l.pending == 0 {
+	if l.wake == nil {
 		return false, nil
 	}
 	l.mu.Lock()
-	tasks := l.posted
-	l.posted = nil
-	l.mu.Unlock()
-	for _, task := range tasks {
-		l.pending--
-		if err := task(); err != nil {
-			return true, err
-		}
+	if len(l.posted) == 0 {
+		l.mu.Unlock()
+		return false, nil
 	}
-	return len(tasks) > 0, nil
+	t := l.posted[0]
+	if l.posted[0] = (task{}); len(l.posted) == 1 {
+		l.posted = l.posted[:0]
+	} else {
+		l.posted = l.posted[1:]
+	}
+	l.mu.Unlock()
+	if t.counted {
+		l.pending--
+	}
+	return true, t.run()
 }

@@ -151,12 +151,15 @@ func (in *instance) btoa(fc goja.FunctionCall) goja.Value {
 	return in.rt.ToValue(encodeBase64(raw))
 }
 
-func (in *instance) domException(text, name string) {
+func (in *instance) domException(text, name string) { panic(in.domError(text, name)) }
+
+// domError makes a DOMException.
+func (in *instance) domError(text, name string) goja.Value {
 	v, err := in.rt.New(in.rt.GlobalObject().Get("DOMException"), in.rt.ToValue(text), in.rt.ToValue(name))
 	if err != nil {
 		panic(err)
 	}
-	panic(v)
+	return v
 }
 
 // encode(text) is UTF-8.

@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/dop251/goja"
 
 	"github.com/postern/postern/host"
 )
@@ -25,8 +22,10 @@ type Plugin struct {
 	idle   []*instance // the one used last is at the end
 	closed bool
 
+	streams bool // the function is a fetch handler: it reads its event's body as it needs it
+
 	workers workers        // that calls run on
-	calls   sync.WaitGroup // that somebody waits for
+	calls   sync.WaitGroup // that were not abandoned
 	scripts sync.WaitGroup // that run, also those of calls that were abandoned
 }
 
@@ -44,7 +43,10 @@ func (m *Module) Open(ctx context.Context, cfg host.PluginConfig) (host.Plugin, 
 		n = host.DefaultConcurrency
 	}
 	p := &Plugin{module: m, cfg: cfg, slots: make(chan struct{}, n), workers: newWorkers()}
-	in, err := p.loadCall(ctx).loadApart(func(*instance) {})
+	in, err := p.loadCall(ctx).loadApart(func(in *instance) {
+		t, err := in.target(host.EntryHandle)
+		p.streams = err == nil && t.fetch
+	})
 	if err != nil {
 		return nil, invalidLoad(m.name, err)
 	}
@@ -55,67 +57,21 @@ func (m *Module) Open(ctx context.Context, cfg host.PluginConfig) (host.Plugin, 
 	return p, nil
 }
 
-// A call is one call's state.
-type call struct {
-	ctx      context.Context
-	cancel   context.CancelFunc
-	unwatch  func() bool // the call is not abandoned any more
-	phase    atomic.Int32
-	fx       host.Effects
-	plugin   *Plugin
-	in       *instance
-	loop     loop
-	timeout  time.Duration
-	deadline time.Time // by the effects' clock
-	start    time.Time
-	loading  bool
-	stuck    bool  // the instance may not serve again
-	envRead  *bool // set when the script looks at its environment; nil when that does not matter
-	lines    int   // logged
-	spans    int   // opened
-	hostTime time.Duration
-	unseen   []*goja.Promise // rejected, and nobody handled it
-	waiting  []*goja.Promise // given to waitUntil
-	open     openSet
-}
-
-// loadCall is a call that only loads, on behalf of nobody.
-func (p *Plugin) loadCall(ctx context.Context) *call {
-	c := p.newCall(ctx, &loadEffects{logger: p.module.runtime.logger, plugin: p.cfg.Name}, loadDeadline)
-	c.loading = true
-	return c
-}
-
-func (p *Plugin) newCall(parent context.Context, fx host.Effects, timeout time.Duration) *call {
-	ctx, cancel := context.WithTimeoutCause(parent, timeout, errDeadline)
-	now := fx.Now()
-	c := &call{ctx: ctx, cancel: cancel, fx: fx, plugin: p, timeout: timeout, start: now, deadline: now.Add(timeout)}
-	if d, ok := parent.Deadline(); ok {
-		if left := time.Until(d); left < timeout {
-			c.deadline = now.Add(left)
-		}
-	}
-	return c
-}
-
-// guard interrupts the instance when the call's context ends. The function that it returns ends that.
-func (c *call) guard(in *instance) (stop func()) {
-	off := context.AfterFunc(c.ctx, func() { in.rt.Interrupt(context.Cause(c.ctx)) })
-	return func() {
-		if !off() {
-			c.stuck = true
-		}
-	}
-}
-
-// Call runs one entry of the script. The body is read first, all of it: a client that sends slowly holds no instance,
-// and its time is not the plugin's. What the script leaves undone when the answer is there, is dropped.
+// Call runs one entry of the script. What it leaves undone when the answer is there, is dropped, but for a body that streams and
+// what was given to waitUntil: those go on within the call's deadline, and when the caller's context ends, the stream is
+// cancelled. A fetch handler and a filter read in.Body as they need it; for other entries it is read before, all of it, so that
+// a client that sends slowly holds no instance, and its time is not the plugin's.
 // Several goroutines use fx at once while the script fetches. A script that is within a built-in function when its time is
 // over keeps its instance and its place among the concurrent calls until the function ends.
 func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error) {
+	if isFilter(entry) {
+		return p.filter(ctx, entry, in, fx)
+	}
 	began := time.Now()
 	ev := event{meta: in.Meta, hasBody: in.Body != nil}
-	if ev.hasBody {
+	if p.streams && entry == host.EntryHandle {
+		ev.stream = in
+	} else if ev.hasBody {
 		var err error
 		if ev.body, err = io.ReadAll(in.Body); err != nil {
 			return host.Event{}, &host.Error{Op: "read the body for " + p.cfg.Name, Kind: host.KindOf(err), Err: err}
@@ -125,79 +81,20 @@ func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.
 	if err := p.enter(ctx); err != nil {
 		return host.Event{}, err
 	}
-	defer p.calls.Done()
-	timeout := p.cfg.Limits.Timeout.Value
-	if timeout <= 0 {
-		timeout = host.DefaultPluginTimeout
-	}
-	c := p.newCall(ctx, fx, timeout)
+	c := p.newCall(ctx, fx, p.timeout())
 	c.hostTime = arrived.Sub(began)
-	waited := time.Since(arrived)
-	var out host.Event
-	var err error
-	if !c.apart(func() { out, err = c.answer(entry, ev, waited) }) {
-		return host.Event{Stats: host.CallStats{Waited: waited}}, c.failed(errOverrun)
-	}
-	return out, err
+	a := newAsking(ctx, entry, ev, time.Since(arrived))
+	c.follow(a)
+	c.apart(func() { c.serve(a) }, c.lost)
+	answer := <-a.answer
+	return answer.event, answer.err
 }
 
-// answer is all that a call does on its own goroutine.
-func (c *call) answer(entry string, ev event, waited time.Duration) (host.Event, error) {
-	stats := host.CallStats{Waited: waited}
-	out, err := c.serve(entry, ev, &stats)
-	c.settle()
-	if c.in != nil && !c.stuck {
-		c.plugin.giveBack(c.in)
+func (p *Plugin) timeout() time.Duration {
+	if t := p.cfg.Limits.Timeout.Value; t > 0 {
+		return t
 	}
-	<-c.plugin.slots
-	stats.HostTime = c.hostTime
-	out.Stats = stats
-	return out, err
-}
-
-// An event is what came in, with its body read.
-type event struct {
-	meta, body []byte
-	hasBody    bool
-}
-
-func (c *call) serve(entry string, ev event, stats *host.CallStats) (out host.Event, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			c.stuck = true
-			out, err = host.Event{}, c.failed(fmt.Errorf("goja failed: %v", r))
-		}
-	}()
-	if c.in = c.plugin.take(); c.in == nil {
-		stats.Cold = true
-		if _, err := c.load(); err != nil {
-			c.in = nil
-			return out, err
-		}
-	}
-	c.in.call = c
-	stop := c.guard(c.in)
-	out, err = c.invoke(entry, ev)
-	if err == nil && len(c.waiting) == 0 {
-		err = context.Cause(c.ctx) // goja looks for an interrupt between instructions, and its built-in functions end late without one
-	}
-	stop()
-	if err != nil {
-		var interrupted *goja.InterruptedError
-		var overflow *goja.StackOverflowError
-		c.stuck = c.stuck || errors.As(err, &interrupted) || errors.As(err, &overflow)
-		return host.Event{}, c.failed(err)
-	}
-	c.reportUnseen()
-	size := int64(len(out.Meta))
-	if b, ok := out.Body.(*resultBody); ok {
-		size += int64(b.Len())
-	}
-	if limit := c.plugin.cfg.Limits.MaxResult; size > max(limit.Value, 0) && limit.Value > 0 {
-		return host.Event{}, &host.Error{Op: "call " + c.plugin.cfg.Name, Kind: host.TooLarge, Pos: limit.Pos,
-			Err: fmt.Errorf("the result has %d bytes, more than %d (%s)", size, limit.Value, limit.Origin())}
-	}
-	return out, nil
+	return host.DefaultPluginTimeout
 }
 
 // A resultBody is bytes that belong to no instance any more.

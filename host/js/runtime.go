@@ -30,6 +30,8 @@ type Runtime struct {
 	natives  map[string]native
 	crypto   map[string]cryptoOp
 	nothing  *goja.Program // runs the jobs of promises
+
+	asyncIterator *goja.Symbol // Symbol.asyncIterator, which goja lacks
 }
 
 var _ host.Runtime = (*Runtime)(nil)
@@ -48,7 +50,8 @@ func New(o Options) *Runtime {
 	if err != nil {
 		panic(err) // what is embedded can be read
 	}
-	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions(), crypto: cryptoOps(), nothing: goja.MustCompile(ours, "", true)}
+	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions(), crypto: cryptoOps(), nothing: goja.MustCompile(ours, "", true),
+		asyncIterator: goja.NewSymbol("Symbol.asyncIterator")}
 }
 
 // Close frees nothing: a Runtime holds memory alone.

@@ -1,224 +1,245 @@
-// Headers, Request, Response and fetch (fetch.spec.whatwg.org). Bodies are whole, not streams: response.body is a
-// minimal ReadableStream of one chunk, which Request and Response take as a body again.
+// Request, Response and fetch (fetch.spec.whatwg.org). A body is bytes, text, a native source that is read as it is asked for, or a
+// stream; it becomes a stream only where a script looks at it as one.
 (function (native) {
   const nullStatus = [101, 103, 204, 205, 304];
   const normal = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH'];
-  const { headerName, headerValue, isToken } = native;
+  const { isToken, encode, decode } = native;
+  const { Headers, adopt, freeze } = native.part('headers.js');
+  const inside = {}; // told to a constructor that our own code calls
+  const maxWhole = 67108864; // bytes of a stream that is read as a whole
 
-  class Headers {
-    #map = new Map(); // lower-case name to values
-    constructor(init) {
-      if (init === undefined || init === null) return;
-      if (init instanceof Headers) {
-        for (const [name, list] of init.#map) this.#map.set(name, [...list]);
-        return;
-      }
-      if (typeof init !== 'object') throw new TypeError('Headers are made of an object or of pairs');
-      if (typeof init[Symbol.iterator] === 'function') {
-        for (const pair of init) {
-          const two = [...pair];
-          if (two.length !== 2) throw new TypeError('Each pair must have a name and a value');
-          this.append(two[0], two[1]);
-        }
-      } else {
-        for (const name of Object.keys(init)) this.append(name, init[name]);
-      }
-    }
-    append(name, value) {
-      name = headerName(name);
-      value = headerValue(value);
-      const list = this.#map.get(name);
-      if (list) list.push(value);
-      else this.#map.set(name, [value]);
-    }
-    delete(name) { this.#map.delete(headerName(name)); }
-    get(name) {
-      const list = this.#map.get(headerName(name));
-      return list ? list.join(', ') : null;
-    }
-    getSetCookie() { return [...(this.#map.get('set-cookie') || [])]; }
-    has(name) { return this.#map.has(headerName(name)); }
-    set(name, value) { this.#map.set(headerName(name), [headerValue(value)]); }
-    forEach(fn, self) { for (const [name, value] of this) fn.call(self, value, name, this); }
-    *entries() {
-      for (const name of [...this.#map.keys()].sort()) {
-        const list = this.#map.get(name);
-        if (list === undefined) continue;
-        if (name === 'set-cookie') for (const v of list) yield [name, v];
-        else yield [name, list.join(', ')];
-      }
-    }
-    *keys() { for (const [name] of this.entries()) yield name; }
-    *values() { for (const [, value] of this.entries()) yield value; }
-    [Symbol.iterator]() { return this.entries(); }
-    get [Symbol.toStringTag]() { return 'Headers'; }
-  }
+  // A content is a body: text or bytes; or a source; and the record of its stream, when there is one.
+  const contentOf = (known) => ({ text: null, bytes: null, source: null, stream: null, used: false, ...known });
+  const unusable = (c) => (c.stream === null ? c.used : c.stream.disturbed || c.stream.reader !== null);
+  const readAlready = (c) => new TypeError(c.stream !== null && c.stream.reader !== null ? 'The body is locked to a reader' : 'The body was read already');
 
-  // A Stream is what body gives: one chunk, when it is asked for.
-  class ReadableStream {
-    #owner;
-    #locked = false;
-    constructor(owner) { this.#owner = owner; }
-    get locked() { return this.#locked; }
-    async cancel() { this.#owner.drop(); }
-    getReader() {
-      if (this.#locked) throw new TypeError('The stream is locked');
-      this.#locked = true;
-      let done = false;
-      const owner = this.#owner;
-      return {
-        closed: Promise.resolve(),
-        read: async () => {
-          if (done) return { done: true, value: undefined };
-          done = true;
-          const value = await owner.take();
-          return value.length === 0 ? { done: true, value: undefined } : { done: false, value };
-        },
-        cancel: async () => { done = true; owner.drop(); },
-        releaseLock: () => { this.#locked = false; },
-      };
-    }
-    [Symbol.asyncIterator]() {
-      const reader = this.getReader();
-      return { next: () => reader.read(), return: async () => ({ done: true, value: undefined }), [Symbol.asyncIterator]() { return this; } };
-    }
-    static ownerOf(stream) { return stream.#owner; }
-    get [Symbol.toStringTag]() { return 'ReadableStream'; }
-  }
-
-  // A Content holds the bytes of a body, or where to read them.
-  class Content {
-    constructor(bytes, source) {
-      this.bytes = bytes;
-      this.source = source; // {read, drop} of a response that is still coming
-      this.used = false;
-    }
-    async take() {
-      if (this.used) throw new TypeError('The body was read already');
-      this.used = true;
-      return this.peek();
-    }
-    async peek() {
-      if (this.bytes === null) {
-        if (!this.reading) this.reading = this.source.read();
-        this.bytes = await this.reading;
-      }
-      return this.bytes;
-    }
-    drop() {
-      this.used = true;
-      if (this.source && !this.reading) this.source.drop();
-    }
-  }
-
-  // extract makes a Content of what may be given as a body, with its type.
+  // extract makes a content of what may be given as a body, with its type.
   function extract(body) {
-    if (body instanceof ReadableStream) {
-      const owner = ReadableStream.ownerOf(body);
-      if (owner.used) throw new TypeError('The body was read already');
-      const content = new Content(owner.bytes, { read: () => owner.take(), drop: () => owner.drop() });
-      if (owner.bytes !== null) owner.used = true;
-      return [content, null];
+    if (typeof body === 'string') return [contentOf({ text: body }), 'text/plain;charset=UTF-8'];
+    if (body instanceof ArrayBuffer) return [contentOf({ bytes: new Uint8Array(body.slice(0)) }), null];
+    if (ArrayBuffer.isView(body)) return [contentOf({ bytes: new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice() }), null];
+    if (typeof body === 'object' && body !== null) {
+      let part = native.loaded('streams.js');
+      if (part !== undefined && part.isStream(body)) {
+        const stream = part.recordOf(body);
+        if (stream.disturbed || stream.reader !== null) throw new TypeError('The stream is locked, or was read already');
+        return [contentOf({ stream, source: stream.native }), null];
+      }
+      part = native.loaded('blob.js');
+      const bytes = part === undefined ? null : part.bytesOf(body);
+      if (bytes !== null) return [contentOf({ bytes }), body.type === '' ? null : body.type];
+      part = native.loaded('formdata.js');
+      if (part !== undefined && body instanceof part.FormData) {
+        const made = part.encodeFormData(body);
+        return [contentOf({ bytes: made.bytes }), made.type];
+      }
+      part = native.loaded('url.js');
+      if (part !== undefined && body instanceof part.URLSearchParams) {
+        return [contentOf({ text: body.toString() }), 'application/x-www-form-urlencoded;charset=UTF-8'];
+      }
     }
-    if (body instanceof ArrayBuffer) return [new Content(new Uint8Array(body).slice(), null), null];
-    if (ArrayBuffer.isView(body)) return [new Content(new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice(), null), null];
-    if (body instanceof URLSearchParams) return [new Content(native.encode(body.toString()), null), 'application/x-www-form-urlencoded;charset=UTF-8'];
-    return [new Content(native.encode(String(body)), null), 'text/plain;charset=UTF-8'];
+    return [contentOf({ text: `${body}` }), 'text/plain;charset=UTF-8'];
   }
 
+  // bytesOf gives the bytes of a content that is whole.
+  function bytesOf(c) {
+    if (c.bytes === null) c.bytes = encode(c.text);
+    return c.bytes;
+  }
+
+  // streamOf gives the record of a content's stream, and makes it when it is not there.
+  function streamOf(c) {
+    if (c.stream !== null) return c.stream;
+    const streams = native.part('streams.js');
+    const { source } = c;
+    let s;
+    if (source === null || c.used) {
+      s = streams.recordOf(streams.create({ bytes: true, hwm: 0 }));
+      if (!c.used && bytesOf(c).length > 0) streams.give(s, c.bytes.slice());
+      streams.finish(s);
+      s.disturbed = c.used;
+    } else {
+      s = streams.recordOf(streams.create({ bytes: true, hwm: 0, cancel: () => { native.drop(source); },
+        pull: () => native.readSome(source).then((chunk) => (chunk === null ? streams.finish(s) : streams.give(s, chunk))) }));
+      s.native = source;
+    }
+    c.stream = s;
+    return s;
+  }
+
+  // consume gives a promise of all bytes.
+  function consume(c) {
+    if (c === null) return Promise.resolve(new Uint8Array(0));
+    if (unusable(c)) return Promise.reject(readAlready(c));
+    c.used = true;
+    if (c.stream !== null) return readStream(c.stream);
+    return c.source === null ? Promise.resolve(bytesOf(c)) : native.readAll(c.source);
+  }
+
+  function readStream(s) {
+    const streams = native.part('streams.js');
+    const r = streams.acquire(s);
+    const chunks = [];
+    let size = 0;
+    return new Promise((resolve, reject) => {
+      const failed = (e) => {
+        streams.release(r);
+        reject(e);
+      };
+      const step = () => streams.read(r, {
+        chunk(chunk) {
+          if (!(chunk instanceof Uint8Array)) return failed(new TypeError('The chunks of a body must be Uint8Array'));
+          chunks.push(chunk);
+          if ((size += chunk.length) > maxWhole) {
+            const e = new TypeError(`The body has more than ${maxWhole} bytes; read it as a stream`);
+            streams.cancel(s, e).catch(() => {});
+            return failed(e);
+          }
+          Promise.resolve().then(step);
+        },
+        close() {
+          streams.release(r);
+          const all = new Uint8Array(size);
+          let at = 0;
+          for (const chunk of chunks) {
+            all.set(chunk, at);
+            at += chunk.length;
+          }
+          resolve(all);
+        },
+        error: failed,
+      });
+      step();
+    });
+  }
+
+  // share makes a second content of one, for clone().
+  function share(c) {
+    if (c === null) return null;
+    if (unusable(c)) throw readAlready(c);
+    if (c.stream === null && c.source === null) return contentOf({ text: c.text, bytes: c.bytes });
+    const streams = native.part('streams.js');
+    const [mine, other] = streams.tee(streamOf(c)).map(streams.recordOf);
+    c.stream = mine;
+    c.source = null;
+    return contentOf({ stream: other });
+  }
+
+  function text(bytes) {
+    const t = decode('utf-8', bytes, false);
+    return t.charCodeAt(0) === 0xfeff ? t.slice(1) : t;
+  }
+
+  let content, setContent, requestOf;
   class Body {
     #content = null;
-    #stream = null;
-    static set(target, content) { target.#content = content; }
-    static of(target) { return target.#content; }
-    get body() {
-      if (this.#content === null) return null;
-      if (this.#stream === null) this.#stream = new ReadableStream(this.#content);
-      return this.#stream;
+    static {
+      content = (target) => target.#content;
+      setContent = (target, c) => { target.#content = c; };
     }
-    get bodyUsed() { return this.#content !== null && this.#content.used; }
-    async bytes() { return this.#content === null ? new Uint8Array(0) : (await this.#content.take()).slice(); }
-    async arrayBuffer() { return (await this.bytes()).buffer; }
-    async text() {
-      return this.#content === null ? '' : new TextDecoder().decode(await this.#content.take());
-    }
-    async json() { return JSON.parse(await this.text()); }
-    async blob() { throw new TypeError('Blob is not supported; use arrayBuffer() or bytes()'); }
-    async formData() { throw new TypeError('FormData is not supported; use new URLSearchParams(await request.text())'); }
-  }
-
-  function share(content) {
-    if (content === null) return null;
-    if (content.used) throw new TypeError('The body was read already');
-    return new Content(content.bytes, { read: () => content.peek(), drop() {} });
+    get body() { return this.#content === null ? null : streamOf(this.#content).stream; }
+    get bodyUsed() { return this.#content !== null && (this.#content.stream === null ? this.#content.used : this.#content.stream.disturbed); }
+    bytes() { return consume(this.#content).then((b) => b.slice()); }
+    arrayBuffer() { return consume(this.#content).then((b) => b.slice().buffer); }
+    text() { return consume(this.#content).then(text); }
+    json() { return consume(this.#content).then((b) => JSON.parse(text(b))); }
+    blob() { return consume(this.#content).then((b) => native.part('blob.js').adopt(b, this.headers.get('content-type') || '')); }
+    formData() { return consume(this.#content).then((b) => native.part('formdata.js').parseFormData(b, this.headers.get('content-type'))); }
   }
 
   class Request extends Body {
     #at;
-    constructor(input, init = {}) {
+    static {
+      requestOf = (v) => (typeof v === 'object' && v !== null && #at in v ? v.#at : null);
+    }
+    constructor(input, init = {}, given = null) {
       super();
-      const from = input instanceof Request ? input : null;
-      const url = from ? from.url : new URL(String(input)).href;
-      let method = init.method !== undefined ? String(init.method) : from ? from.method : 'GET';
+      if (input === inside) {
+        this.#at = init;
+        setContent(this, given);
+        return;
+      }
+      if (init === null) init = {};
+      const from = requestOf(input);
+      const url = from ? from.url : native.href(`${input}`);
+      let method = init.method !== undefined ? `${init.method}` : from ? from.method : 'GET';
       if (normal.includes(method.toUpperCase())) method = method.toUpperCase();
       if (!isToken(method) || ['CONNECT', 'TRACE', 'TRACK'].includes(method.toUpperCase())) {
         throw new TypeError(`Invalid method ${JSON.stringify(method)}`);
       }
       const headers = new Headers(init.headers !== undefined ? init.headers : from ? from.headers : undefined);
-      const redirect = init.redirect !== undefined ? String(init.redirect) : from ? from.redirect : 'follow';
+      const redirect = init.redirect !== undefined ? `${init.redirect}` : from ? from.redirect : 'follow';
       if (!['follow', 'error', 'manual'].includes(redirect)) throw new TypeError(`Invalid redirect ${JSON.stringify(redirect)}`);
-      const signal = init.signal !== undefined ? init.signal : from ? from.signal : null;
-      let content = null;
+      const given_ = init.signal !== undefined ? init.signal : from ? from.signal : null;
+      if (given_ !== null && !(typeof given_ === 'object' && typeof given_.aborted === 'boolean')) throw new TypeError('signal must be an AbortSignal');
+      this.#at = { url, method, headers, redirect, signal: given_, own: null };
       if (init.body !== undefined && init.body !== null) {
         if (method === 'GET' || method === 'HEAD') throw new TypeError(`A ${method} request cannot have a body`);
         const [made, type] = extract(init.body);
-        content = made;
-        if (type !== null && !headers.has('content-type')) headers.set('content-type', type);
-      } else if (from && Body.of(from) !== null) {
-        content = share(Body.of(from));
-        Body.of(from).used = true;
+        setContent(this, made);
+        if (type !== null && !headers.has('content-type')) headers.append('content-type', type);
+      } else if (from && content(input) !== null) {
+        const c = content(input);
+        if (unusable(c)) throw readAlready(c);
+        if (method === 'GET' || method === 'HEAD') throw new TypeError(`A ${method} request cannot have a body`);
+        setContent(this, { ...c });
+        setContent(input, contentOf({ used: true }));
       }
-      Body.set(this, content);
-      this.#at = { url, method, headers, redirect, signal };
     }
     get url() { return this.#at.url; }
     get method() { return this.#at.method; }
     get headers() { return this.#at.headers; }
     get redirect() { return this.#at.redirect; }
-    get signal() { return this.#at.signal || (this.#at.signal = new AbortController().signal); }
+    get signal() {
+      const at = this.#at;
+      if (at.own === null) {
+        const { AbortController, AbortSignal } = native.part('events.js');
+        at.own = at.signal === null ? new AbortController().signal : AbortSignal.any([at.signal]);
+      }
+      return at.own;
+    }
     get cache() { return 'default'; }
     get credentials() { return 'same-origin'; }
+    get destination() { return ''; }
+    get duplex() { return 'half'; }
     get mode() { return 'cors'; }
     get referrer() { return 'about:client'; }
+    get referrerPolicy() { return ''; }
     get integrity() { return ''; }
     get keepalive() { return false; }
     clone() {
-      const content = share(Body.of(this));
-      const copy = new Request(this.url, { method: this.method, headers: this.headers, redirect: this.redirect, signal: this.#at.signal });
-      Body.set(copy, content);
-      return copy;
+      const copy = share(content(this));
+      return new Request(inside, { ...this.#at, headers: new Headers(this.headers), own: null, signal: this.#at.own || this.#at.signal }, copy);
     }
     get [Symbol.toStringTag]() { return 'Request'; }
   }
 
-  let adopt;
+  let aboutOf;
   class Response extends Body {
     #at;
     static {
-      adopt = (response, about) => Object.assign(response.#at, about);
+      aboutOf = (v) => (typeof v === 'object' && v !== null && #at in v ? v.#at : null);
     }
-    constructor(body = null, init = {}) {
+    constructor(body = null, init = {}, given = null) {
       super();
+      if (body === inside) {
+        this.#at = init;
+        setContent(this, given);
+        return;
+      }
+      if (init === null) init = {};
       const status = init.status === undefined ? 200 : Number(init.status);
       if (!(status >= 200 && status <= 599) || status % 1 !== 0) throw new RangeError(`Invalid status ${init.status}; it must be from 200 to 599`);
+      const statusText = init.statusText === undefined ? '' : `${init.statusText}`;
+      if (/[^\t\x20-\x7e\x80-\xff]/.test(statusText)) throw new TypeError('Invalid statusText');
       const headers = new Headers(init.headers);
+      this.#at = { status, headers, statusText, url: '', redirected: false, type: 'default' };
       if (body !== null && body !== undefined) {
         if (nullStatus.includes(status)) throw new TypeError(`A response with status ${status} cannot have a body`);
-        const [content, type] = extract(body);
-        Body.set(this, content);
-        if (type !== null && !headers.has('content-type')) headers.set('content-type', type);
+        const [made, type] = extract(body);
+        setContent(this, made);
+        if (type !== null && !headers.has('content-type')) headers.append('content-type', type);
       }
-      this.#at = { status, headers, statusText: init.statusText === undefined ? '' : String(init.statusText), url: '', redirected: false, type: 'default' };
     }
     get status() { return this.#at.status; }
     get ok() { return this.#at.status >= 200 && this.#at.status <= 299; }
@@ -227,65 +248,104 @@
     get url() { return this.#at.url; }
     get redirected() { return this.#at.redirected; }
     get type() { return this.#at.type; }
-    clone() {
-      const content = share(Body.of(this));
-      const copy = new Response(null, { headers: this.headers });
-      Body.set(copy, content);
-      adopt(copy, { ...this.#at, headers: copy.headers });
-      return copy;
-    }
+    clone() { return new Response(inside, { ...this.#at, headers: new Headers(this.headers) }, share(content(this))); }
     static json(data, init = {}) {
-      const text = JSON.stringify(data);
-      if (text === undefined) throw new TypeError('The data has no JSON');
+      const made = JSON.stringify(data);
+      if (made === undefined) throw new TypeError('The data has no JSON');
       const headers = new Headers(init.headers);
-      if (!headers.has('content-type')) headers.set('content-type', 'application/json');
-      return new Response(text, { ...init, headers });
+      if (!headers.has('content-type')) headers.append('content-type', 'application/json');
+      return new Response(made, { status: init.status, statusText: init.statusText, headers });
     }
     static redirect(url, status = 302) {
       if (![301, 302, 303, 307, 308].includes(status)) throw new RangeError(`Invalid redirect status ${status}`);
-      return new Response(null, { status, headers: { location: new URL(String(url)).href } });
+      return new Response(inside, about(status, freeze(adopt([['location', native.href(`${url}`)]]))));
     }
-    static error() {
-      const r = new Response();
-      adopt(r, { status: 0, type: 'error' });
-      return r;
-    }
+    static error() { return new Response(inside, { ...about(0, freeze(new Headers())), type: 'error' }); }
     get [Symbol.toStringTag]() { return 'Response'; }
+  }
+  const about = (status, headers) => ({ status, headers, statusText: '', url: '', redirected: false, type: 'default' });
+
+  // pump moves a stream's chunks into a native sink as they come, and waits where the sink is full. What it returns cancels the
+  // stream, and calls back when the stream has heard of it.
+  function pump(s, sink) {
+    const streams = native.part('streams.js');
+    const r = streams.acquire(s);
+    let over = false;
+    const step = () => {
+      if (over) return;
+      streams.read(r, {
+        chunk(chunk) {
+          if (over) return;
+          let full;
+          try {
+            if (!(chunk instanceof Uint8Array)) {
+              throw new TypeError(`The chunks of a body must be Uint8Array${typeof chunk === 'string' ? '; pipe text through a TextEncoderStream' : ''}`);
+            }
+            full = sink.write(chunk);
+          } catch (e) {
+            over = true;
+            sink.fail(e);
+            streams.cancel(s, e).catch(() => {});
+            return;
+          }
+          (full || Promise.resolve()).then(step);
+        },
+        close() { if (!over) sink.end(); over = true; },
+        error(e) { if (!over) sink.fail(e); over = true; },
+      });
+    };
+    step();
+    return (reason, done) => {
+      if (over) return done();
+      over = true;
+      streams.cancel(s, reason).then(done, done);
+    };
+  }
+
+  // outgoing is how a content leaves: text, bytes, a source that nobody touched, or [stream]. It is used up by that.
+  function outgoing(c) {
+    if (c === null) return undefined;
+    if (unusable(c)) throw readAlready(c);
+    c.used = true;
+    if (c.source !== null && (c.stream === null || c.stream.native === c.source)) {
+      if (c.stream !== null) native.part('streams.js').acquire(c.stream).stream.disturbed = true;
+      return c.source;
+    }
+    if (c.stream !== null) return [c.stream];
+    return c.text !== null ? c.text : c.bytes;
   }
 
   async function fetch(input, init) {
     const request = new Request(input, init);
-    const signal = (init && init.signal) || (input instanceof Request && input.signal) || null;
+    const { signal } = requestOf(request);
     if (signal) signal.throwIfAborted();
-    const content = Body.of(request);
-    const bytes = content === null ? undefined : await content.take();
-    const sent = native.fetch(request.method, request.url, [...request.headers], bytes, request.redirect);
+    const c = content(request);
+    const again = c !== null && c.stream === null && c.source === null;
+    const headers = request.headers;
+    const sent = native.fetch(request.method, request.url, native.part('headers.js').lines(headers), outgoing(c), request.redirect, pump, again);
     let got;
+    let source = null;
     if (signal) {
-      let onAbort;
       const aborted = new Promise((_, reject) => {
-        onAbort = () => { sent.cancel(); reject(signal.reason); };
-        signal.addEventListener('abort', onAbort);
+        signal.addEventListener('abort', () => {
+          sent.cancel();
+          if (source !== null) native.abort(source, signal.reason);
+          reject(signal.reason);
+        });
       });
+      aborted.catch(() => {});
       sent.promise.catch(() => {});
       got = await Promise.race([sent.promise, aborted]);
     } else {
       got = await sent.promise;
     }
-    const response = new Response(null, { headers: got.headers });
-    adopt(response, { status: got.status, statusText: got.statusText, url: got.url, redirected: got.redirected, type: 'basic' });
-    if (request.method !== 'HEAD' && !nullStatus.includes(got.status)) {
-      Body.set(response, new Content(null, { drop: got.drop, read: async () => {
-        try {
-          return await got.read();
-        } catch (e) {
-          throw signal && signal.aborted ? signal.reason : e;
-        }
-      } }));
-    } else {
-      got.drop();
-    }
-    return response;
+    source = got.body;
+    const head = { status: got.status, statusText: got.statusText, headers: freeze(adopt(got.headers)), url: got.url, redirected: got.redirected, type: 'basic' };
+    if (request.method !== 'HEAD' && !nullStatus.includes(got.status)) return new Response(inside, head, contentOf({ source }));
+    native.drop(source);
+    return new Response(inside, head);
   }
-  return { Headers, Request, Response, fetch };
+  return { Headers, Request, Response, fetch, content, contentOf, requestOf, aboutOf, unusable, readAlready, outgoing, pump, adopt,
+    newRequest: (at, c) => new Request(inside, { redirect: 'follow', signal: null, own: null, ...at }, c),
+    newResponse: (status, headers, c) => new Response(inside, about(status, headers), c) };
 });

@@ -1,5 +1,7 @@
 // What turns a Lambda proxy event into a Request, and a Response into a result, for fetch handlers.
 (function (native) {
+  const { newRequest, adopt, content, contentOf, outgoing, aboutOf, pump } = native.part('fetch.js');
+
   function url(event) {
     const about = event.requestContext || {};
     const headers = event.headers || {};
@@ -19,43 +21,60 @@
       query = params.toString();
     }
     const path = event.rawPath !== undefined ? event.rawPath : event.path !== undefined ? event.path : '/';
-    return `${scheme}://${host || 'localhost'}${path}${query ? '?' + query : ''}`;
+    return native.href(`${scheme}://${host || 'localhost'}${path}${query ? '?' + query : ''}`);
   }
 
-  function request(event, body) {
+  // request makes a Request. source is the event's body, undefined for none.
+  function request(event, source) {
     const http = (event.requestContext || {}).http || {};
     const method = http.method || event.httpMethod;
     if (!method) throw new TypeError('A fetch handler answers HTTP events, and this event has no method');
-    const headers = new Headers();
+    const pairs = [];
+    let cookie = false;
+    let empty = false;
+    const add = (name, value) => {
+      const lower = name.toLowerCase();
+      if (lower === 'cookie') cookie = true;
+      else if (lower === 'content-length' && value === '0') empty = true;
+      pairs.push([name, value]);
+    };
     if (event.multiValueHeaders) {
-      for (const name of Object.keys(event.multiValueHeaders)) for (const v of event.multiValueHeaders[name]) headers.append(name, v);
+      for (const name of Object.keys(event.multiValueHeaders)) for (const v of event.multiValueHeaders[name]) add(name, v);
     } else {
-      for (const name of Object.keys(event.headers || {})) headers.append(name, event.headers[name]);
+      for (const name of Object.keys(event.headers || {})) add(name, event.headers[name]);
     }
-    if (event.cookies && event.cookies.length && !headers.has('cookie')) headers.set('cookie', event.cookies.join('; '));
-    if (body === undefined && typeof event.body === 'string' && event.body !== '') {
-      body = event.isBase64Encoded ? Uint8Array.from(atob(event.body), (c) => c.charCodeAt(0)) : native.encode(event.body);
+    if (event.cookies && event.cookies.length && !cookie) pairs.push(['cookie', event.cookies.join('; ')]);
+    let c = null;
+    if (method !== 'GET' && method !== 'HEAD') {
+      if (source !== undefined && !empty) {
+        c = contentOf({ source });
+      } else if (typeof event.body === 'string' && event.body !== '') {
+        c = contentOf(event.isBase64Encoded ? { bytes: Uint8Array.from(atob(event.body), (x) => x.charCodeAt(0)) } : { text: event.body });
+      }
     }
-    const init = { method, headers };
-    if (method !== 'GET' && method !== 'HEAD' && body !== undefined) init.body = body;
-    return new Request(url(event), init);
+    return newRequest({ url: url(event), method, headers: adopt(pairs) }, c);
   }
 
-  async function respond(response) {
-    if (!(response instanceof Response)) throw new TypeError('fetch must return a Response');
-    if (response.status === 0) throw new TypeError('fetch returned an error response');
+  // respond gives the result's meta and how its body leaves.
+  function respond(response, event) {
+    const about = aboutOf(response);
+    if (about === null) throw new TypeError('fetch must return a Response');
+    if (about.status === 0) throw new TypeError('fetch returned an error response');
     const headers = {};
     for (const [name, value] of response.headers) if (name !== 'set-cookie') headers[name] = value;
-    const result = { statusCode: response.status, headers };
+    const meta = { statusCode: about.status, headers };
     const cookies = response.headers.getSetCookie();
-    if (cookies.length) result.cookies = cookies;
-    if (response.body !== null) result.body = await response.bytes();
-    return result;
+    if (cookies.length) {
+      if (event.version === '2.0' || !event.httpMethod) meta.cookies = cookies;
+      else meta.multiValueHeaders = { 'set-cookie': cookies };
+    }
+    return [meta, outgoing(content(response))];
   }
 
   return {
     request,
     respond,
+    pump,
     context: (waitUntil, base) => ({ __proto__: base, waitUntil, passThroughOnException() {}, props: {} }),
     env(secrets) {
       const env = { ...process.env };

@@ -1,0 +1,190 @@
+package js
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/dop251/goja"
+
+	"github.com/postern/postern/host"
+)
+
+const (
+	chunkSize = 64 << 10 // bytes that one read of a body gives at most
+	maxWhole  = 64 << 20 // bytes of a body that a script reads as a whole; all of it is held in memory
+)
+
+// A source is a body that a script reads: the event's, or that of a fetched response. The prelude holds it and gives it to
+// the natives below. One read runs at a time, beside the script.
+type source struct {
+	in     *instance
+	body   io.Reader // nil for none
+	closer func()    // ends what the body holds; nil leaves it to the caller
+	reject func(error) goja.Value
+	length int64 // -1 when unknown
+	peer   bool  // it is the event's body: who sends it is not the script's fault
+
+	begun  bool // something was read, or dropped
+	err    error
+	buffer []byte
+	once   sync.Once
+}
+
+func (s *source) close() {
+	s.once.Do(func() {
+		if s.closer != nil {
+			s.closer()
+		}
+	})
+}
+
+// newSource makes a source of the event's body, which is the caller's to close.
+func (c *call) newSource(ev host.Event) *source {
+	length := ev.Length
+	if length <= 0 {
+		length = -1
+	}
+	c.input = &source{in: c.in, body: ev.Body, length: length, peer: true, reject: func(err error) goja.Value {
+		return c.in.rt.NewTypeError("the request's body could not be read: " + err.Error())
+	}}
+	return c.input
+}
+
+func (in *instance) source(fc goja.FunctionCall) *source {
+	s, ok := fc.Argument(0).Export().(*source)
+	if !ok {
+		in.throw("no body")
+	}
+	return s
+}
+
+// await reads beside the script, and gives a promise of what use makes of it. What the event's body waits for is not waited for
+// when the call ends: it is its caller who closes it.
+func (s *source) await(read func() error, use func() goja.Value) goja.Value {
+	in, c := s.in, s.in.call
+	promise, resolve, reject := in.rt.NewPromise()
+	s.begun = true
+	bring := c.loop.expect()
+	c.peers++
+	work := func() {
+		err := read()
+		bring(func() error {
+			c.peers--
+			c.progress()
+			if err != nil && err != io.EOF {
+				s.err = err
+				s.close()
+				return reject(s.reject(err))
+			}
+			if err == io.EOF {
+				s.body = nil
+				s.close()
+			}
+			return resolve(use())
+		})
+	}
+	if s.peer {
+		go work()
+	} else {
+		c.loop.beside(work)
+	}
+	return in.rt.ToValue(promise)
+}
+
+// readSome(source) gives a promise of the next bytes, of null at the end.
+func (in *instance) readSome(fc goja.FunctionCall) goja.Value {
+	s := in.source(fc)
+	var n int
+	return s.await(func() (err error) {
+		if s.err != nil || s.body == nil {
+			return s.err
+		}
+		if s.buffer == nil {
+			s.buffer = make([]byte, chunkSize)
+		}
+		for tries := 0; n == 0 && err == nil; tries++ { // a reader may give nothing, but not for ever
+			if n, err = s.body.Read(s.buffer); tries == 100 {
+				return io.ErrNoProgress
+			}
+		}
+		if n > 0 && err != nil && err != io.EOF {
+			err = nil // the next read tells it again
+		}
+		return err
+	}, func() goja.Value {
+		if n == 0 {
+			return goja.Null()
+		}
+		return in.bytes(bytes.Clone(s.buffer[:n]))
+	})
+}
+
+// readAll(source) gives a promise of all that is left.
+func (in *instance) readAll(fc goja.FunctionCall) goja.Value {
+	s := in.source(fc)
+	var all []byte
+	return s.await(func() (err error) {
+		if s.err != nil || s.body == nil {
+			return s.err
+		}
+		all, err = io.ReadAll(io.LimitReader(s.body, maxWhole+1))
+		if err == nil && len(all) > maxWhole {
+			return &host.Error{Op: "read a body", Kind: host.TooLarge, Err: fmt.Errorf("it has more than %d bytes; read it as a stream", maxWhole)}
+		}
+		if err == nil {
+			err = io.EOF
+		}
+		return err
+	}, func() goja.Value { return in.bytes(all) })
+}
+
+// drop(source) lets go of what was not read.
+func (in *instance) drop(fc goja.FunctionCall) goja.Value {
+	s := in.source(fc)
+	s.begun = true
+	s.close()
+	if s.err == nil && s.body != nil {
+		s.body, s.err = nil, errors.New("the body was cancelled")
+	}
+	return goja.Undefined()
+}
+
+// abort(source, error) makes every read of a fetched body fail with error from now on.
+func (in *instance) abort(fc goja.FunctionCall) goja.Value {
+	s := in.source(fc)
+	reason := fc.Argument(1)
+	s.reject = func(error) goja.Value { return reason }
+	if s.err == nil && s.body != nil {
+		s.err = context.Canceled
+	}
+	s.close()
+	return goja.Undefined()
+}
+
+// started(source) reports whether some of a body was read.
+func (in *instance) started(fc goja.FunctionCall) goja.Value {
+	return in.rt.ToValue(in.source(fc).begun)
+}
+
+// transfer(buffer) moves an ArrayBuffer's bytes to a new one and detaches it (ECMA-262, ArrayBuffer.prototype.transfer).
+func (in *instance) transfer(fc goja.FunctionCall) goja.Value {
+	buffer, ok := fc.Argument(0).Export().(goja.ArrayBuffer)
+	if !ok || buffer.Detached() {
+		in.throw("The buffer is detached")
+	}
+	b := buffer.Bytes()
+	buffer.Detach()
+	return in.rt.ToValue(in.rt.NewArrayBuffer(b))
+}
+
+// loaded(name) is what another file of the prelude gave, undefined when nobody needed it yet.
+func (in *instance) loaded(fc goja.FunctionCall) goja.Value {
+	if part := in.tools[fc.Argument(0).String()]; part != nil {
+		return part
+	}
+	return goja.Undefined()
+}
