@@ -65,15 +65,15 @@ func (l *Listener) accept() (*conn, error) {
 		}
 		return nil, err
 	}
-	c := newConn(l, inner)
+	c := newConn(l, l.fromProxy(inner))
 	l.mu.Lock()
 	l.conns[c] = struct{}{}
 	l.mu.Unlock()
 	return c, nil
 }
 
-// acceptTLS shakes hands with each connection on a goroutine of its own, so that a slow client holds up nobody.
-func (l *Listener) acceptTLS() {
+// acceptEach reads the PROXY header of, and shakes hands with, each connection on a goroutine of its own, so that a slow client holds up nobody.
+func (l *Listener) acceptEach() {
 	for {
 		c, err := l.accept()
 		if err != nil {
@@ -83,7 +83,7 @@ func (l *Listener) acceptTLS() {
 			}
 			continue
 		}
-		go l.shake(c)
+		go l.begin(c)
 	}
 }
 
@@ -93,6 +93,19 @@ func (l *Listener) hand(a acceptance) bool {
 		return true
 	case <-l.done:
 		return false
+	}
+}
+
+// begin is what comes before HTTP.
+func (l *Listener) begin(c *conn) {
+	if p, ok := c.Conn.(*proxied); ok && !l.readProxyHeader(c, p) {
+		return
+	}
+	switch {
+	case l.tls != nil:
+		l.shake(c)
+	case !l.hand(acceptance{conn: c}):
+		c.shut()
 	}
 }
 

@@ -21,9 +21,17 @@ type Config struct {
 	TLS            *tls.Config // nil for a clear listener; it must hold a certificate or a way to get one
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed
-	Handler        Handler
-	Logger         *slog.Logger  // nil logs nothing
-	OnRefused      func(Refusal) // called for every request that no Handler answered; nil for none
+	HTTP3          bool           // on the UDP port beside Addr's, where TLS is set, announced by Alt-Svc over HTTP/1 and 2
+
+	// ProxyProtocol demands the header of the PROXY protocol, version 1 or 2, from connections of TrustedProxies, within
+	// Limits.ReadHeader; from anybody else it is a malformed request. Its source is then the client, Peer.Remote, and whether the
+	// forwarded headers are believed is decided by that address: a proxy that passes bytes on does not vouch for what is in them. LOCAL and
+	// UNKNOWN leave the address as it is. It is for TCP; a trusted proxy that comes over QUIC is refused.
+	ProxyProtocol bool
+
+	Handler   Handler
+	Logger    *slog.Logger  // nil logs nothing
+	OnRefused func(Refusal) // called for every request that no Handler answered; nil for none
 }
 
 // Limits bound what a client may take. A field that is zero has the default beside it, a negative duration none.
@@ -40,8 +48,8 @@ type Limits struct {
 
 	HeaderBytes       int // request line and header fields: 64 KiB. net/http allows 4 KiB more on HTTP/1, and 320 bytes on HTTP/2
 	HeaderFields      int // field lines of one request: 256
-	ConcurrentStreams int // of one HTTP/2 connection: 250
-	Connections       int // open at a time, further ones wait in the kernel's queue: 0, no limit
+	ConcurrentStreams int // of one connection of HTTP/2 or 3: 250
+	Connections       int // open at a time: 0, no limit. Further ones of TCP wait in the kernel's queue; those of QUIC count apart, and are refused
 }
 
 // The defaults of Limits.
@@ -104,5 +112,8 @@ const (
 	ReasonUnsupported    Reason = "unsupported"       // a protocol version, transfer coding, expectation or CONNECT
 	ReasonHandshake      Reason = "tls_handshake"     // TLS failed, or was not spoken
 	ReasonHTTP2          Reason = "http2_error"       // Detail is net/http's word for the broken rule
+	ReasonHTTP3          Reason = "http3_error"       // a broken rule of HTTP/3 or QUIC that ended the connection
+	ReasonConnections    Reason = "connection_limit"  // over Limits.Connections, on HTTP/3
+	ReasonProxyProtocol  Reason = "proxy_protocol"    // a trusted proxy without a good PROXY header
 	ReasonPanic          Reason = "panic"             // the Handler panicked
 )

@@ -61,7 +61,16 @@ var _ host.Unhurried = (*body)(nil)
 // message is not complete, which reading the body tells, and that is answered with 400 (RFC 9112, section 8).
 func (x *exchange) context() context.Context {
 	parent := x.r.Context()
-	if x.body.conn == nil {
+	switch {
+	case x.conn == nil: // quic-go's context knows nothing of the listener's end
+		ctx, cancel := context.WithCancelCause(parent)
+		stop := context.AfterFunc(x.l.base, func() { cancel(context.Cause(x.l.base)) })
+		x.release = func() {
+			stop()
+			cancel(nil)
+		}
+		return ctx
+	case x.body.conn == nil:
 		return parent
 	}
 	ctx, cancel := context.WithCancelCause(x.l.base)

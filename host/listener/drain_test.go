@@ -88,14 +88,14 @@ func TestDrainDeadline(t *testing.T) {
 func TestDrainUpgraded(t *testing.T) {
 	taken := make(chan struct{})
 	s := start(t, listener.Config{Handler: func(context.Context, *host.Request) *host.Response {
-		return &host.Response{Status: 101, Header: fields("Upgrade", "echo"), Upgrade: func(_ context.Context, c net.Conn) {
+		return &host.Response{Status: 101, Header: fields("Upgrade", "websocket"), Upgrade: func(_ context.Context, c net.Conn) {
 			close(taken)
 			_, _ = io.Copy(io.Discard, c)
 			_ = c.Close()
 		}}
 	}})
 	c := dial(t, s.addr)
-	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	<-taken
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()

@@ -4,23 +4,30 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"sync"
 
 	"github.com/postern/postern/host"
 )
 
 // An exchange is one request on its way through the Handler, and what the two halves share.
 type exchange struct {
-	l    *Listener
-	conn *conn
-	w    http.ResponseWriter
-	r    *http.Request
-	req  host.Request
-	body body
+	l             *Listener
+	conn          *conn // of HTTP/1 and 2
+	remote, local netip.AddrPort
+	w             http.ResponseWriter
+	r             *http.Request
+	req           host.Request
+	body          body
 
 	release func() // of the context
+	tunnel  bool   // an extended CONNECT asks
 	wrote   bool   // the status line is out of our hands
 	refused bool   // an answer of the listener's own stands for the Handler's
+
+	head    sync.Mutex // held while a 100 (Continue) is written
+	started bool       // the final header has begun, and no 100 may follow; guarded by head
 }
 
 var errPanicked = errors.New("a panic cut the response off")
@@ -30,31 +37,45 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(connKey{}).(*conn)
 	c.serving.Store(true)
 	c.fresh.Store(false)
-	l.running.Add(1)
-	x := &exchange{l: l, conn: c, w: w, r: r}
+	x := &exchange{l: l, conn: c, remote: c.remote, local: c.local, w: w, r: r}
+	x.run()
+}
+
+// run takes the request through the Handler.
+func (x *exchange) run() {
+	x.l.running.Add(1)
 	defer x.finish()
 	if status, reason, detail := x.convert(); status != 0 {
 		x.refuse(status, reason, detail)
 		return
 	}
-	resp := l.cfg.Handler(x.context(), &x.req)
+	resp := x.l.cfg.Handler(x.context(), &x.req)
 	if resp == nil {
 		panic("the handler returned no response")
 	}
 	x.answer(resp)
 }
 
+// start says that the final header comes next.
+func (x *exchange) start() {
+	x.head.Lock()
+	defer x.head.Unlock()
+	x.started = true
+}
+
 // refuse answers what the Handler shall not see.
 func (x *exchange) refuse(status int, reason Reason, detail string) {
 	x.refused = true
-	x.l.refuse(Refusal{Remote: x.conn.remote, Reason: reason, Detail: detail, Status: status})
+	x.l.refuse(Refusal{Remote: x.remote, Reason: reason, Detail: detail, Status: status})
 	x.writePlain(status)
 }
 
 func (x *exchange) writePlain(status int) {
+	x.start()
 	x.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if x.r.ProtoMajor == 1 {
 		x.w.Header().Set("Connection", "close")
+		x.conn.cut.Store(true) // it lingers, so that the answer is not lost
 	}
 	x.w.WriteHeader(status)
 	_, _ = fmt.Fprintln(x.w, status, http.StatusText(status))
@@ -81,7 +102,7 @@ func (x *exchange) finish() {
 		status = 0
 	}
 	x.l.log.Error("handler panicked", "panic", fmt.Sprint(p), "method", x.r.Method, "target", x.r.RequestURI, "stack", string(debug.Stack()))
-	x.l.refuse(Refusal{Remote: x.conn.remote, Reason: ReasonPanic, Detail: fmt.Sprint(p), Status: status})
+	x.l.refuse(Refusal{Remote: x.remote, Reason: ReasonPanic, Detail: fmt.Sprint(p), Status: status})
 	if x.wrote {
 		panic(http.ErrAbortHandler)
 	}

@@ -28,7 +28,11 @@ import (
 	"time"
 
 	"github.com/postern/postern/host"
+	_ "github.com/postern/postern/host/listener/xconnect" // extended CONNECT on HTTP/2
 )
+
+// frameSize is the largest frame of HTTP/2 that is read: the least that RFC 9113, section 4.2, allows, as each connection holds one.
+const frameSize = 16 << 10
 
 // drainPoll is how often Shutdown looks whether upgraded connections have ended.
 const drainPoll = 10 * time.Millisecond
@@ -43,6 +47,8 @@ type Listener struct {
 	log    *slog.Logger
 	ln     net.Listener
 	server *http.Server
+	http3  *http3Server // nil when it is off
+	altSvc string       // which announces it
 	tls    *tls.Config
 	slots  chan struct{}   // one for each open connection; nil without a limit
 	shaken chan acceptance // connections whose handshake is over; nil on a clear listener
@@ -80,18 +86,39 @@ func Listen(cfg Config) (*Listener, error) {
 		}
 		l.tls = cfg.TLS.Clone()
 		l.tls.NextProtos = []string{"h2", "http/1.1"}
+	}
+	if cfg.TLS != nil || cfg.ProxyProtocol {
 		l.shaken = make(chan acceptance)
 	}
-	ln, err := net.Listen("tcp", cfg.Addr)
-	if err != nil {
-		return nil, listenError(op, err)
+	if err := l.bind(op); err != nil {
+		return nil, err
 	}
-	l.ln = ln
 	if n := l.limits.Connections; n > 0 {
 		l.slots = make(chan struct{}, n)
 	}
 	l.server = l.newServer()
 	return l, nil
+}
+
+// bind opens the port.
+func (l *Listener) bind(op string) error {
+	if l.cfg.ProxyProtocol && len(l.cfg.TrustedProxies) == 0 {
+		return &host.Error{Op: op, Kind: host.Invalid, Err: errors.New("the PROXY protocol is believed from trusted proxies alone, and there are none")}
+	}
+	if !l.cfg.HTTP3 || l.tls == nil {
+		ln, err := net.Listen("tcp", l.cfg.Addr)
+		if err != nil {
+			return listenError(op, err)
+		}
+		l.ln = ln
+		return nil
+	}
+	ln, socket, err := bindTCPAndUDP(op, l.cfg.Addr)
+	if err != nil {
+		return err
+	}
+	l.ln, l.http3 = ln, newHTTP3Server(l, socket)
+	return nil
 }
 
 func listenError(op string, err error) error {
@@ -132,6 +159,7 @@ func (l *Listener) newServer() *http.Server {
 		ErrorLog:                     log.New(lineLogger{l.log}, "", 0),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: l.limits.ConcurrentStreams,
+			MaxReadFrameSize:     frameSize,
 			CountError:           l.countHTTP2,
 		},
 	}
@@ -142,8 +170,15 @@ func (l *Listener) Addr() net.Addr { return l.ln.Addr() }
 
 // Serve accepts connections until Shutdown, then returns nil. Any other end is an error.
 func (l *Listener) Serve() error {
-	if l.tls != nil {
-		go l.acceptTLS()
+	if l.shaken != nil {
+		go l.acceptEach()
+	}
+	if l.http3 != nil {
+		go func() {
+			if err := l.http3.serve(); err != nil {
+				l.log.Error("HTTP/3 has ended", "error", err.Error())
+			}
+		}()
 	}
 	err := l.server.Serve(front{l})
 	select {
@@ -154,17 +189,20 @@ func (l *Listener) Serve() error {
 	return &host.Error{Op: "listener " + l.cfg.Name + ": serve", Kind: host.Internal, Err: err}
 }
 
-// Shutdown stops accepting, tells clients that this is the end (HTTP/2: GOAWAY; HTTP/1: Connection: close), and waits
-// for the running exchanges until ctx ends. It then cuts what is left and returns how many exchanges that were.
+// Shutdown stops accepting, tells clients that this is the end (HTTP/2: GOAWAY; HTTP/1: Connection: close; HTTP/3: new requests
+// are rejected as not processed, and connections closed when they fall idle), and waits for the running exchanges until ctx ends. It then cuts what is left and returns how many exchanges that were.
 func (l *Listener) Shutdown(ctx context.Context) (cut int) {
 	l.stop.Do(func() {
 		close(l.done)
 		l.drain()
+		if l.http3 != nil {
+			l.http3.drain()
+		}
 		_ = l.ln.Close() // net/http reports a failure to close once more, and there is nothing to do about it
 	})
 	l.closeConns(func(c *conn) bool { return c.fresh.Load() }) // net/http would wait 5 s for their first byte
 	err := l.server.Shutdown(ctx)
-	for err == nil && l.running.Load() > 0 { // upgraded connections, which net/http no longer knows
+	for err == nil && l.busy() { // upgraded connections, which net/http no longer knows, and HTTP/3
 		select {
 		case <-ctx.Done():
 			err = ctx.Err()
@@ -175,7 +213,15 @@ func (l *Listener) Shutdown(ctx context.Context) (cut int) {
 	l.cut(ErrDrained)
 	_ = l.server.Close()
 	l.closeConns(func(*conn) bool { return true })
+	if l.http3 != nil {
+		l.http3.close()
+	}
 	return cut
+}
+
+// busy reports whether a drain has something to wait for.
+func (l *Listener) busy() bool {
+	return l.running.Load() > 0 || l.http3 != nil && len(l.http3.open()) > 0
 }
 
 func (l *Listener) closeConns(which func(*conn) bool) {

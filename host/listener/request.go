@@ -6,15 +6,18 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/postern/postern/host"
 )
 
-// A deadliner is net/http's ResponseWriter of an HTTP/2 stream.
+// A deadliner is the ResponseWriter of a stream of HTTP/2 or 3.
 type deadliner interface {
 	SetReadDeadline(time.Time) error
 	SetWriteDeadline(time.Time) error
@@ -30,17 +33,21 @@ func (x *exchange) convert() (status int, reason Reason, detail string) {
 	if limit := x.l.limits.HeaderFields; fields > limit {
 		return http.StatusRequestHeaderFieldsTooLarge, ReasonHeaderTooLarge, fmt.Sprintf("%d header fields, the limit is %d", fields, limit)
 	}
-	if why := objection(r); why != "" {
-		return http.StatusBadRequest, ReasonMalformed, why
+	if status, reason, detail := object(r); status != 0 {
+		return status, reason, detail
 	}
-	target, ok := originForm(r)
+	upgrade, ok := x.upgradeAsked()
+	if !ok {
+		return http.StatusNotImplemented, ReasonUnsupported, "CONNECT with :protocol " + strconv.Quote(x.extended())
+	}
+	target, ok := originForm(r, x.tunnel)
 	if !ok {
 		return http.StatusNotImplemented, ReasonUnsupported, "method " + r.Method + " with target " + r.RequestURI
 	}
 	header := make(host.Header, 0, fields+1)
 	ends := hopByHop(r.Header)
 	for name, values := range r.Header {
-		if ends[name] {
+		if ends[name] || name == "Upgrade" || name == pseudoProtocol {
 			continue
 		}
 		for _, v := range values {
@@ -48,19 +55,26 @@ func (x *exchange) convert() (status int, reason Reason, detail string) {
 		}
 	}
 	x.req = host.Request{
-		Method: r.Method,
-		Scheme: "http",
-		Host:   r.Host,
-		Target: target,
-		Header: header,
-		Length: r.ContentLength,
+		Method:  r.Method,
+		Scheme:  "http",
+		Host:    r.Host,
+		Target:  target,
+		Header:  header,
+		Length:  r.ContentLength,
+		Upgrade: upgrade,
 		Peer: host.Peer{
-			Remote:   x.conn.remote,
-			Local:    x.conn.local,
-			Addr:     x.conn.remote.Addr(),
+			Remote:   x.remote,
+			Local:    x.local,
+			Addr:     x.remote.Addr(),
 			Protocol: r.Proto,
 			TLS:      r.TLS,
 		},
+	}
+	if x.tunnel {
+		x.req.Method = http.MethodGet
+	}
+	if r.ProtoMajor == 3 {
+		x.req.Peer.Protocol = "HTTP/3.0" // quic-go has the :protocol of an extended CONNECT there
 	}
 	if r.TLS != nil {
 		x.req.Scheme = "https"
@@ -76,7 +90,7 @@ func (x *exchange) convert() (status int, reason Reason, detail string) {
 func (x *exchange) takeBody() {
 	r := x.r
 	x.req.Body = &x.body
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody || x.tunnel { // a tunnel's bytes are the upgraded connection's
 		x.req.Length = 0
 		return
 	}
@@ -88,7 +102,11 @@ func (x *exchange) takeBody() {
 		x.body.stream, _ = x.w.(deadliner)
 		x.body.limits = x.l.limits
 	}
-	if r.ContentLength < 0 {
+	if r.ProtoMajor == 3 && httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue") {
+		x.body.ask = x.askForBody // net/http does it by itself
+		x.req.Header.Del("Expect")
+	}
+	if r.ContentLength < 0 || r.ProtoMajor == 3 {
 		x.req.Trailer = x.trailer
 		if len(r.Trailer) > 0 { // net/http took the field out of the header
 			names := make([]string, 0, len(r.Trailer))
@@ -98,6 +116,15 @@ func (x *exchange) takeBody() {
 			slices.Sort(names)
 			x.req.Header.Add("Trailer", strings.Join(names, ", "))
 		}
+	}
+}
+
+// askForBody sends 100 (Continue) unless the final answer has begun.
+func (x *exchange) askForBody() {
+	x.head.Lock()
+	defer x.head.Unlock()
+	if !x.started {
+		x.w.WriteHeader(http.StatusContinue)
 	}
 }
 
@@ -113,11 +140,11 @@ func (x *exchange) trailer() host.Header {
 }
 
 // originForm returns path and query as they came, without scheme and authority where the client sent an absolute
-// form (RFC 9112, section 3.2.2). It is false for CONNECT and for targets of no form.
-func originForm(r *http.Request) (string, bool) {
+// form (RFC 9112, section 3.2.2). It is false for CONNECT, unless it is an extended one, and for targets of no form.
+func originForm(r *http.Request, extended bool) (string, bool) {
 	target := r.RequestURI
 	switch {
-	case r.Method == http.MethodConnect:
+	case r.Method == http.MethodConnect && !extended:
 		return "", false
 	case strings.HasPrefix(target, "/"):
 		return target, true
@@ -143,8 +170,9 @@ func originForm(r *http.Request) (string, bool) {
 type body struct {
 	from   io.Reader // nil for an empty body
 	conn   *conn     // of HTTP/1
-	stream deadliner // of HTTP/2
-	limits Limits    // of HTTP/2
+	stream deadliner // of HTTP/2 and 3
+	ask    func()    // tells the client, before the first read, that the body is wanted; nil where nobody waits for that
+	limits Limits    // of HTTP/2 and 3
 	pace   pace
 	mu     sync.Mutex // held while reading
 	ended  atomic.Bool
@@ -167,6 +195,10 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	if b.err != nil {
 		return 0, b.err
+	}
+	if b.ask != nil {
+		b.ask()
+		b.ask = nil
 	}
 	if b.stream != nil {
 		_ = b.stream.SetReadDeadline(b.pace.start(b.limits))

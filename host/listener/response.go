@@ -44,12 +44,17 @@ func (x *exchange) answer(resp *host.Response) {
 
 func (x *exchange) write(resp *host.Response) error {
 	if resp.Status == http.StatusSwitchingProtocols && resp.Upgrade != nil {
-		return x.switchProtocols(resp)
+		return x.upgrade(resp)
 	}
 	if resp.Status < 200 || resp.Status > 999 {
 		x.refuse(http.StatusInternalServerError, ReasonPanic, fmt.Sprintf("the handler answered with status %d", resp.Status))
 		return fmt.Errorf("status %d cannot be sent", resp.Status)
 	}
+	if x.tunnel && resp.Status < 300 { // any 2xx would tell the client that it speaks WebSocket now (RFC 8441, section 5)
+		x.refuse(http.StatusNotImplemented, ReasonUnsupported, "the handler answered an extended CONNECT without an upgrade")
+		return errors.New("an extended CONNECT cannot be answered with success and no upgrade")
+	}
+	x.start()
 	x.setHeader(resp)
 	if x.body.settle(resp.Body == nil || resp.Length >= 0) {
 		x.w.Header().Set("Connection", "close")
@@ -63,6 +68,14 @@ func (x *exchange) write(resp *host.Response) error {
 	}
 	x.wrote = true
 	x.w.WriteHeader(resp.Status)
+	if err := x.writeBody(resp); err != nil || x.r.ProtoMajor < 3 {
+		return err
+	}
+	return x.flush() // quic-go keeps short answers back, and would not tell what becomes of them
+}
+
+// writeBody sends what follows the header.
+func (x *exchange) writeBody(resp *host.Response) error {
 	if x.r.Method == http.MethodHead || resp.Status == http.StatusNoContent || resp.Status == http.StatusNotModified {
 		return nil
 	}
@@ -76,6 +89,16 @@ func (x *exchange) write(resp *host.Response) error {
 	if resp.Trailer != nil {
 		return x.writeTrailer(resp.Trailer())
 	}
+	return nil
+}
+
+// flush sends what is held back.
+func (x *exchange) flush() error {
+	x.armWrite()
+	if err := x.w.(interface{ FlushError() error }).FlushError(); err != nil {
+		return fmt.Errorf("write to the client: %w", err)
+	}
+	x.disarmWrite()
 	return nil
 }
 
@@ -121,6 +144,9 @@ func (x *exchange) setHeader(resp *host.Response) {
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // net/http would guess one
 	}
+	if x.l.altSvc != "" && x.conn != nil && !x.req.Peer.Trusted { // who asks a proxy does not reach this port
+		h["Alt-Svc"] = []string{x.l.altSvc}
+	}
 	if x.hasLength(resp, announced) {
 		values[len(resp.Header)] = strconv.FormatInt(resp.Length, 10)
 		h["Content-Length"] = values[len(resp.Header):]
@@ -144,29 +170,19 @@ func (x *exchange) hasLength(resp *host.Response, announced bool) bool {
 func (x *exchange) copyBody(resp *host.Response) error {
 	buf := buffers.Get().(*[copyBuffer]byte)
 	defer buffers.Put(buf)
-	flusher, _ := x.w.(interface{ FlushError() error })
 	streaming := resp.Length < 0 || isEventStream(resp.Header)
 	if streaming {
-		if err := flusher.FlushError(); err != nil {
+		if err := x.flush(); err != nil {
 			return err
 		}
-	}
-	var stream deadliner
-	if x.r.ProtoMajor > 1 && x.l.limits.WriteIdle > 0 {
-		stream, _ = x.w.(deadliner)
 	}
 	var written int64
 	for {
 		n, err := resp.Body.Read(buf[:])
 		if n > 0 {
-			if stream != nil { // flow control may stop one stream while the connection is well
-				_ = stream.SetWriteDeadline(time.Now().Add(x.l.limits.WriteIdle))
-			}
+			x.armWrite()
 			if _, werr := x.w.Write(buf[:n]); werr != nil {
 				return fmt.Errorf("write to the client: %w", werr)
-			}
-			if stream != nil && err == nil {
-				_ = stream.SetWriteDeadline(time.Time{}) // the body may pause as long as it likes
 			}
 			written += int64(n)
 		}
@@ -178,12 +194,28 @@ func (x *exchange) copyBody(resp *host.Response) error {
 			return nil
 		case err != nil:
 			return err
-		}
-		if streaming && n > 0 {
-			if err := flusher.FlushError(); err != nil {
-				return fmt.Errorf("write to the client: %w", err)
+		case n == 0:
+		case streaming:
+			if err := x.flush(); err != nil {
+				return err
 			}
+		default:
+			x.disarmWrite()
 		}
+	}
+}
+
+// armWrite sets the deadline of a write to a stream: flow control may stop one while the connection is well.
+func (x *exchange) armWrite() {
+	if d := x.l.limits.WriteIdle; x.r.ProtoMajor > 1 && d > 0 {
+		_ = x.w.(deadliner).SetWriteDeadline(time.Now().Add(d))
+	}
+}
+
+// disarmWrite takes it back: the body may pause as long as it likes.
+func (x *exchange) disarmWrite() {
+	if x.r.ProtoMajor > 1 && x.l.limits.WriteIdle > 0 {
+		_ = x.w.(deadliner).SetWriteDeadline(time.Time{})
 	}
 }
 
@@ -207,46 +239,5 @@ func (x *exchange) writeTrailer(t host.Header) error {
 		}
 		h.Add(http.TrailerPrefix+f.Name, f.Value)
 	}
-	return nil
-}
-
-// switchProtocols writes the 101 and gives the connection away (RFC 9110, section 7.8).
-func (x *exchange) switchProtocols(resp *host.Response) error {
-	hijacker, ok := x.w.(http.Hijacker)
-	if !ok || x.r.ProtoAtLeast(2, 0) {
-		x.refuse(http.StatusInternalServerError, ReasonUnsupported, "an upgrade of "+x.r.Proto)
-		return errors.New("HTTP/2 has no upgrade")
-	}
-	x.setHeader(resp)
-	h := x.w.Header()
-	delete(h, "Content-Length")
-	delete(h, "Content-Type")
-	h.Set("Connection", "Upgrade")
-	h.Set("Upgrade", resp.Header.Get("Upgrade"))
-	nc, rw, err := hijacker.Hijack()
-	if err != nil {
-		return err
-	}
-	x.conn.upgrade()
-	x.wrote = true
-	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
-	_ = h.Write(rw)
-	_, _ = rw.WriteString("\r\n")
-	if err := rw.Flush(); err != nil {
-		_ = nc.Close()
-		return err
-	}
-	if n := rw.Reader.Buffered(); n > 0 {
-		early, _ := rw.Reader.Peek(n)
-		nc = &upgradedConn{Conn: nc, early: early}
-	}
-	returned := false
-	defer func() {
-		if !returned { // it panicked
-			_ = nc.Close()
-		}
-	}()
-	resp.Upgrade(x.l.draining, nc)
-	returned = true
 	return nil
 }

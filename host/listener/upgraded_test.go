@@ -18,7 +18,7 @@ func TestUpgrade(t *testing.T) {
 		t.Run(fmt.Sprint(secure), func(t *testing.T) {
 			ended := make(chan error, 1)
 			cfg := listener.Config{Handler: func(context.Context, *host.Request) *host.Response {
-				return &host.Response{Status: 101, Header: host.Header{{Name: "Upgrade", Value: "echo"}},
+				return &host.Response{Status: 101, Header: host.Header{{Name: "Upgrade", Value: "websocket"}},
 					Upgrade: func(_ context.Context, c net.Conn) {
 						_, _ = io.Copy(c, c)
 						_ = c.Close()
@@ -26,10 +26,10 @@ func TestUpgrade(t *testing.T) {
 					End: func(err error) { ended <- err }}
 			}}
 			_, c := startRaw(t, cfg, secure)
-			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nearly ")
+			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nearly ")
 			br := bufio.NewReader(c)
 			res, err := http.ReadResponse(br, nil)
-			if err != nil || res.StatusCode != 101 || res.Header.Get("Upgrade") != "echo" {
+			if err != nil || res.StatusCode != 101 || res.Header.Get("Upgrade") != "websocket" {
 				t.Fatal(res, err)
 			}
 			_, _ = io.WriteString(c, "late")
