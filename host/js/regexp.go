@@ -26,11 +26,7 @@ func (in *instance) guardRegexps() error {
 			return err
 		}
 	}
-	looked := func(args []goja.Value) []goja.Value {
-		in.checkPattern(args)
-		return args
-	}
-	if err := in.checked(ctor, "RegExp", proto, looked); err != nil {
+	if err := in.checked(ctor, "RegExp", proto, in.checkPattern); err != nil {
 		return err
 	}
 	if in.module.matchAll {
@@ -161,10 +157,11 @@ func (in *instance) hasInstance(fc goja.FunctionCall) goja.Value {
 	return in.rt.ToValue(false)
 }
 
-// checkPattern looks at the arguments of RegExp: a pattern with flags, or an expression whose flags may change.
-func (in *instance) checkPattern(args []goja.Value) {
+// checkPattern looks at the arguments of RegExp, a pattern with flags or an expression whose flags may change, and rewrites the
+// pattern when it has properties.
+func (in *instance) checkPattern(args []goja.Value) []goja.Value {
 	if len(args) == 0 {
-		return
+		return args
 	}
 	pattern, flags := args[0], ""
 	if obj, ok := pattern.(*goja.Object); ok && obj.ClassName() == "RegExp" {
@@ -173,9 +170,14 @@ func (in *instance) checkPattern(args []goja.Value) {
 	if len(args) > 1 && !goja.IsUndefined(args[1]) {
 		flags = args[1].String()
 	}
-	if strings.ContainsAny(flags, "uv") && hasPropertyEscape(pattern.String(), flags) {
-		in.syntaxError("Invalid regular expression: /" + pattern.String() + "/" + flags + ": " + propertyEscape)
+	if !strings.ContainsAny(flags, "uv") || !hasPropertyEscape(pattern.String(), flags) {
+		return args
 	}
+	text, err := expandProperties(pattern.String())
+	if err != nil {
+		in.syntaxError("Invalid regular expression: /" + pattern.String() + "/" + flags + ": " + err.Error())
+	}
+	return []goja.Value{in.rt.ToValue(text), in.rt.ToValue(flags)}
 }
 
 // checkCode refuses text with what goja runs wrongly. Text that does not parse is left to who parses it next.
@@ -187,7 +189,7 @@ func (in *instance) checkCode(text string) {
 	if err != nil {
 		return
 	}
-	w := walker{}
+	w := walker{fixed: true}
 	if w.walk(tree); len(w.findings) > 0 {
 		in.syntaxError(w.findings[0].text)
 	}

@@ -1,6 +1,7 @@
 package js
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 
@@ -22,14 +23,13 @@ type finding struct {
 	text string
 }
 
-const propertyEscape = `\p{…} is not supported in regular expressions here: it would never match; write the characters out, as [A-Za-zÀ-ÿ]`
-
 // A walker goes through a syntax tree. It collects findings, and puts calls of ours around what the
 // global object does not let us watch: the exec method of regular expressions, and the text given to eval.
 type walker struct {
 	plans    map[reflect.Type][]int
 	findings []finding
 	regexps  bool // a literal is there
+	fixed    bool // the tree is to look at: what is changed in it has no effect
 }
 
 var (
@@ -94,9 +94,7 @@ func (w *walker) expression(v reflect.Value) {
 	switch e := v.Interface().(type) {
 	case *ast.RegExpLiteral:
 		w.regexps = true
-		if hasPropertyEscape(e.Pattern, e.Flags) {
-			w.findings = append(w.findings, finding{e.Idx, propertyEscape})
-		}
+		w.literal(e)
 	case *ast.NewExpression: // also what esbuild makes of literals with flags that ES2022 lacks
 		if name, ok := e.Callee.(*ast.Identifier); ok && name.Name == "RegExp" && len(e.ArgumentList) > 1 {
 			w.constructed(e)
@@ -120,6 +118,22 @@ func (w *walker) expression(v reflect.Value) {
 	}
 }
 
+// literal rewrites the properties of a literal.
+func (w *walker) literal(e *ast.RegExpLiteral) {
+	if !hasPropertyEscape(e.Pattern, e.Flags) {
+		return
+	}
+	pattern, err := expandProperties(e.Pattern)
+	if w.fixed && err == nil {
+		err = errors.New(`\p{…} in a literal is not supported in code that is made of text; use new RegExp there`)
+	}
+	if err != nil {
+		w.findings = append(w.findings, finding{e.Idx, err.Error()})
+		return
+	}
+	e.Pattern, e.Literal = pattern, "/"+pattern+"/"+e.Flags
+}
+
 // constructed looks at new RegExp with constant arguments.
 func (w *walker) constructed(e *ast.NewExpression) {
 	pattern, ok1 := e.ArgumentList[0].(*ast.StringLiteral)
@@ -129,8 +143,11 @@ func (w *walker) constructed(e *ast.NewExpression) {
 	}
 	f := flags.Value.String()
 	if hasPropertyEscape(pattern.Value.String(), f) {
-		w.findings = append(w.findings, finding{e.New, propertyEscape})
-	} else if i := strings.IndexAny(f, "dv"); i >= 0 {
+		if _, err := expandProperties(pattern.Value.String()); err != nil {
+			w.findings = append(w.findings, finding{e.New, err.Error()})
+		}
+	}
+	if i := strings.IndexAny(f, "dv"); i >= 0 {
 		w.findings = append(w.findings, finding{e.New, "the flag " + f[i:i+1] + " of regular expressions is not supported"})
 	}
 }

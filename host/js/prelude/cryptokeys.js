@@ -60,7 +60,7 @@
   const base64url = (b) => native.base64(b).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
   const field = (jwk, name) => {
     if (typeof jwk[name] !== 'string' || /[^\w-]/.test(jwk[name])) fail(`The JWK has no proper ${name}`, 'DataError');
-    return Uint8Array.from(atob(jwk[name].replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
+    return native.encodeText(jwk[name], 'base64url');
   };
 
   let make, handleOf;
@@ -166,7 +166,7 @@
       case 'RSASSA-PKCS1-v1_5': case 'RSA-PSS': case 'HMAC': return algorithms[name].jwk + hash;
       case 'ECDSA': return { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }[about.namedCurve];
       case 'ECDH': case 'X25519': case 'HKDF': case 'PBKDF2': return undefined;
-      case 'Ed25519': return 'EdDSA';
+      case 'Ed25519': return 'Ed25519';
       default: return `A${bytes * 8}${algorithms[name].jwk}`;
     }
   };
@@ -251,7 +251,7 @@
       case 'okp':
         Object.assign(out, { kty: 'OKP', crv: name });
         put(key.type === 'public' ? ['x'] : ['x', 'd'], subtle('numbers', handleOf(key)));
-        return out;
+        break;
       default:
         out.kty = 'oct';
         put(['k'], [subtle('export', 'raw', handleOf(key))]);

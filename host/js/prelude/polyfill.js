@@ -64,5 +64,11 @@
     }
     return out;
   });
+  // goja's own takes a text with other characters than ASCII for no object.
+  const typed = Object.getPrototypeOf(Uint8Array);
+  const { from } = typed;
+  Object.defineProperty(typed, 'from', { writable: true, configurable: true, value: { from(items, ...rest) {
+    return Reflect.apply(from, this, [typeof items === 'string' ? [...items] : items, ...rest]);
+  } }.from });
   return {};
 });
