@@ -101,7 +101,7 @@ func (x *exchange) openTunnel(resp *host.Response) error {
 	x.w.Header().Del("Sec-Websocket-Accept")
 	x.wrote = true
 	x.w.WriteHeader(http.StatusOK)
-	c := newStreamConn(x)
+	c := newTunnelConn(x)
 	defer c.end()
 	if err := c.w.FlushError(); err != nil {
 		return err

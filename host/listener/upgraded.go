@@ -40,12 +40,12 @@ type tunnelWriter interface {
 	FlushError() error
 }
 
-// A streamConn is a stream of HTTP/2 or 3 as a net.Conn, behind an extended CONNECT. When the client ends its half, Read returns
+// A tunnelConn is a stream of HTTP/2 or 3 as a net.Conn, behind an extended CONNECT. When the client ends its half, Read returns
 // io.EOF and Write goes on. The other half ends when host.Response.Upgrade returns; there is no CloseWrite.
 //
 // The engines cannot read on after a deadline: HTTP/2 closes the body, and HTTP/3 may be in the middle of a frame. So a goroutine
 // reads without one, and Read reads from it through a pipe.
-type streamConn struct {
+type tunnelConn struct {
 	w             tunnelWriter
 	local, remote net.Addr
 	in            net.Conn // the reading end of the pipe
@@ -59,12 +59,12 @@ type streamConn struct {
 	closed  bool
 }
 
-var _ net.Conn = (*streamConn)(nil)
+var _ net.Conn = (*tunnelConn)(nil)
 
-// newStreamConn starts reading; end stops it.
-func newStreamConn(x *exchange) *streamConn {
+// newTunnelConn starts reading; end stops it.
+func newTunnelConn(x *exchange) *tunnelConn {
 	in, feed := net.Pipe()
-	c := &streamConn{w: x.w.(tunnelWriter), in: in, fed: make(chan struct{})}
+	c := &tunnelConn{w: x.w.(tunnelWriter), in: in, fed: make(chan struct{})}
 	c.local, c.remote = x.addrs()
 	go func() {
 		buf := buffers.Get().(*[copyBuffer]byte)
@@ -77,7 +77,7 @@ func newStreamConn(x *exchange) *streamConn {
 }
 
 // Read implements net.Conn. Unlike a deadline of Write's, one of Read's can be moved after it has passed.
-func (c *streamConn) Read(p []byte) (int, error) {
+func (c *tunnelConn) Read(p []byte) (int, error) {
 	n, err := c.in.Read(p)
 	switch err {
 	case io.EOF: // the feeder has gone
@@ -93,7 +93,7 @@ func (c *streamConn) Read(p []byte) (int, error) {
 
 // Write implements net.Conn. p is on its way when it returns. After a deadline has passed in the middle of a Write, the stream
 // is broken.
-func (c *streamConn) Write(p []byte) (int, error) {
+func (c *tunnelConn) Write(p []byte) (int, error) {
 	c.write.Lock()
 	defer c.write.Unlock()
 	if err := c.beginWrite(); err != nil {
@@ -107,7 +107,7 @@ func (c *streamConn) Write(p []byte) (int, error) {
 }
 
 // beginWrite sets the deadline only for the time of a Write: on HTTP/2 one that passes at rest would break the stream.
-func (c *streamConn) beginWrite() error {
+func (c *tunnelConn) beginWrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -123,7 +123,7 @@ func (c *streamConn) beginWrite() error {
 	return nil
 }
 
-func (c *streamConn) endWrite(err error) error {
+func (c *tunnelConn) endWrite(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writing = false
@@ -143,7 +143,7 @@ func (c *streamConn) endWrite(err error) error {
 }
 
 // Close implements net.Conn. It ends a Read and a Write that are under way.
-func (c *streamConn) Close() error {
+func (c *tunnelConn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -159,7 +159,7 @@ func (c *streamConn) Close() error {
 }
 
 // end closes and waits for whoever still reads or writes: the engines allow neither after an exchange.
-func (c *streamConn) end() {
+func (c *tunnelConn) end() {
 	_ = c.Close()
 	c.write.Lock()
 	defer c.write.Unlock() // the writer has gone
@@ -167,22 +167,22 @@ func (c *streamConn) end() {
 }
 
 // LocalAddr implements net.Conn.
-func (c *streamConn) LocalAddr() net.Addr { return c.local }
+func (c *tunnelConn) LocalAddr() net.Addr { return c.local }
 
 // RemoteAddr implements net.Conn.
-func (c *streamConn) RemoteAddr() net.Addr { return c.remote }
+func (c *tunnelConn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline implements net.Conn.
-func (c *streamConn) SetDeadline(t time.Time) error {
+func (c *tunnelConn) SetDeadline(t time.Time) error {
 	_ = c.SetWriteDeadline(t)
 	return c.in.SetReadDeadline(t)
 }
 
 // SetReadDeadline implements net.Conn.
-func (c *streamConn) SetReadDeadline(t time.Time) error { return c.in.SetReadDeadline(t) }
+func (c *tunnelConn) SetReadDeadline(t time.Time) error { return c.in.SetReadDeadline(t) }
 
 // SetWriteDeadline implements net.Conn.
-func (c *streamConn) SetWriteDeadline(t time.Time) error {
+func (c *tunnelConn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.until = t
