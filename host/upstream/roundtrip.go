@@ -36,7 +36,13 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 			out.Body = &trailedBody{requestBody: a.body, from: req.Trailer, trailer: out.Trailer}
 		}
 	}
-	res, err := t.RoundTrip(out.WithContext(a.watch(ctx)))
+	watched := a.watch(ctx)
+	var upgrade *handshake
+	if req.Upgrade == host.UpgradeWebSocket && req.Scheme != schemeH2C { // there, it is a GET like any other
+		upgrade = newHandshake(out.Header)
+		watched = upgrade.watch(watched)
+	}
+	res, err := t.RoundTrip(out.WithContext(watched))
 	if err != nil {
 		return nil, classify(ctx, req, err)
 	}
@@ -44,6 +50,9 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 		_ = a.conn.Close()
 		_ = res.Body.Close()
 		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream answered before it was asked"))
+	}
+	if res.StatusCode == http.StatusSwitchingProtocols && upgrade != nil {
+		return upgrade.switched(a, res)
 	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		_ = res.Body.Close()
