@@ -22,7 +22,7 @@ func (r *run) log(status int, failed bool, elapsed time.Duration, cause error) {
 	if !logger.Enabled(r.ctx, level) {
 		return
 	}
-	q, m := r.x.Request, &r.x.Match
+	q, m := r.arrived, &r.x.Match
 	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("method", q.Method),

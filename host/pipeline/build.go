@@ -106,7 +106,8 @@ func (b *builder) compileAPI(def *host.API) {
 		return
 	}
 	a := &api{table: table, cors: newCORS(def.CORS), routes: map[*host.Route]*route{}}
-	a.notFound = &route{steps: notFound.steps, metrics: b.metrics(def, "")}
+	filters := b.filters(nil, def.Filters)
+	a.notFound = b.notFound(def, filters)
 	authorizers := map[*host.Authorizer]*authorizer{}
 	for _, auth := range def.Authorizers {
 		compiled, err := newAuthorizer(auth, b.opened[&auth.Plugin], b.cfg.Telemetry)
@@ -114,7 +115,7 @@ func (b *builder) compileAPI(def *host.API) {
 		authorizers[auth] = compiled
 	}
 	for _, r := range def.Routes {
-		a.routes[r] = b.compileRoute(def, r, authorizers)
+		a.routes[r] = b.compileRoute(def, r, authorizers, filters)
 	}
 	b.p.apis[def] = a
 }
@@ -128,10 +129,11 @@ func (b *builder) metrics(def *host.API, name string) map[*host.Stage]*telemetry
 	return out
 }
 
-func (b *builder) compileRoute(def *host.API, r *host.Route, authorizers map[*host.Authorizer]*authorizer) *route {
+func (b *builder) compileRoute(def *host.API, r *host.Route, authorizers map[*host.Authorizer]*authorizer, filters []step) *route {
 	out := &route{def: r, name: routePath(r), timeout: r.Timeout.Value, metrics: b.metrics(def, routePath(r))}
 	add := func(phase host.Phase, handler host.Handler) { out.steps = append(out.steps, step{phase, handler}) }
 	add(host.PhaseLimit, &bodyLimit{max: r.MaxBody})
+	out.steps = append(out.steps, b.filters(filters, r.Filters)...)
 	if r.Authorizer != nil {
 		add(host.PhaseAuthorize, authorizers[r.Authorizer])
 	}

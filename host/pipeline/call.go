@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -13,8 +14,18 @@ import (
 	"github.com/postern/postern/host/telemetry"
 )
 
+// A caller runs entries of a plugin on any instance, or on one that is kept.
+type caller interface {
+	Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error)
+}
+
 // call runs one entry of a plugin under a span of its own, which ends with the result's body.
 func (p *plugin) call(ctx context.Context, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
+	return p.callOn(ctx, p.Plugin, tel, x, entry, in)
+}
+
+// callOn is call on an instance of the plugin's.
+func (p *plugin) callOn(ctx context.Context, on caller, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
 	span := trace.SpanFromContext(ctx)
 	recording := span.IsRecording()
 	if recording {
@@ -26,7 +37,7 @@ func (p *plugin) call(ctx context.Context, tel *telemetry.Telemetry, x *host.Exc
 		))
 	}
 	started := time.Now()
-	out, err := p.Plugin.Call(ctx, entry, in, &effects{plugin: p, telemetry: tel, requestID: x.ID, span: span.SpanContext()})
+	out, err := on.Call(ctx, entry, in, &effects{plugin: p, telemetry: tel, requestID: x.ID, span: span.SpanContext()})
 	elapsed := time.Since(started)
 	if err != nil {
 		err = &host.Error{Op: "plugin " + p.cfg.Name, Kind: host.KindOf(err), Err: err}
@@ -90,11 +101,10 @@ func closing(body io.ReadCloser, end func(error)) io.ReadCloser {
 		end(nil)
 		return nil
 	}
-	closing := closingBody{ReadCloser: body, end: end}
 	if sized, ok := body.(sizer); ok {
-		return &sizedBody{closing, sized}
+		return &sizedBody{closingBody{ReadCloser: body, end: end}, sized}
 	}
-	return &closing
+	return &closingBody{ReadCloser: body, end: end}
 }
 
 // A sizer is a body that is all there: Len is what is unread of it, in bytes.
@@ -108,7 +118,8 @@ type sizedBody struct {
 
 type closingBody struct {
 	io.ReadCloser
-	end func(error) // nil once it was called
+	once sync.Once // a body may be closed while it is read
+	end  func(error)
 }
 
 func (b *closingBody) Read(p []byte) (int, error) {
@@ -128,8 +139,5 @@ func (b *closingBody) Close() error {
 }
 
 func (b *closingBody) finish(err error) {
-	if end := b.end; end != nil {
-		b.end = nil
-		end(err)
-	}
+	b.once.Do(func() { b.end(err) })
 }

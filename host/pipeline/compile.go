@@ -10,6 +10,33 @@ import (
 	"github.com/postern/postern/host/mapping"
 )
 
+// filters returns the steps of filters inside outer ones.
+func (b *builder) filters(outer []step, filters []*host.Filter) []step {
+	steps := slices.Clone(outer)
+	for _, f := range filters {
+		steps = append(steps, step{host.PhaseFilter, newFilter(b.opened[&f.Plugin], b.cfg.Telemetry)})
+	}
+	return steps
+}
+
+// notFound is the route of what no route of an API matches. The API's filters see that too, within the limits that a route has
+// by default.
+func (b *builder) notFound(def *host.API, filters []step) *route {
+	out := &route{steps: notFound.steps, metrics: b.metrics(def, "")}
+	if len(filters) == 0 {
+		return out
+	}
+	out.def = &host.Route{
+		Timeout:     host.Default(host.DefaultRouteTimeout),
+		IdleTimeout: host.Default(host.DefaultStreamIdle),
+		MaxDuration: host.Default(host.DefaultMaxDuration),
+		MaxBody:     host.Default[int64](host.DefaultMaxBody),
+	}
+	out.timeout = out.def.Timeout.Value
+	out.steps = slices.Concat([]step{{host.PhaseLimit, &bodyLimit{max: out.def.MaxBody}}}, filters, notFound.steps)
+	return out
+}
+
 func (b *builder) requestMapping(r *host.Route) *requestMapping {
 	m := &requestMapping{route: r, mappers: map[*host.Mapping]host.Mapper{}}
 	b.mappers(m.mappers, r.Mappings, host.PhaseMapRequest)

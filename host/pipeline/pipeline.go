@@ -100,12 +100,12 @@ func (p *Pipeline) close() error {
 // Serve takes a request through its route's steps and returns the response, never nil, whose End the caller must
 // call. The caller's hold passes to the exchange, which lets go of it at its end.
 func (p *Pipeline) Serve(ctx context.Context, request *host.Request) *host.Response {
-	r := &run{pipeline: p, x: host.Exchange{ID: newRequestID(), Started: time.Now(), Request: request}}
+	r := &run{pipeline: p, x: host.Exchange{ID: newRequestID(), Started: time.Now(), Request: request}, arrived: request}
 	p.telemetry.Metrics.Begin()
 	whole := false
 	defer func() {
-		if !whole { // a panic, which is the listener's to answer; nobody will call End
-			r.release()
+		if !whole { // a panic, which is the listener's to answer
+			r.abandon()
 		}
 	}()
 	apiOf := p.match(r)

@@ -20,6 +20,7 @@ type run struct {
 	pipeline  *Pipeline
 	route     *route
 	x         host.Exchange
+	arrived   *host.Request // as the client sent it; filters may have made x.Request another one
 	seconds   []host.Second // that the steps left, to be run on the way back
 	root      trace.Span    // nil when tracing is off
 	recording bool
@@ -97,7 +98,7 @@ func (r *run) fail(err error) {
 	if r.x.Err == nil {
 		r.x.Err = err
 	}
-	r.x.Response = Respond(r.x.Request, err)
+	r.x.Response = Respond(r.arrived, err)
 }
 
 // overdue makes a limit of time the reason of a failure, once it has ended the exchange: whatever a step makes of being
@@ -212,12 +213,12 @@ func (r *run) failed(status int) bool {
 	case status >= 500 || r.bodyErr != nil:
 		return true
 	}
-	return r.x.Err != nil && requestType(r.x.Request).Form != grpc.None && outcomeFor(r.x.Err).status >= 500
+	return r.x.Err != nil && requestType(r.arrived).Form != grpc.None && outcomeFor(r.x.Err).status >= 500
 }
 
 // grpcStatus returns the status that a gRPC client was told, as far as it is known; "" for other exchanges.
 func (r *run) grpcStatus() string {
-	if requestType(r.x.Request).Form == grpc.None {
+	if requestType(r.arrived).Form == grpc.None {
 		return ""
 	}
 	if status := r.response.Header.Get(grpc.StatusField); status != "" || !r.whole && r.bodyErr == nil || r.response.Trailer == nil {
@@ -225,6 +226,19 @@ func (r *run) grpcStatus() string {
 	}
 	return r.response.Trailer().Get(grpc.StatusField)
 }
+
+// abandon ends an exchange that a panic has broken off: nobody will call end.
+func (r *run) abandon() {
+	if resp := r.x.Response; resp != nil && resp.Body != nil {
+		_ = resp.Body.Close() // the panic is the failure that is told
+	}
+	for i := len(r.seconds) - 1; i >= 0; i-- {
+		r.seconds[i].End(errPanic)
+	}
+	r.release()
+}
+
+var errPanic = errors.New("a panic")
 
 // release gives back what the exchange held: the timers of its limits, its place among the active, the pipeline.
 func (r *run) release() {
@@ -244,10 +258,10 @@ func (r *run) release() {
 
 func (r *run) record(status int, elapsed time.Duration) {
 	if m := r.route.metrics[r.x.Match.Stage]; m != nil {
-		m.Record(r.ctx, r.x.Request.Method, status, elapsed)
+		m.Record(r.ctx, r.arrived.Method, status, elapsed)
 		return
 	}
-	r.pipeline.unrouted.Record(r.ctx, r.x.Request.Method, status, elapsed)
+	r.pipeline.unrouted.Record(r.ctx, r.arrived.Method, status, elapsed)
 }
 
 // newRequestID returns 24 hexadecimal digits. They are unique for all practical purposes, and no secret.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/postern/postern/host"
@@ -73,7 +74,8 @@ func (p *plugin) Close(ctx context.Context) error {
 	return errors.Join(err, p.release(ctx))
 }
 
-// acquire opens the plugin of cfg, or shares the one that is open, and checks that it has the entry.
+// acquire opens the plugin of cfg, or shares the one that is open, and checks that it has the entry, or either of a filter's for
+// EntryFilterRequest.
 func (s *Shared) acquire(ctx context.Context, cfg *host.PluginConfig, entry string) (*plugin, func(context.Context) error, error) {
 	if cfg.Source == nil {
 		return nil, nil, refusal(cfg, errors.New("its code was not resolved"))
@@ -82,13 +84,16 @@ func (s *Shared) acquire(ctx context.Context, cfg *host.PluginConfig, entry stri
 	if err != nil {
 		return nil, nil, refusal(cfg, err)
 	}
-	for _, have := range p.info.Entries {
-		if have == entry {
-			return p, release, nil
-		}
+	switch {
+	case entry == host.EntryFilterRequest:
+		err = checkFilter(p)
+	case !slices.Contains(p.info.Entries, entry):
+		err = fmt.Errorf("%s has no entry %q; it has %q", cfg.Ref, entry, p.info.Entries)
 	}
-	err = fmt.Errorf("%s has no entry %q; it has %q", cfg.Ref, entry, p.info.Entries)
-	return nil, nil, errors.Join(refusal(cfg, err), release(ctx))
+	if err != nil {
+		return nil, nil, errors.Join(refusal(cfg, err), release(ctx))
+	}
+	return p, release, nil
 }
 
 func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig) (*plugin, error) {

@@ -1,0 +1,253 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/telemetry"
+)
+
+// A filter is the filter phase of one plugin: it sees the live request on its way in and the live response on its way out, edits
+// them, and may answer early.
+type filter struct {
+	plugin    *plugin
+	telemetry *telemetry.Telemetry
+	pinner    host.Pinner // nil unless the plugin has both halves
+	request   bool        // it has filter_request
+	response  bool        // it has filter_response
+}
+
+func newFilter(p *plugin, tel *telemetry.Telemetry) *filter {
+	f := &filter{plugin: p, telemetry: tel}
+	f.request = slices.Contains(p.info.Entries, host.EntryFilterRequest)
+	f.response = slices.Contains(p.info.Entries, host.EntryFilterResponse)
+	if f.request && f.response {
+		f.pinner = p.Plugin.(host.Pinner) // acquire has checked it
+	}
+	return f
+}
+
+// checkFilter says what is wrong with a plugin that is to be a filter, "" for nothing: it needs one half, and for both an instance that
+// can be kept.
+func checkFilter(p *plugin) error {
+	request := slices.Contains(p.info.Entries, host.EntryFilterRequest)
+	response := slices.Contains(p.info.Entries, host.EntryFilterResponse)
+	if !request && !response {
+		return fmt.Errorf("%s has neither entry of a filter, %q or %q; it has %q", p.cfg.Ref, host.EntryFilterRequest, host.EntryFilterResponse, p.info.Entries)
+	}
+	if _, pins := p.Plugin.(host.Pinner); request && response && !pins {
+		return fmt.Errorf("%s has both halves of a filter, and its carrier %s cannot keep an instance from one to the other", p.cfg.Ref, p.info.Carrier)
+	}
+	return nil
+}
+
+// Handle runs the first half.
+func (f *filter) Handle(ctx context.Context, x *host.Exchange) (host.Second, error) {
+	h := &filterHalf{filter: f, callee: f.plugin.Plugin}
+	passed := false
+	defer func() {
+		if !passed {
+			h.release()
+		}
+	}()
+	if f.pinner != nil {
+		pinned, err := f.pinner.Pin(ctx)
+		if err != nil {
+			return nil, f.failed(err)
+		}
+		h.pinned, h.callee = pinned, pinned
+	}
+	if f.request {
+		if err := h.first(ctx, x); err != nil {
+			return nil, err
+		}
+	}
+	passed, h.sent, h.path = true, x.Request, x.Match.Path
+	return h, nil
+}
+
+// failed is the error of a filter's own: a 500, but for an instance that did not come free.
+func (f *filter) failed(err error) error {
+	kind := host.Internal
+	if host.KindOf(err) == host.Unavailable {
+		kind = host.Unavailable
+	}
+	return &host.Error{Op: "filter " + f.plugin.cfg.Name, Kind: kind, Err: err}
+}
+
+// A filterHalf is what a filter keeps of one exchange, from its first half to the end.
+type filterHalf struct {
+	*filter
+	callee   caller      // the pinned instance, or any
+	pinned   host.Pinned // nil without both halves
+	made     *madeBody   // the request's body, where the filter makes a new one
+	answer   *madeBody   // the response's
+	answered bool        // it answered early: its own answer is not for its second half
+	sent     *host.Request
+	path     string // of sent, below stage and base path
+}
+
+// first shows the request to the guest and applies its edits.
+func (h *filterHalf) first(ctx context.Context, x *host.Exchange) error {
+	r := x.Request
+	in := lend(r.Body, host.Invalid)
+	meta, err := encodeMeta(x, r, x.Match.Path, nil)
+	if err != nil {
+		return h.failed(err)
+	}
+	out, err := h.plugin.callOn(ctx, h.callee, h.telemetry, x, host.EntryFilterRequest, host.Event{Meta: meta, Body: in, Length: r.Length})
+	if err != nil {
+		in.end()
+		return in.reason(h.failed(err))
+	}
+	var edits requestEdits
+	path := ""
+	if err = decodeEdits(out.Meta, &edits); err == nil {
+		r, path, err = edits.apply(r, x.Match.BasePath, x.Match.Path)
+	}
+	if err == nil && edits.Response != nil {
+		x.Response, err = edits.Response.apply()
+	}
+	body := h.make(out.Body, in)
+	switch {
+	case err != nil:
+		body.drop()
+		return h.failed(err)
+	case edits.Response != nil:
+		h.answered, h.answer = true, body
+		if body.answer(x.Response); !hasBody(x) && r.Method != "HEAD" {
+			discard(x.Response)
+		}
+		return nil
+	case edits.Body:
+		h.made = body
+		r.Body, r.Length, r.Trailer = body, body.length(), nil
+		describe(&r.Header, r.Length)
+	default:
+		if err := h.pass(body); err != nil {
+			return err
+		}
+	}
+	x.Request, x.Match.Path = r, path
+	return nil
+}
+
+// pass ends a call that leaves the body as it is.
+func (h *filterHalf) pass(body *madeBody) error {
+	if touched := body.drop(); touched {
+		return h.failed(errors.New(`it read from the body and makes no new one; "body": true says that it does`))
+	}
+	return nil
+}
+
+// Response runs the second half, on what inner steps answered, and on the response to their errors.
+func (h *filterHalf) Response(ctx context.Context, x *host.Exchange) error {
+	defer h.rest()
+	if h.made != nil && x.Err != nil {
+		if err := h.made.failure(); err != nil { // the integration failed for what it read from here
+			return err
+		}
+	}
+	if h.answered || !h.response {
+		return nil
+	}
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return h.second(ctx, x)
+	}
+	ctx, span := h.telemetry.Tracer.Start(ctx, host.PhaseFilter.String())
+	err := h.second(ctx, x)
+	endSpan(span, err)
+	return err
+}
+
+// second shows the response to the guest and applies its edits.
+func (h *filterHalf) second(ctx context.Context, x *host.Exchange) error {
+	resp := x.Response
+	meta, err := encodeMeta(x, h.sent, h.path, resp)
+	if err != nil {
+		return h.failed(err)
+	}
+	event := host.Event{Meta: meta}
+	in := lend(nil, host.BadGateway)
+	if resp.Body != nil && resp.Upgrade == nil { // behind an upgrade are bytes of both sides
+		in.body = resp.Body
+		event.Body, event.Length = in, resp.Length
+	}
+	out, err := h.plugin.callOn(ctx, h.callee, h.telemetry, x, host.EntryFilterResponse, event)
+	if err != nil {
+		in.end()
+		return in.reason(h.failed(err))
+	}
+	var edits responseEdits
+	if err = decodeEdits(out.Meta, &edits); err == nil {
+		err = edits.apply(resp)
+	}
+	body := h.make(out.Body, in)
+	switch {
+	case err != nil:
+		body.drop()
+		return h.failed(err)
+	case edits.Body:
+		old := resp.Body
+		if h.answer = body; body.guest == nil && old != nil {
+			_ = old.Close() // nothing is made of it
+		}
+		body.answer(resp)
+	default:
+		if err := h.pass(body); err != nil {
+			return err
+		}
+	}
+	if !hasBody(x) && x.Request.Method != "HEAD" && resp.Upgrade == nil { // the new status has none
+		discard(resp)
+	}
+	return nil
+}
+
+// rest gives the instance back before the exchange ends where it has nothing more to do: an event stream or a WebSocket may
+// last for hours.
+func (h *filterHalf) rest() {
+	if h.pinned != nil && h.made.idle() && h.answer.idle() {
+		h.pinned.Release()
+	}
+}
+
+// End implements host.Second.
+func (h *filterHalf) End(error) { h.release() }
+
+func (h *filterHalf) release() {
+	if h.made != nil {
+		_ = h.made.Close() // whoever read it, is done
+	}
+	if h.pinned != nil {
+		h.pinned.Release()
+	}
+}
+
+// describe leaves one Content-Length, and only where the length is known. A Trailer has nothing to announce any more.
+func describe(h *host.Header, length int64) {
+	own := h.Clone()
+	own.Del("Content-Length")
+	own.Del("Trailer")
+	if length >= 0 {
+		own.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+	*h = own
+}
+
+// discard takes away a response's body, for a status that has none (RFC 9110, section 6.4.1).
+func discard(resp *host.Response) {
+	if resp.Body != nil {
+		_ = resp.Body.Close() // nobody will read it
+	}
+	resp.Body, resp.Length, resp.Trailer = nil, 0, nil
+	own := resp.Header.Clone()
+	own.Del("Content-Length")
+	resp.Header = own
+}
