@@ -42,8 +42,11 @@ func TestRequestAsReceived(t *testing.T) {
 		}
 		got := <-seen
 		scheme, protocol := "http", "HTTP/1.1"
-		if e.name == "https" || e.name == "h2" {
+		if e.name == "https" || e.name == "h2" || e.name == "h3" {
 			scheme = "https"
+		}
+		if e.name == "h3" {
+			protocol = "HTTP/3.0"
 		}
 		if e.name == "h2c" || e.name == "h2" {
 			protocol = "HTTP/2.0"

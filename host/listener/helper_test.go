@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quic-go/quic-go/http3"
+
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/listener"
 )
@@ -161,9 +163,14 @@ func testTLS(t *testing.T) (*tls.Config, *x509.CertPool) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}}, roots
 }
 
-// client speaks the one protocol that is named: h1, h2c, h2.
+// client speaks the one protocol that is named: h1, h2c, h2, h3.
 func client(t *testing.T, protocol string, roots *x509.CertPool) *http.Client {
 	t.Helper()
+	if protocol == "h3" {
+		tr := &http3.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+		t.Cleanup(func() { _ = tr.Close() })
+		return &http.Client{Transport: tr, Timeout: patience}
+	}
 	p := new(http.Protocols)
 	p.SetHTTP1(protocol == "h1" || protocol == "https")
 	p.SetHTTP2(protocol == "h2")
@@ -184,11 +191,12 @@ type engine struct {
 // everyEngine runs f against each protocol a listener speaks.
 func everyEngine(t *testing.T, cfg listener.Config, f func(t *testing.T, e engine)) {
 	t.Helper()
-	for _, name := range []string{"h1", "h2c", "https", "h2"} {
+	for _, name := range []string{"h1", "h2c", "https", "h2", "h3"} {
 		t.Run(name, func(t *testing.T) {
 			cfg, url := cfg, "http://"
 			e := engine{name: name}
-			if name == "https" || name == "h2" {
+			if name == "https" || name == "h2" || name == "h3" {
+				cfg.HTTP3 = name == "h3"
 				conf, roots := testTLS(t)
 				cfg.TLS, url = conf, "https://"
 				e.server = start(t, cfg)
