@@ -122,12 +122,10 @@ func (l *Listener) shake(c *conn) {
 	_ = c.Conn.SetReadDeadline(time.Time{})
 	c.fresh.Store(true)
 	c.got.Store(false)
-	var handed net.Conn = t // net/http demands exactly a *tls.Conn for HTTP/2
-	if t.ConnectionState().NegotiatedProtocol != "h2" {
-		handed = &secureConn{Conn: t, c: c}
-		c.wire.next() // after ALPN chose HTTP/1.1, a preface of HTTP/2 is none
-	} else {
-		c.open.Store(true)
+	handed, err := c.speak(t)
+	if err != nil {
+		l.handshakeFailed(c, err)
+		return
 	}
 	if !l.hand(acceptance{conn: handed}) {
 		c.shut()

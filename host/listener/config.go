@@ -115,5 +115,6 @@ const (
 	ReasonHTTP3          Reason = "http3_error"       // a broken rule of HTTP/3 or QUIC that ended the connection
 	ReasonConnections    Reason = "connection_limit"  // over Limits.Connections, on HTTP/3
 	ReasonProxyProtocol  Reason = "proxy_protocol"    // a trusted proxy without a good PROXY header
+	ReasonFlood          Reason = "flood"             // an HTTP/2 connection was made work for nothing, and closed
 	ReasonPanic          Reason = "panic"             // the Handler panicked
 )

@@ -45,6 +45,12 @@ type conn struct {
 	spoil int  // how much of the poison was read
 	pace  pace // of the body that is read
 
+	streams bool // HTTP/2 is spoken; touched by Read alone
+	frames  frames
+	resets  resets
+	flooded sync.Once
+	tls     *tls.ConnectionState // where net/http does not see it
+
 	closing sync.Once
 	closed  error
 }
@@ -52,6 +58,7 @@ type conn struct {
 func newConn(l *Listener, inner net.Conn) *conn {
 	c := &conn{Conn: inner, l: l, remote: addrPort(inner.RemoteAddr()), local: addrPort(inner.LocalAddr())}
 	c.fresh.Store(true)
+	c.frames.balance = frameBurst
 	return c
 }
 
@@ -77,6 +84,8 @@ func connOf(nc net.Conn) *conn {
 		return c
 	case *secureConn:
 		return c.c
+	case *streamConn:
+		return c.s.c
 	case *tls.Conn:
 		return connOf(c.NetConn())
 	}
@@ -137,12 +146,23 @@ func (c *conn) inspect(p []byte, n int) int {
 	if n == 0 || c.open.Load() || c.upgraded.Load() {
 		return n
 	}
-	good := c.wire.feed(p[:n])
-	if good < n {
+	good := 0
+	if !c.streams {
+		good = c.wire.feed(p[:n])
+	}
+	switch {
+	case c.wire.step == stepFrames:
+		c.streams = true
+		if !c.frames.feed(p[good:n]) {
+			c.flood("too many frames that carry nothing")
+		}
+	case good < n && c.wire.only:
+		c.l.refuse(Refusal{Remote: c.remote, Reason: ReasonMalformed, Detail: c.wire.fault})
+		_ = c.shut()
+	case good < n:
 		c.cut.Store(true)
 		return good + c.poison(p[good:])
-	}
-	if c.wire.step == stepOpen {
+	case c.wire.step == stepOpen:
 		c.open.Store(true)
 	}
 	return n
@@ -164,7 +184,7 @@ func (c *conn) arrived() {
 
 // readFailed answers a client that was too slow with its header. net/http would hang up without a word.
 func (c *conn) readFailed(w net.Conn, err error) {
-	if c.serving.Load() || !c.got.Load() || c.upgraded.Load() || !isTimeout(err) {
+	if c.streams || c.serving.Load() || !c.got.Load() || c.upgraded.Load() || !isTimeout(err) {
 		return
 	}
 	c.got.Store(false)
@@ -187,6 +207,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		c.armWrite()
 		n, err := c.Conn.Write(p[done:])
 		done += n
+		c.frames.sent.Add(int64(n))
 		if err == nil || n == 0 || !isTimeout(err) {
 			return done, err
 		}
@@ -229,6 +250,7 @@ func (c *conn) watchAnswer(p []byte) {
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusExpectationFailed:
 		r.Reason = ReasonUnsupported
 	}
+	c.cut.Store(true)
 	c.l.refuse(r)
 }
 

@@ -5,14 +5,28 @@ import (
 	"strings"
 )
 
-// objection says why a request, well formed as it may be, means different things to different readers; "" when it does not.
-// It holds for every version of HTTP.
-func objection(r *http.Request) string {
+// object refuses a request that, well formed as it may be, means different things to different readers. The status is 0 for
+// one that does not. It holds for every version of HTTP.
+func object(r *http.Request) (status int, reason Reason, detail string) {
+	if why := badRequest(r); why != "" {
+		return http.StatusBadRequest, ReasonMalformed, why
+	}
+	// net/http is content with an Expect that has the one word somewhere. RFC 9110, section 10.1.1.
+	if expect := r.Header["Expect"]; len(expect) > 1 || len(expect) == 1 && !strings.EqualFold(expect[0], "100-continue") {
+		return http.StatusExpectationFailed, ReasonUnsupported, "Expect: " + strings.Join(expect, ", ")
+	}
+	return 0, "", ""
+}
+
+func badRequest(r *http.Request) string {
 	if why := badTarget(r.RequestURI); why != "" {
 		return why
 	}
 	if why := badAuthority(r); why != "" {
 		return why
+	}
+	if r.RequestURI == "*" && r.Method != http.MethodOptions {
+		return "the target * of " + r.Method // RFC 9112, section 3.2.4
 	}
 	for _, value := range r.Header["Connection"] {
 		for name := range strings.SplitSeq(value, ",") {

@@ -22,6 +22,7 @@ type wire struct {
 	n       int // bytes of the word, more than fit when it is too long
 	at      int // how far a fixed text has been matched, or how many digits a chunk's size has
 	trailer bool
+	only    bool // HTTP/2 was agreed
 
 	head head
 	left int64 // bytes of the body or chunk that are still to come
@@ -72,8 +73,9 @@ const (
 	stepData
 	stepDataCR
 	stepDataLF
-	stepOver // net/http refuses what came, and reads no further
-	stepOpen // what comes is not HTTP/1
+	stepOver   // net/http refuses what came, and reads no further
+	stepOpen   // what comes may not be HTTP any more
+	stepFrames // what comes is HTTP/2
 )
 
 // A special is a field that the wire must understand.
@@ -106,6 +108,8 @@ func (w *wire) feed(p []byte) int {
 		switch w.step {
 		case stepOpen:
 			return len(p)
+		case stepFrames:
+			return i
 		case stepBody, stepData:
 			take := min(w.left, int64(len(p)-i))
 			i += int(take)
@@ -179,8 +183,12 @@ func (w *wire) next() { *w = wire{step: stepStart} }
 func (w *wire) takePreface(b byte) {
 	if b == preface[w.at] {
 		if w.at++; w.at == len(preface) {
-			w.step = stepOpen
+			w.step = stepFrames
 		}
+		return
+	}
+	if w.only {
+		w.fault = "HTTP/1 where HTTP/2 was agreed"
 		return
 	}
 	matched := w.at

@@ -37,6 +37,9 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(connKey{}).(*conn)
 	c.serving.Store(true)
 	c.fresh.Store(false)
+	if c.tls != nil {
+		r.TLS = c.tls
+	}
 	x := &exchange{l: l, conn: c, remote: c.remote, local: c.local, w: w, r: r}
 	x.run()
 }
@@ -91,6 +94,7 @@ func (x *exchange) finish() {
 		x.release()
 	}
 	x.l.running.Add(-1)
+	x.resetEnds()
 	switch p {
 	case nil:
 		return

@@ -144,7 +144,7 @@ func (l *Listener) newServer() *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(l.tls != nil)
-	protocols.SetUnencryptedHTTP2(l.tls == nil)
+	protocols.SetUnencryptedHTTP2(true) // over TLS too, see streamConn
 	return &http.Server{
 		Handler:                      http.HandlerFunc(l.serve),
 		Protocols:                    protocols,

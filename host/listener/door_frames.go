@@ -1,0 +1,122 @@
+package listener
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// frameBurst is how many frames that carry nothing a client may send on an HTTP/2 connection, beyond those that it earns.
+	frameBurst = 10_000
+	// frameRate is how many of them it earns in a second.
+	frameRate = 100
+	// frameShare is for how many bytes that are sent to it, which it acknowledges with WINDOW_UPDATE, it earns one.
+	frameShare = 32
+	// frameCarrying is how many it earns with a frame that carries something.
+	frameCarrying = 4
+)
+
+// frames counts what a client sends on an HTTP/2 connection. Frames that carry nothing cost the client next to nothing and make work
+// here: SETTINGS and PING are answered, PRIORITY, WINDOW_UPDATE and empty DATA and CONTINUATION are looked at. net/http
+// bounds the memory that they take, but not their number (RFC 9113, section 10.5).
+type frames struct {
+	header  [9]byte
+	have    int // bytes of the header
+	left    uint32
+	balance int
+	since   time.Time // when time was last paid for
+	sent    atomic.Int64
+}
+
+// feed takes what arrived. It reports false for a flood.
+func (f *frames) feed(p []byte) bool {
+	for len(p) > 0 {
+		if f.left > 0 {
+			n := min(uint32(len(p)), f.left)
+			f.left -= n
+			p = p[n:]
+			continue
+		}
+		n := copy(f.header[f.have:], p)
+		p = p[n:]
+		if f.have += n; f.have < len(f.header) {
+			return true
+		}
+		f.have, f.left = 0, binary.BigEndian.Uint32(f.header[:4])>>8
+		if !f.count(f.header[3], f.header[4]) {
+			return false
+		}
+	}
+	return true
+}
+
+// The types of frame that can carry something, and DATA's flag for the end (RFC 9113, section 6).
+const (
+	frameData    = 0x0
+	frameHeaders = 0x1
+	flagEnd      = 0x1
+)
+
+func (f *frames) count(kind, flags byte) bool {
+	if kind == frameHeaders || kind == frameData && (f.left > 0 || flags&flagEnd != 0) {
+		f.balance = min(f.balance+frameCarrying, frameBurst)
+		return true
+	}
+	if f.balance--; f.balance > 0 {
+		return true
+	}
+	now := time.Now()
+	earned := int(f.sent.Swap(0) / frameShare)
+	if !f.since.IsZero() {
+		earned += int(now.Sub(f.since).Seconds() * frameRate)
+	}
+	f.since = now
+	f.balance = min(earned, frameBurst)
+	return f.balance > 0
+}
+
+const (
+	// resetBurst is how many streams of an HTTP/2 connection may be reset while their Handler runs, beyond those that resetRate allows.
+	resetBurst = 500
+	// resetRate is how many may be in a second.
+	resetRate = 20
+)
+
+// resets counts streams that ended by a reset, of either side: the Handler ran for nothing (CVE-2023-44487, CVE-2025-8671). net/http
+// bounds how many run and wait at a time.
+type resets struct {
+	mu    sync.Mutex
+	used  float64
+	since time.Time
+}
+
+// add reports false when there are too many.
+func (r *resets) add() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if !r.since.IsZero() {
+		r.used = max(r.used-now.Sub(r.since).Seconds()*resetRate, 0)
+	}
+	r.since = now
+	r.used++
+	return r.used <= resetBurst
+}
+
+// resetEnds is called at the end of an exchange, and closes its connection when too many of them were for nothing.
+func (x *exchange) resetEnds() {
+	if x.r.ProtoMajor != 2 || x.conn == nil || x.r.Context().Err() == nil || x.l.base.Err() != nil || x.conn.resets.add() {
+		return
+	}
+	x.conn.flood("too many streams were reset")
+}
+
+// flood closes the connection of a client that makes work for nothing, and counts it once.
+func (c *conn) flood(detail string) {
+	c.flooded.Do(func() {
+		c.l.refuse(Refusal{Remote: c.remote, Reason: ReasonFlood, Detail: detail})
+		_ = c.shut()
+	})
+}
