@@ -54,7 +54,7 @@ func TestGoGuest(t *testing.T) {
 	}
 	rt := newRuntime(t, wasm.Options{})
 	m := compile(t, rt, "goguest", code)
-	if got := m.Info().Entries; !slices.Equal(got, []string{"authorize", "map_request", "map_response", "handle"}) {
+	if got := m.Info().Entries; !slices.Equal(got, []string{"authorize", "map_request", "map_response", "handle", "filter_request", "filter_response"}) {
 		t.Errorf("entries: %q", got)
 	}
 	p := open(t, m, goConfig())
@@ -62,6 +62,7 @@ func TestGoGuest(t *testing.T) {
 	t.Run("mapping", func(t *testing.T) { testGoMapping(t, p) })
 	t.Run("function", func(t *testing.T) { testGoFunction(t, p) })
 	t.Run("streaming", func(t *testing.T) { testGoStreaming(t, p) })
+	t.Run("filter", func(t *testing.T) { testGoFilter(t, p) })
 	t.Run("world", func(t *testing.T) { testGoWorld(t, p) })
 	t.Run("fetch", func(t *testing.T) { testGoFetch(t, p) })
 	t.Run("failures", func(t *testing.T) { testGoFailures(t, m) })
@@ -126,6 +127,55 @@ func testGoStreaming(t *testing.T, p host.Plugin) {
 	big := strings.Repeat("0123456789", 100_000)
 	if _, got, err := ask(p, host.EntryHandle, get("/echo"), []byte(big), &effects{}); err != nil || got != big {
 		t.Errorf("echo: %d bytes, %v", len(got), err)
+	}
+}
+
+func testGoFilter(t *testing.T, p host.Plugin) {
+	pinned := pin(t, p)
+	half := func(entry, meta string, body io.ReadCloser) (string, io.ReadCloser) {
+		t.Helper()
+		out, err := pinned.Call(context.Background(), entry, host.Event{Meta: []byte(meta), Body: body}, &effects{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out.Meta), out.Body
+	}
+	request := func(path string) string {
+		return `{"phase":"request","request":{"method":"POST","scheme":"https","host":"a.example","path":"` + path + `","query":"a=1","headers":[["X-Old","1"],["Content-Type","text/plain"]],"length":-1},` +
+			`"context":{"requestId":"id","timeEpoch":1},"pathParameters":{"id":"7"},"stageVariables":{}}`
+	}
+	r, w := io.Pipe()
+	meta, body := half(host.EntryFilterRequest, request("/orders/7"), r)
+	want := `{"method":"PUT","path":"/new","host":"other.example","query":"","headers":[["X-Old","1"],["Content-Type","text/plain"]],"removeHeaders":["x-old"],"setHeaders":[["x-param","7"]],"addHeaders":[["x-a","1"],["x-a","2"]],"body":true}`
+	if meta != want {
+		t.Errorf("got  %s\nwant %s", meta, want)
+	}
+	for _, piece := range []string{"one ", "two"} { // each comes through before the next is sent
+		go func() { _, _ = io.WriteString(w, piece) }()
+		got := make([]byte, len(piece))
+		if _, err := io.ReadFull(body, got); err != nil || string(got) != strings.ToUpper(piece) {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+	_ = w.Close()
+	if rest, err := io.ReadAll(body); err != nil || len(rest) > 0 {
+		t.Errorf("the rest: %q, %v", rest, err)
+	}
+	meta, body = half(host.EntryFilterResponse, `{"phase":"response","response":{"statusCode":200,"headers":[["Content-Type","text/html"]],"length":5},"request":{"method":"PUT","headers":[]},"context":{}}`,
+		io.NopCloser(strings.NewReader("hello")))
+	got, err := io.ReadAll(body)
+	want = `{"statusCode":201,"setHeaders":[["x-seen","POST /orders/7 id"],["x-type","text/html"],["x-sent","PUT"]],"body":true}`
+	if err != nil || meta != want || string(got) != "HELLO" {
+		t.Errorf("got  %s %q, %v\nwant %s", meta, got, err, want)
+	}
+	if meta, body, err := ask(p, host.EntryFilterRequest, request("/early"), []byte("x"), &effects{}); err != nil || meta != `{"response":{"statusCode":403,"headers":[["set-cookie","a=b"]]}}` || body != "no" {
+		t.Errorf("an early answer: %s %q, %v", meta, body, err)
+	}
+	if meta, _, err := ask(p, host.EntryFilterRequest, request("/as-it-is"), []byte("x"), &effects{}); err != nil || meta != `{}` {
+		t.Errorf("no edits: %s, %v", meta, err)
+	}
+	if _, _, err := ask(p, host.EntryFilterRequest, request("/panic"), nil, &effects{}); err == nil || !strings.Contains(err.Error(), "the shelf fell over") {
+		t.Errorf("a panic: %v", err)
 	}
 }
 

@@ -53,7 +53,9 @@ func FuzzDecode(f *testing.F) {
 	for _, event := range events {
 		f.Add(event)
 	}
+	f.Add(`{"request":{"method":"GET","headers":[["a","b"],["a"]],"length":-1},"response":{"statusCode":200,"headers":[]},"context":{"timeEpoch":1}}`)
 	f.Fuzz(func(t *testing.T, event string) {
+		_ = decode([]byte(event), (&filterInput{}).field) // without a panic
 		_, errs := decodeAll([]byte(event))
 		if strings.HasPrefix(strings.TrimSpace(event), "{") && json.Unmarshal([]byte(event), &Request{}) == nil && errs[0] != nil {
 			t.Errorf("%q: %v", event, errs[0])
@@ -77,5 +79,30 @@ func TestEncode(t *testing.T) {
 	bad.anyMap(map[string]any{"f": func() {}})
 	if _, err := bad.end(); err == nil {
 		t.Error("a function is no JSON")
+	}
+}
+
+func TestDecodeFilter(t *testing.T) {
+	in := &filterInput{}
+	event := `{"phase":"response","response":{"statusCode":201,"headers":[["A","1"],["a","2"]],"length":-1},"request":{"method":"GET","scheme":"https","host":"h","path":"/p","query":"q",` +
+		`"headers":[],"length":0,"upgrade":"websocket"},"context":{"requestId":"r","apiId":"a","stage":"s","routeKey":"k","path":"/s/p","sourceIp":"::1","protocol":"HTTP/3.0","domainName":"d","timeEpoch":7,"http":{}},` +
+		`"pathParameters":{"id":"7"},"stageVariables":null}`
+	if err := decode([]byte(event), in.field); err != nil {
+		t.Fatal(err)
+	}
+	want := &filterInput{}
+	want.request = LiveRequest{Method: "GET", Scheme: "https", Host: "h", Path: "/p", Query: "q", Upgrade: "websocket", Filtering: Filtering{
+		Context:        FilterContext{RequestID: "r", APIID: "a", Stage: "s", RouteKey: "k", Path: "/s/p", SourceIP: "::1", Protocol: "HTTP/3.0", DomainName: "d", TimeEpoch: 7},
+		PathParameters: map[string]string{"id": "7"},
+	}}
+	want.response = LiveResponse{Status: 201, Headers: Fields{{"A", "1"}, {"a", "2"}}, Length: -1}
+	if !reflect.DeepEqual(in, want) {
+		t.Errorf("got  %+v\nwant %+v", in, want)
+	}
+	if in.response.Headers.Get("a") != "1" || in.response.Headers.Get("b") != "" {
+		t.Error("Get does not find the first")
+	}
+	if err := decode([]byte(`{"request":{"headers":[["a"]]}}`), in.field); err == nil {
+		t.Error("a field without a value is none")
 	}
 }

@@ -1,4 +1,4 @@
-// Package postern is for plugins of Postern in Go: functions, authorizers and mappings, compiled to WebAssembly.
+// Package postern is for plugins of Postern in Go: functions, authorizers, mappings and filters, compiled to WebAssembly.
 //
 // A plugin is a main package that exports the entries that it implements, each with one line:
 //
@@ -15,8 +15,9 @@
 //		return postern.Text(200, "hello, "+r.PathParameters["name"]), nil
 //	}
 //
-// The entries are handle (Handle or HandleJSON), authorize (Authorize), map_request (MapRequest) and map_response
-// (MapResponse). What a plugin does not export, it does not implement. Build it with
+// The entries are handle (Handle or HandleJSON), authorize (Authorize), map_request (MapRequest), map_response
+// (MapResponse), filter_request (FilterRequest) and filter_response (FilterResponse). What a plugin does not export, it does
+// not implement. Build it with
 //
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o plugin.wasm .
 //

@@ -196,12 +196,9 @@ func (res *Response) write() error {
 	if res == nil {
 		res = &Response{}
 	}
-	head, status := &encoder{}, res.Status
-	if status == 0 {
-		status = 200
-	}
+	head := &encoder{}
 	head.key("statusCode")
-	head.number(status)
+	head.number(res.status())
 	if len(res.Headers) > 0 {
 		head.key("headers")
 		head.textMap(res.Headers)
@@ -213,6 +210,17 @@ func (res *Response) write() error {
 	if err := writeObject(head); err != nil {
 		return err
 	}
+	return res.writeContent()
+}
+
+func (res *Response) status() int {
+	if res.Status == 0 {
+		return 200
+	}
+	return res.Status
+}
+
+func (res *Response) writeContent() error {
 	if res.Stream != nil {
 		return res.Stream(&Writer{})
 	}

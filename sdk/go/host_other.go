@@ -9,7 +9,7 @@ import (
 )
 
 // Outside WebAssembly there is no call to answer: what is passed to Handle and its siblings is tested by calling it.
-const noCall = "postern: Handle, HandleJSON, Authorize, MapRequest and MapResponse run in a Postern host only; test the function that you pass to them"
+const noCall = "postern: Handle, HandleJSON, Authorize, MapRequest, MapResponse, FilterRequest and FilterResponse run in a Postern host only; test the function that you pass to them"
 
 func meta() []byte                         { panic(noCall) }
 func writeMeta([]byte) error               { return ErrNoHost }

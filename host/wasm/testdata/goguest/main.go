@@ -1,4 +1,4 @@
-// Command goguest is a plugin for the tests of host/wasm: a function, an authorizer and two mappings in one.
+// Command goguest is a plugin for the tests of host/wasm: a function, an authorizer, two mappings and a filter in one.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,15 @@ func mapRequest() int32 { return postern.MapRequest(mapOrder) }
 //go:wasmexport map_response
 func mapResponse() int32 { return postern.MapResponse(mapCreated) }
 
+//go:wasmexport filter_request
+func filterRequest() int32 { return postern.FilterRequest(filterOrder) }
+
+//go:wasmexport filter_response
+func filterResponse() int32 { return postern.FilterResponse(filterAnswer) }
+
 var (
-	calls int // an instance keeps its variables
+	seen  string // by the first half of a filter
+	calls int    // an instance keeps its variables
 	hoard [][]byte
 	log   = slog.New(postern.LogHandler(slog.LevelDebug))
 )
@@ -177,4 +185,47 @@ func mapOrder(in *postern.MappingInput) (*postern.MappingOutput, error) {
 
 func mapCreated(in *postern.MappingInput) (*postern.MappingOutput, error) {
 	return &postern.MappingOutput{Response: postern.ResponseOverride{Status: in.Response.Status + 1, Header: map[string]string{"x-mapped": "yes"}}}, nil
+}
+
+func filterOrder(r *postern.LiveRequest) (*postern.RequestEdits, error) {
+	seen = r.Method + " " + r.Path + " " + r.Context.RequestID
+	switch r.Path {
+	case "/early":
+		return &postern.RequestEdits{Response: &postern.Response{Status: 403, Cookies: []string{"a=b"}, Body: []byte("no")}}, nil
+	case "/as-it-is":
+		return nil, nil
+	case "/panic":
+		panic("the shelf fell over")
+	}
+	query := ""
+	edits := &postern.RequestEdits{Method: "PUT", Path: "/new", Host: "other.example", Query: &query, Body: func(w *postern.Writer) error {
+		return upper(w, r.Body)
+	}}
+	edits.Headers = slices.Clone(r.Headers)
+	edits.RemoveHeaders = []string{"x-old"}
+	edits.SetHeaders = postern.Fields{{"x-param", r.PathParameters["id"]}}
+	edits.AddHeaders = postern.Fields{{"x-a", "1"}, {"x-a", "2"}}
+	return edits, nil
+}
+
+func filterAnswer(r *postern.LiveResponse) (*postern.ResponseEdits, error) {
+	edits := &postern.ResponseEdits{Status: r.Status + 1, Body: func(w *postern.Writer) error { return upper(w, r.Body) }}
+	edits.SetHeaders = postern.Fields{{"x-seen", seen}, {"x-type", r.Headers.Get("content-type")}, {"x-sent", r.Request.Method}}
+	return edits, nil
+}
+
+// upper passes a body on in capitals, a piece at a time.
+func upper(w io.Writer, r io.Reader) error {
+	buf := make([]byte, 4096)
+	for {
+		n, err := r.Read(buf)
+		if _, err := w.Write(bytes.ToUpper(buf[:n])); err != nil {
+			return err
+		}
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
