@@ -73,7 +73,7 @@ func encodeMeta(x *host.Exchange, r *host.Request, path string, resp *host.Respo
 	if resp != nil {
 		meta.Phase = "response"
 		meta.Response = &responseHead{Status: resp.Status, Headers: fieldsOf(resp.Header), Length: resp.Length}
-		if resp.Body == nil {
+		if resp.Body == nil || resp.Upgrade != nil {
 			meta.Response.Length = 0
 		}
 	}
