@@ -2,6 +2,9 @@ package wasm_test
 
 import (
 	"context"
+	"io"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,6 +83,66 @@ func BenchmarkColdStart(b *testing.B) {
 				b.ReportMetric(each/warm, "x-warm")
 			})
 		}
+	}
+}
+
+// BenchmarkCommand is a program that starts and ends for each call, over a function that stays.
+func BenchmarkCommand(b *testing.B) {
+	code, err := goCommand()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var stays float64
+	for _, bench := range []struct {
+		name, abi, meta string
+		code            []byte
+	}{
+		{"wat-function", "", benchHandle, guestCode(b, "echo")},
+		{"wat-cgi", host.ABICGI, request("/"), guestCode(b, "command_echo")},
+		{"wat-stdio", host.ABIStdio, `{}`, guestCode(b, "is_command")},
+		{"go-cgi", host.ABICGI, request("/zero"), code},
+		{"go-stdio", host.ABIStdio, `{"do":"allow"}`, code},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			rt := newRuntime(b, wasm.Options{})
+			p := open(b, compileAs(b, rt, bench.abi, bench.code), commandConfig())
+			fx := &effects{}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := ask(p, host.EntryHandle, bench.meta, nil, fx); err != nil {
+					b.Fatal(err)
+				}
+			}
+			each := float64(b.Elapsed()) / float64(b.N)
+			if stays == 0 {
+				stays = each
+			}
+			b.ReportMetric(each/stays, "x-function")
+		})
+	}
+}
+
+// BenchmarkBody sends 64 MiB through a guest that answers with what it gets.
+func BenchmarkBody(b *testing.B) {
+	for _, name := range slices.Sorted(maps.Keys(streamers)) {
+		guest := streamers[name]
+		b.Run(name, func(b *testing.B) {
+			rt := newRuntime(b, wasm.Options{})
+			cfg := commandConfig()
+			cfg.Config = []byte(`"c"`)
+			p := open(b, compile(b, rt, name, guestCode(b, guest.guest)), cfg)
+			b.SetBytes(large)
+			for b.Loop() {
+				out, err := p.Call(context.Background(), guest.entry, host.Event{Meta: []byte(guest.meta), Body: &source{n: large}}, &effects{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if n, err := io.Copy(io.Discard, out.Body); err != nil || n != large {
+					b.Fatal(n, err)
+				}
+				_ = out.Body.Close()
+			}
+		})
 	}
 }
 

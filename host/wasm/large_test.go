@@ -57,7 +57,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // streamers are guests that answer with what they get, over each carrier.
 var streamers = map[string]struct{ guest, entry, meta string }{
 	"function": {"echo", host.EntryHandle, `{}`},
-	"command":  {"command_echo", host.EntryHandle, `{}`},
+	"command":  {"command_echo", host.EntryHandle, request("/")},
 	"filter":   {"filter", host.EntryFilterResponse, responseMeta},
 }
 
@@ -74,11 +74,7 @@ func TestLargeBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, p := openStreamer(t, guest.guest, time.Minute)
 			before := heap()
-			meta := guest.meta
-			if name == "command" {
-				meta = request("/")
-			}
-			out, err := p.Call(context.Background(), guest.entry, host.Event{Meta: []byte(meta), Body: &source{n: large}}, &effects{})
+			out, err := p.Call(context.Background(), guest.entry, host.Event{Meta: []byte(guest.meta), Body: &source{n: large}}, &effects{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,11 +95,8 @@ func TestSlowReader(t *testing.T) {
 	for name, guest := range streamers {
 		t.Run(name, func(t *testing.T) {
 			rt, p := openStreamer(t, guest.guest, 25*time.Second)
-			meta, in := guest.meta, &source{n: large}
-			if name == "command" {
-				meta = request("/")
-			}
-			out, err := p.Call(context.Background(), guest.entry, host.Event{Meta: []byte(meta), Body: in}, &effects{})
+			in := &source{n: large}
+			out, err := p.Call(context.Background(), guest.entry, host.Event{Meta: []byte(guest.meta), Body: in}, &effects{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -48,6 +48,12 @@ func TestSpecExamples(t *testing.T) {
 			}
 			rt := newRuntime(t, wasm.Options{})
 			p := open(t, compile(t, rt, language, code), host.PluginConfig{Name: language, Limits: limits()})
+			if language == "wat" { // the example has a filter too
+				meta, body, err := ask(p, host.EntryFilterResponse, responseMeta, []byte("hello"), &effects{})
+				if err != nil || meta != `{"body":true,"addHeaders":[["via","wat"]]}` || body != "hello" {
+					t.Errorf("the filter: got %s %q, %v", meta, body, err)
+				}
+			}
 			meta, body, err := ask(p, test.entry, test.in, []byte(test.body), &effects{})
 			if err != nil || meta != test.want || body != test.after {
 				t.Errorf("got %s %q, %v; want %s %q", meta, body, err, test.want, test.after)

@@ -2,6 +2,8 @@ package command
 
 import (
 	"net/netip"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +77,35 @@ func TestEnvironment(t *testing.T) {
 		if diff := cmp.Diff(append(slices.Clone(want), "TABLE=orders", "HTTP_PROXY=http://mine.example"), got); diff != "" {
 			t.Errorf("format %s: %s", format, diff)
 		}
+	}
+}
+
+// The page that others rely on has exactly the variables that a program gets.
+func TestEnvironmentIsThatOfTheSpecification(t *testing.T) {
+	page, err := os.ReadFile("../../../spec/wasi.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "## `cgi`: the environment")
+	table, _, _ = strings.Cut(table, "Left out of")
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\|").FindAllStringSubmatch(table, -1) {
+		for _, name := range regexp.MustCompile("`([A-Z_]+)`").FindAllStringSubmatch(row[1], -1) {
+			documented = append(documented, name[1])
+		}
+	}
+	x := exchange("/", host.Match{Route: &host.Route{Key: "$default", Authorizer: &host.Authorizer{}}}, host.Field{Name: "Content-Type", Value: "a/b"})
+	x.Principal = host.Principal{Context: map[string]any{"user": "ada"}}
+	var set []string
+	for _, line := range environment(t, x, lambda.Format2, 1) {
+		if name, _, _ := strings.Cut(line, "="); !strings.HasPrefix(name, "HTTP_") {
+			set = append(set, name)
+		}
+	}
+	slices.Sort(documented)
+	slices.Sort(set)
+	if diff := cmp.Diff(documented, set); diff != "" {
+		t.Errorf("spec/wasi.md (-) and what is set (+) differ:\n%s", diff)
 	}
 }
 
