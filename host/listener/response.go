@@ -150,6 +150,8 @@ func (x *exchange) setHeader(resp *host.Response) {
 	if x.hasLength(resp, announced) {
 		values[len(resp.Header)] = strconv.FormatInt(resp.Length, 10)
 		h["Content-Length"] = values[len(resp.Header):]
+	} else if resp.Body == nil && resp.Length < 0 {
+		h["Content-Length"] = nil // net/http would say 0, which gRPC's trailers-only does not have
 	}
 }
 

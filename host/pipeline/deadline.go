@@ -74,7 +74,7 @@ func late(what string, limit host.Setting[time.Duration]) error {
 }
 
 // lateFor is late for a limit that no file sets.
-func lateFor(limit string, d time.Duration) error {
+func lateFor(limit string, d time.Duration) *host.Error {
 	return &host.Error{Op: "request", Kind: host.Timeout, Code: host.IntegrationTimeout,
 		Err: &passed{fmt.Sprintf("not done within %s of %v", limit, d)}}
 }

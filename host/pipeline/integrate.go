@@ -175,14 +175,16 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 		resp.Body = closing(resp.Body, func(err error) { endClient(span, status, err) })
 	}
 	if kind.Form != grpc.None && grpc.ParseType(resp.Header.Get("Content-Type")).Form == grpc.Native {
-		grpc.Answer(resp, kind.Answer(in.Request.Header), func(err error) host.Header { return brokenOff(ctx, err) })
+		grpc.Answer(resp, kind.Answer(in.Request.Header), func(err error) host.Header { return brokenOff(ctx, in.Exchange, err) })
 	}
 	return &host.Result{Response: resp}, nil
 }
 
 // brokenOff is the gRPC status of a response that breaks off.
-func brokenOff(ctx context.Context, err error) host.Header {
+func brokenOff(ctx context.Context, x *host.Exchange, err error) host.Header {
 	if limit := limitOf(ctx); limit != nil {
+		err = limit
+	} else if limit := expired(x); limit != nil {
 		err = limit
 	} else if refused := bodyError(err); refused != nil {
 		err = refused

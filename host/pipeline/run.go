@@ -106,10 +106,13 @@ func (r *run) fail(err error) {
 func (r *run) overdue(err error) error {
 	limit := limitOf(r.ctx)
 	if limit == nil {
+		limit = expired(&r.x)
+	}
+	if limit == nil {
 		return err
 	}
 	switch host.KindOf(err) {
-	case host.Internal, host.Invalid, host.Timeout, host.Unavailable:
+	case host.Internal, host.Invalid, host.Timeout, host.Unavailable, host.BadGateway:
 	default:
 		return err
 	}

@@ -40,17 +40,33 @@ func (r *run) bind(ctx context.Context) {
 	if r.route.timeout > 0 {
 		at = r.x.Started.Add(r.route.timeout)
 	}
-	allowed, ok := time.Duration(0), false
-	if requestType(r.x.Request).Form != grpc.None {
-		allowed, ok = grpc.ParseTimeout(r.x.Request.Header.Get("Grpc-Timeout"))
-	}
+	allowed, ok := callTimeout(r.x.Request)
 	if ok && r.route.def != nil && r.route.def.Streaming {
 		at = time.Time{}
 	}
 	r.bound = newDeadline(ctx, at, func() error { return late("not done within the route's timeout", r.route.def.Timeout) })
 	if ok {
-		r.call = time.AfterFunc(allowed, func() { r.bound.cancel(lateFor("the client's grpc-timeout", allowed)) })
+		r.call = time.AfterFunc(allowed, func() { r.bound.cancel(lateCall(allowed)) })
 	}
+}
+
+// callTimeout returns what a gRPC client allows its call, and whether it says anything of that.
+func callTimeout(r *host.Request) (time.Duration, bool) {
+	if requestType(r).Form == grpc.None {
+		return 0, false
+	}
+	return grpc.ParseTimeout(r.Header.Get("Grpc-Timeout"))
+}
+
+func lateCall(allowed time.Duration) *host.Error { return lateFor("the client's grpc-timeout", allowed) }
+
+// expired returns the client's grpc-timeout as the reason of a failure, where that has passed; nil where it has not. The upstream has the
+// same deadline, and may be the first to act on it.
+func expired(x *host.Exchange) *host.Error {
+	if allowed, ok := callTimeout(x.Request); ok && time.Since(x.Started) >= allowed {
+		return lateCall(allowed)
+	}
+	return nil
 }
 
 // takeBody lays this run around the request's body.
