@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"time"
 
 	"github.com/postern/postern/host"
 )
@@ -31,6 +32,11 @@ func (a *attempt) watch(ctx context.Context) context.Context {
 		if a.conn != nil {
 			a.reads = a.conn.reads.Load()
 		}
+	}
+	if a.body != nil && a.body.gate != nil {
+		gate := a.body.gate
+		a.trace.Wait100Continue = func() { gate.begun = time.Now() }
+		a.trace.Got100Continue = func() { gate.invited.Store(true) }
 	}
 	return httptrace.WithClientTrace(ctx, &a.trace)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/postern/postern/host"
 )
@@ -16,6 +18,38 @@ type requestBody struct {
 	source io.ReadCloser
 	state  atomic.Uint32
 	stop   func() bool // ends the watch on the context
+	gate   *gate       // nil for a body that nobody holds back
+}
+
+// A gate holds the body of a request back that expects 100 (RFC 9110, section 10.1.1). net/http sends it also when the
+// answer is a final one, to keep the connection: the client, which waits for a 100 of ours, would then be asked for it.
+type gate struct {
+	begun   time.Time // when the wait began
+	invited atomic.Bool
+	over    chan struct{}
+	end     func() // closes over
+}
+
+func newGate() *gate {
+	g := &gate{over: make(chan struct{})}
+	g.end = sync.OnceFunc(func() { close(g.over) })
+	return g
+}
+
+// pass reports whether the body may be sent, and if not it does so when the response is over: an error before would end that too.
+func (g *gate) pass() bool {
+	if g == nil || g.invited.Load() || time.Since(g.begun) >= expectContinue {
+		return true
+	}
+	<-g.over
+	return false
+}
+
+// refuse ends the wait of a body that is not sent.
+func (b *requestBody) refuse() {
+	if b != nil && b.gate != nil {
+		b.gate.end()
+	}
 }
 
 // The states of a requestBody, in order.
@@ -35,8 +69,12 @@ func newRequestBody(ctx context.Context, req *host.Request) *requestBody {
 		return nil
 	}
 	b := &requestBody{source: req.Body}
+	if hasToken(req.Header.Get("Expect"), "100-continue") {
+		b.gate = newGate()
+	}
 	// The transport waits for a read of the body even after ctx has ended; closing the body ends that read.
 	b.stop = context.AfterFunc(ctx, func() {
+		b.refuse()
 		if !b.state.CompareAndSwap(bodyUntouched, bodyCanceled) && b.state.Load() >= bodyBegun {
 			_ = b.source.Close()
 		}
@@ -46,6 +84,9 @@ func newRequestBody(ctx context.Context, req *host.Request) *requestBody {
 
 // Read implements io.Reader.
 func (b *requestBody) Read(p []byte) (int, error) {
+	if !b.gate.pass() {
+		return 0, errNotRead
+	}
 	if !b.state.CompareAndSwap(bodyUntouched, bodyBegun) && b.state.Load() < bodyBegun {
 		return 0, errNotRead
 	}
@@ -71,6 +112,7 @@ func (b *requestBody) giveUp() bool {
 		return true
 	}
 	b.stop()
+	b.refuse()
 	return b.state.CompareAndSwap(bodyUntouched, bodyGivenUp) || b.state.CompareAndSwap(bodyCanceled, bodyGivenUp)
 }
 
@@ -81,6 +123,7 @@ func (b *requestBody) begun() bool { return b != nil && b.state.Load() >= bodyBe
 func (b *requestBody) finish() {
 	if b != nil && b.state.Load() != bodyGivenUp {
 		b.stop()
+		b.refuse()
 		_ = b.source.Close()
 	}
 }

@@ -3,7 +3,9 @@ package upstream
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,9 +18,9 @@ import (
 // A conn is a connection to an endpoint. It counts its reads, so that an answer can be told from what an upstream said unasked.
 type conn struct {
 	net.Conn
-	reads   atomic.Uint64
-	closing sync.Once
-	free    func() // gives its place under the limit of connections back; nil without a limit
+	reads    atomic.Uint64
+	endpoint *endpoint
+	closing  sync.Once
 }
 
 // Read implements io.Reader.
@@ -34,11 +36,56 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.closing.Do(func() {
-		if c.free != nil {
-			c.free()
-		}
+		c.endpoint.conns.remove(c)
+		c.endpoint.freeSlot()
 	})
 	return err
+}
+
+// CloseWrite ends the writing half, for what a connection is upgraded to.
+func (c *conn) CloseWrite() error {
+	if halves, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return halves.CloseWrite()
+	}
+	return c.Close()
+}
+
+// conns are the open connections of an endpoint, until that is over.
+type conns struct {
+	mu   sync.Mutex
+	open map[*conn]struct{}
+	over bool
+}
+
+// add reports whether a connection may be used.
+func (s *conns) add(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	if s.open == nil {
+		s.open = map[*conn]struct{}{}
+	}
+	s.open[c] = struct{}{}
+	return true
+}
+
+func (s *conns) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+}
+
+// shut closes all, now and to come. net/http closes no HTTP/2 connection whose last stream it is still clearing away.
+func (s *conns) shut() {
+	s.mu.Lock()
+	s.over = true
+	open := slices.Collect(maps.Keys(s.open))
+	s.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close()
+	}
 }
 
 // dial connects to the endpoint, within the limit of connections.
@@ -46,12 +93,17 @@ func (e *endpoint) dial(ctx context.Context, network, _ string) (net.Conn, error
 	if err := e.takeSlot(ctx); err != nil {
 		return nil, err
 	}
-	c, err := e.connect(ctx, network)
+	raw, err := e.connect(ctx, network)
 	if err != nil {
 		e.freeSlot()
 		return nil, err
 	}
-	return &conn{Conn: c, free: e.freeSlot}, nil
+	c := &conn{Conn: raw, endpoint: e}
+	if !e.conns.add(c) {
+		_ = c.Close()
+		return nil, &net.OpError{Op: "dial", Net: network, Err: net.ErrClosed}
+	}
+	return c, nil
 }
 
 // connect makes a connection, and says first for whom it is where the upstream speaks the PROXY protocol.

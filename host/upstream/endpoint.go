@@ -89,6 +89,7 @@ type endpoint struct {
 	name      string // for logs, metrics and Status
 	hash      uint64
 	transport *http.Transport
+	conns     conns
 	slots     chan struct{} // a place for each connection that there may be; nil for no limit
 	quit      context.CancelFunc
 
@@ -164,7 +165,7 @@ func (e *endpoint) release() {
 	e.pool.mu.Lock()
 	defer e.pool.mu.Unlock()
 	if e.inFlight--; e.retired && e.inFlight == 0 {
-		e.transport.CloseIdleConnections()
+		e.conns.shut()
 	}
 }
 
@@ -177,6 +178,9 @@ func (e *endpoint) retire() {
 	e.retired = true
 	e.quit()
 	e.transport.CloseIdleConnections()
+	if e.inFlight == 0 {
+		e.conns.shut()
+	}
 	e.pool.opts.Metrics.TargetGone(e.name)
 }
 

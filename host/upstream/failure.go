@@ -146,7 +146,7 @@ func isClosed(err error) bool {
 		}
 	}
 	text := err.Error()
-	for _, part := range []string{"server closed", "connection lost", "GOAWAY", "stream error", "EOF"} {
+	for _, part := range []string{"server closed", "connection lost", "GOAWAY", "stream error", "could not be established", "EOF"} {
 		if strings.Contains(text, part) {
 			return true
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/postern/postern/host"
 )
 
@@ -24,10 +26,12 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 		u.Host = a.lane
 	}
 	out := http.Request{
-		Method: req.Method,
-		URL:    u,
-		Body:   http.NoBody,
-		Host:   req.Host,
+		Method:     req.Method,
+		URL:        u,
+		ProtoMajor: 1, // without which net/http waits for no 100
+		ProtoMinor: 1,
+		Body:       http.NoBody,
+		Host:       req.Host,
 	}
 	out.Header = requestHeader(req, &out)
 	if a.body != nil {
@@ -57,6 +61,10 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		_ = res.Body.Close()
 		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream switched protocols unasked"))
+	}
+	if name := badField(res.Header); name != "" {
+		_ = res.Body.Close()
+		return nil, failed(req, host.BadGateway, CauseMalformed, fmt.Errorf("the upstream's field %q is malformed", name))
 	}
 	return convert(ctx, a, res), nil
 }
@@ -173,6 +181,7 @@ func convert(ctx context.Context, a *attempt, res *http.Response) *host.Response
 	r.out.Length = res.ContentLength
 	r.out.Header = responseHeader(res)
 	if res.Body == http.NoBody {
+		a.body.refuse()
 		r.over()
 		return &r.out
 	}
@@ -181,6 +190,21 @@ func convert(ctx context.Context, a *attempt, res *http.Response) *host.Response
 		r.out.Trailer = r.trailer
 	}
 	return &r.out
+}
+
+// badField returns the name of a field that cannot be sent on: net/http takes names with spaces, and passes on any value.
+func badField(h http.Header) string {
+	for name, values := range h {
+		if !host.IsToken(name) {
+			return name
+		}
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldValue(v) {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 func responseHeader(res *http.Response) host.Header {
@@ -245,6 +269,9 @@ func (r *response) over() {
 func (r *response) trailer() host.Header {
 	var h host.Header
 	for name, values := range r.res.Trailer {
+		if badField(http.Header{name: values}) != "" {
+			continue // it is too late for an error
+		}
 		for _, v := range values {
 			h.Add(name, v)
 		}
