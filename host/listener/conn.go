@@ -47,7 +47,7 @@ type conn struct {
 
 	streams bool // HTTP/2 is spoken; touched by Read alone
 	frames  frames
-	resets  resets
+	resets  bucket
 	flooded sync.Once
 	tls     *tls.ConnectionState // where net/http does not see it
 

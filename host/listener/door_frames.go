@@ -78,36 +78,43 @@ func (f *frames) count(kind, flags byte) bool {
 }
 
 const (
+	// logBurst is how many refusals are logged at once, and logRate how many in a second after that: they are cheaper to make than to log.
+	logBurst = 100
+	logRate  = 20
+
 	// resetBurst is how many streams of an HTTP/2 connection may be reset while their Handler runs, beyond those that resetRate allows.
 	resetBurst = 500
 	// resetRate is how many may be in a second.
 	resetRate = 20
 )
 
-// resets counts streams that ended by a reset, of either side: the Handler ran for nothing (CVE-2023-44487, CVE-2025-8671). net/http
-// bounds how many run and wait at a time.
-type resets struct {
+// A bucket leaks. The zero value is empty.
+type bucket struct {
 	mu    sync.Mutex
-	used  float64
+	level float64
 	since time.Time
 }
 
-// add reports false when there are too many.
-func (r *resets) add() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// add reports false when the bucket, which leaks rate a second, holds more than burst already.
+func (b *bucket) add(burst, rate float64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := time.Now()
-	if !r.since.IsZero() {
-		r.used = max(r.used-now.Sub(r.since).Seconds()*resetRate, 0)
+	if !b.since.IsZero() {
+		b.level = max(b.level-now.Sub(b.since).Seconds()*rate, 0)
 	}
-	r.since = now
-	r.used++
-	return r.used <= resetBurst
+	b.since = now
+	if b.level >= burst {
+		return false
+	}
+	b.level++
+	return true
 }
 
-// resetEnds is called at the end of an exchange, and closes its connection when too many of them were for nothing.
+// resetEnds is called at the end of an exchange, and closes its connection when too many of them ended by a reset, of either side: their
+// Handlers ran for nothing (CVE-2023-44487, CVE-2025-8671). net/http bounds how many run and wait at a time.
 func (x *exchange) resetEnds() {
-	if x.r.ProtoMajor != 2 || x.conn == nil || x.r.Context().Err() == nil || x.l.base.Err() != nil || x.conn.resets.add() {
+	if x.r.ProtoMajor != 2 || x.conn == nil || x.r.Context().Err() == nil || x.l.base.Err() != nil || x.conn.resets.add(resetBurst, resetRate) {
 		return
 	}
 	x.conn.flood("too many streams were reset")

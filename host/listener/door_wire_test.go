@@ -134,3 +134,22 @@ func BenchmarkWire(b *testing.B) {
 		}
 	}
 }
+
+// FuzzFrames: frames in pieces count as at once.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte("\x00\x00\x08\x06\x00\x00\x00\x00\x0012345678\x00\x00\x00\x04\x00\x00\x00\x00\x00"), 1)
+	f.Add([]byte("\xff\xff\xff\x00\x00\x00\x00\x00\x01"), 5)
+	f.Fuzz(func(t *testing.T, send []byte, step int) {
+		whole, pieces := frames{balance: frameBurst}, frames{balance: frameBurst}
+		step = max(step&0xff, 1)
+		ok := whole.feed(send)
+		for p := send; len(p) > 0; p = p[min(step, len(p)):] {
+			if !pieces.feed(p[:min(step, len(p))]) {
+				break
+			}
+		}
+		if whole.balance != pieces.balance || ok && (whole.left != pieces.left || whole.have != pieces.have) {
+			t.Fatalf("%d, %d of %d; in pieces %d, %d of %d", whole.balance, whole.have, whole.left, pieces.balance, pieces.have, pieces.left)
+		}
+	})
+}

@@ -59,6 +59,8 @@ type Listener struct {
 	draining context.Context
 	drain    context.CancelFunc
 	stop     sync.Once
+	said     bucket       // refusals that were logged
+	unsaid   atomic.Int64 // those that were not, since the last one that was
 	running  atomic.Int64 // exchanges between their header and their last byte
 
 	mu    sync.Mutex
@@ -241,7 +243,11 @@ func (l *Listener) closeConns(which func(*conn) bool) {
 // refuse logs and counts.
 func (l *Listener) refuse(r Refusal) {
 	r.Listener = l.cfg.Name
-	l.log.Warn("request refused", "reason", string(r.Reason), "detail", r.Detail, "status", r.Status, "remote", r.Remote.String())
+	if l.said.add(logBurst, logRate) {
+		l.log.Warn("request refused", "reason", string(r.Reason), "detail", r.Detail, "status", r.Status, "remote", r.Remote.String(), "unlogged", l.unsaid.Swap(0))
+	} else {
+		l.unsaid.Add(1)
+	}
 	if l.cfg.OnRefused != nil {
 		l.cfg.OnRefused(r)
 	}
