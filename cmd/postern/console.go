@@ -91,6 +91,9 @@ func (c *console) banner() {
 	}
 	row("http", c.gateway.Address("http"), "")
 	row("https", c.gateway.Address("https"), "  a certificate made in memory: curl -k")
+	if c.gateway.http3 {
+		row("http3", c.gateway.Address("https"), "")
+	}
 	row("admin", c.gateway.Address("admin"), "  /readyz, /metrics")
 	if to := c.gateway.telemetry.Exporting(); to != "" {
 		row("traces", to, "")

@@ -21,6 +21,7 @@ type gateway struct {
 	*server.Server
 	telemetry *telemetry.Telemetry
 	std       *streams
+	http3     bool // beside https
 }
 
 // open resolves the settings and binds the listeners. Logs go to standard error.
@@ -41,6 +42,8 @@ func (s *settings) open(cmd *cobra.Command, std *streams, development bool) (*ga
 		Certificate:    server.Certificate{CertFile: s.tlsCert, KeyFile: s.tlsKey, SelfSigned: development && s.tlsCert == ""},
 		Domain:         s.domain,
 		TrustedProxies: prefixes,
+		HTTP3:          s.http3,
+		ProxyProtocol:  s.proxyProtocol,
 		DrainTimeout:   s.drain,
 		AccessLog:      s.accessLog,
 		CacheDir:       s.cacheDir,
@@ -50,7 +53,7 @@ func (s *settings) open(cmd *cobra.Command, std *streams, development bool) (*ga
 	if err != nil {
 		return nil, errors.Join(s.remedy(err), tel.Shutdown(cmd.Context()))
 	}
-	return &gateway{opened, tel, std}, nil
+	return &gateway{Server: opened, telemetry: tel, std: std, http3: s.http3 && s.https != ""}, nil
 }
 
 // remedy says for an address that is taken which flag chooses another.
@@ -61,7 +64,11 @@ func (s *settings) remedy(err error) error {
 	}
 	for _, name := range []string{"http", "https", "admin"} {
 		if strings.HasPrefix(e.Op, "listener "+name+":") {
-			return &conflictError{&definition.Error{Message: e.Error(), Hint: fmt.Sprintf("choose another port, or any free one: --%s 127.0.0.1:0", name)}}
+			hint := fmt.Sprintf("choose another port, or any free one: --%s 127.0.0.1:0", name)
+			if strings.HasPrefix(e.Err.Error(), "HTTP/3") {
+				hint += "; or do without HTTP/3: --http3=false"
+			}
+			return &conflictError{&definition.Error{Message: e.Error(), Hint: hint}}
 		}
 	}
 	return err

@@ -47,6 +47,9 @@ func serve(cmd *cobra.Command, s *settings, dir string, std *streams) error {
 	for _, name := range []string{"http", "https", "admin"} {
 		if address := g.Address(name); address != "" {
 			fmt.Fprintf(std.out, "%s %s\n", name, address)
+			if name == "https" && g.http3 {
+				fmt.Fprintf(std.out, "http3 %s\n", address)
+			}
 		}
 	}
 	if to := g.telemetry.Exporting(); to != "" {

@@ -24,7 +24,9 @@ type settings struct {
 	http, https, admin string
 	tlsCert, tlsKey    string
 	domain             string
+	http3              bool
 	trustedProxies     []string
+	proxyProtocol      bool
 	drain              time.Duration
 	accessLog          bool
 	logFormat          string
@@ -54,11 +56,13 @@ func (s *settings) addHost(cmd *cobra.Command, development bool) {
 	}
 	f := s.flags
 	f.StringVar(&s.http, "http", bind+"8080", "`address` of the clear listener (HTTP/1.1, h2c); port 0 picks one, \"\" turns it off")
-	f.StringVar(&s.https, "https", https, "`address` of the TLS listener (HTTP/1.1, HTTP/2); \"\" turns it off")
+	f.StringVar(&s.https, "https", https, "`address` of the TLS listener (HTTP/1.1, HTTP/2, HTTP/3); \"\" turns it off")
+	f.BoolVar(&s.http3, "http3", true, "HTTP/3 on the UDP port of the same number as the TLS listener's, announced by Alt-Svc")
 	f.StringVar(&s.admin, "admin", "127.0.0.1:8090", "`address` of the admin listener (health, metrics); \"\" turns it off")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM `file` with the TLS listener's certificate chain")
 	f.StringVar(&s.tlsKey, "tls-key", "", "PEM `file` with its private key")
 	f.StringSliceVar(&s.trustedProxies, "trusted-proxies", nil, "`addresses` or CIDR ranges whose X-Forwarded-* and trace sampling are believed")
+	f.BoolVar(&s.proxyProtocol, "proxy-protocol", false, "demand the PROXY protocol (version 1 or 2) on TCP connections from the trusted proxies")
 	f.DurationVar(&s.drain, "drain-timeout", server.DefaultDrainTimeout, "how long running requests may take after SIGTERM")
 	f.BoolVar(&s.accessLog, "access-log", true, "log a line for each request; failures are logged in any case")
 	f.StringVar(&s.logFormat, "log-format", format, "text, json, or auto: text on a terminal")
@@ -174,6 +178,9 @@ func (s *settings) check(development bool) (prefixes []netip.Prefix, err error) 
 			return nil, usageErrorf("--trusted-proxies: %q is neither an address nor a CIDR range such as 10.0.0.0/8", text)
 		}
 		prefixes = append(prefixes, prefix)
+	}
+	if s.proxyProtocol && len(prefixes) == 0 {
+		return nil, usageErrorf("--proxy-protocol needs --trusted-proxies: from nobody else is it believed")
 	}
 	return prefixes, nil
 }

@@ -64,6 +64,7 @@ func (s *Server) certificate() (tls.Certificate, error) {
 func (s *Server) open(scheme, addr string, tlsConfig *tls.Config) error {
 	l, err := listener.Listen(listener.Config{
 		Name: scheme, Addr: addr, TLS: tlsConfig, Limits: s.cfg.Limits, TrustedProxies: s.cfg.TrustedProxies,
+		HTTP3: s.cfg.HTTP3, ProxyProtocol: s.cfg.ProxyProtocol,
 		Handler: s.Handle, Logger: s.log,
 		OnRefused: func(r listener.Refusal) {
 			s.cfg.Telemetry.Metrics.Refuse(context.Background(), r.Listener, string(r.Reason))

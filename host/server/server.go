@@ -32,7 +32,9 @@ type Config struct {
 	HTTP, HTTPS, Admin string
 	Certificate        Certificate
 	Domain             string // base domain of the execute-api hosts; "" is localhost
+	HTTP3              bool   // beside HTTPS, on the UDP port of the same number
 	TrustedProxies     []netip.Prefix
+	ProxyProtocol      bool // demanded from the trusted proxies, see listener.Config
 	Limits             listener.Limits
 	DrainTimeout       time.Duration // how long running exchanges may take at the end; 0 is DefaultDrainTimeout
 	AccessLog          bool
