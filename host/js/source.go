@@ -64,14 +64,18 @@ func (in *instance) source(fc goja.FunctionCall) *source {
 
 // await reads beside the script, and gives a promise of what use makes of it. What the event's body waits for is not waited for
 // when the call ends: it is its caller who closes it.
-func (s *source) await(read func() error, use func() goja.Value) goja.Value {
+func (s *source) await(read func(body io.Reader) error, use func() goja.Value) goja.Value {
 	in, c := s.in, s.in.call
+	body, failed := s.body, s.err // as they are now: the script may drop the body while it is read
 	promise, resolve, reject := in.rt.NewPromise()
 	s.begun = true
 	bring := c.loop.expect()
 	c.peers++
 	work := func() {
-		err := read()
+		err := failed
+		if err == nil && body != nil {
+			err = read(body)
+		}
 		bring(func() error {
 			c.peers--
 			c.progress()
@@ -99,15 +103,12 @@ func (s *source) await(read func() error, use func() goja.Value) goja.Value {
 func (in *instance) readSome(fc goja.FunctionCall) goja.Value {
 	s := in.source(fc)
 	var n int
-	return s.await(func() (err error) {
-		if s.err != nil || s.body == nil {
-			return s.err
-		}
+	return s.await(func(body io.Reader) (err error) {
 		if s.buffer == nil {
 			s.buffer = make([]byte, chunkSize)
 		}
 		for tries := 0; n == 0 && err == nil; tries++ { // a reader may give nothing, but not for ever
-			if n, err = s.body.Read(s.buffer); tries == 100 {
+			if n, err = body.Read(s.buffer); tries == 100 {
 				return io.ErrNoProgress
 			}
 		}
@@ -127,11 +128,8 @@ func (in *instance) readSome(fc goja.FunctionCall) goja.Value {
 func (in *instance) readAll(fc goja.FunctionCall) goja.Value {
 	s := in.source(fc)
 	var all []byte
-	return s.await(func() (err error) {
-		if s.err != nil || s.body == nil {
-			return s.err
-		}
-		all, err = io.ReadAll(io.LimitReader(s.body, maxWhole+1))
+	return s.await(func(body io.Reader) (err error) {
+		all, err = io.ReadAll(io.LimitReader(body, maxWhole+1))
 		if err == nil && len(all) > maxWhole {
 			return &host.Error{Op: "read a body", Kind: host.TooLarge, Err: fmt.Errorf("it has more than %d bytes; read it as a stream", maxWhole)}
 		}
