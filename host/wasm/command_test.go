@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +39,15 @@ var goCommand = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(out)
 })
 
+// compiled is a compilation cache for the tests that need a large guest.
+var compiled = filepath.Join(os.TempDir(), fmt.Sprintf("postern-wasm-test-%d", os.Getpid()))
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(compiled)
+	os.Exit(code)
+}
+
 func commandConfig() host.PluginConfig {
 	cfg := host.PluginConfig{Name: "teller", Limits: limits(), Env: map[string]string{"TABLE": "orders", "REQUEST_METHOD": "mine"}}
 	cfg.Limits.Memory = host.Default[int64](32 << 20)
@@ -66,7 +76,7 @@ func openCommand(t testing.TB, abi string, cfg host.PluginConfig) (*wasm.Runtime
 	if err != nil {
 		t.Fatal(err)
 	}
-	rt := newRuntime(t, wasm.Options{})
+	rt := newRuntime(t, wasm.Options{CacheDir: compiled})
 	return rt, open(t, compileAs(t, rt, abi, code), cfg)
 }
 
@@ -327,4 +337,49 @@ func TestCommandInfo(t *testing.T) {
 			t.Errorf("%q: %s", abi, diff)
 		}
 	}
+}
+
+// Nothing is left of programs and filters that were dropped at every point.
+func TestDroppedCallsLeaveNothing(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{})
+	cfg := host.PluginConfig{Name: "dropped", Limits: limits(), Config: []byte(`"c"`)}
+	cfg.Limits.Timeout = host.Default(25 * time.Second)
+	command := open(t, compileAs(t, rt, "", guestCode(t, "command_echo")), cfg)
+	filter := open(t, compileAs(t, rt, "", guestCode(t, "filter")), cfg)
+	sender := func() *io.PipeReader {
+		r, w := io.Pipe()
+		go func() { _, _ = w.Write(bytes.Repeat([]byte("x"), 100)) }() // and then it is silent
+		return r
+	}
+	drop := func(read int64) {
+		ctx, cancel := context.WithCancel(context.Background())
+		body := sender()
+		out, err := command.Call(ctx, host.EntryHandle, host.Event{Meta: []byte(request("/")), Body: body}, &effects{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.CopyN(io.Discard, out.Body, read)
+		if read%2 == 0 {
+			cancel() // the exchange, before its body
+		}
+		_ = out.Body.Close()
+		cancel()
+		_ = body.Close()
+		pinned := pin(t, filter)
+		body = sender()
+		out, err = pinned.Call(context.Background(), host.EntryFilterRequest, host.Event{Meta: []byte(requestMeta), Body: body}, &effects{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.CopyN(io.Discard, out.Body, read)
+		pinned.Release()
+		_ = body.Close()
+	}
+	drop(0)
+	waitFor(t, func() bool { return rt.Stats().Leased == 0 })
+	goroutines := runtime.NumGoroutine()
+	for read := range int64(100) {
+		drop(read)
+	}
+	waitFor(t, func() bool { return rt.Stats().Leased == 0 && runtime.NumGoroutine() <= goroutines })
 }

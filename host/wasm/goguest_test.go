@@ -52,7 +52,7 @@ func TestGoGuest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rt := newRuntime(t, wasm.Options{})
+	rt := newRuntime(t, wasm.Options{CacheDir: compiled})
 	m := compile(t, rt, "goguest", code)
 	if got := m.Info().Entries; !slices.Equal(got, []string{"authorize", "map_request", "map_response", "handle", "filter_request", "filter_response"}) {
 		t.Errorf("entries: %q", got)

@@ -128,7 +128,7 @@ func TestFlush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rt := newRuntime(t, wasm.Options{})
+	rt := newRuntime(t, wasm.Options{CacheDir: compiled})
 	cfg := goConfig()
 	cfg.Limits.Timeout = host.Default(25 * time.Second)
 	p := open(t, compile(t, rt, "goguest", code), cfg)

@@ -227,9 +227,8 @@ type filterInput struct {
 }
 
 func (in *filterInput) decode() error {
-	shared := &in.request.Filtering
-	shared.Raw, shared.Body = meta(), bodyReader{}
-	return decode(shared.Raw, in.field)
+	in.request.Raw, in.request.Body = meta(), bodyReader{}
+	return decode(in.request.Raw, in.field)
 }
 
 func (in *filterInput) field(d *decoder, key string) {

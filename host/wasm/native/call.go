@@ -237,16 +237,6 @@ func (c *call) wait(inst *engine.Instance) (done func()) {
 // hostTime adds what a host function took since then, where it may have waited for somebody.
 func (c *call) hostTime(since time.Time) { c.stats.HostTime += time.Since(since) }
 
-// readSome reads at least a byte or an error. Readers may return neither, but not for ever.
-func readSome(r io.Reader, p []byte) (int, error) {
-	for range 100 {
-		if n, err := r.Read(p); n > 0 || err != nil {
-			return n, err
-		}
-	}
-	return 0, io.ErrNoProgress
-}
-
 // release closes what the guest left open.
 func (c *call) release(err error) {
 	for i := range c.fetches {
