@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"net"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -100,13 +101,17 @@ func describeTrip(span trace.Span, r *host.Request, trip upstream.Trip) {
 	if trip.Attempts == 0 || !span.IsRecording() {
 		return
 	}
+	attrs := make([]attribute.KeyValue, 0, 4)
 	if trip.Host != r.Host {
-		span.SetAttributes(telemetry.ServerAddress.String(trip.Host), telemetry.URLFull.String(trip.Scheme+"://"+trip.Host+r.Path()))
+		attrs = append(attrs, telemetry.ServerAddress.String(trip.Host), telemetry.URLFull.String(trip.Scheme+"://"+trip.Host+r.Path()))
 	}
-	span.SetAttributes(telemetry.PeerAddress.String(trip.Address))
 	if trip.Attempts > 1 {
-		span.SetAttributes(telemetry.HTTPResendCount.Int(trip.Attempts - 1))
+		attrs = append(attrs, telemetry.HTTPResendCount.Int(trip.Attempts-1))
 	}
+	if address, _, err := net.SplitHostPort(trip.Address); err == nil && address != trip.Host {
+		attrs = append(attrs, telemetry.PeerAddress.String(address))
+	}
+	span.SetAttributes(attrs...)
 }
 
 // endClient closes a CLIENT span with the answer's status, 0 when there was none.
