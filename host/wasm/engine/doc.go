@@ -9,6 +9,11 @@
 // an instance refuses beyond the limit, which the guest sees as -1 from memory.grow. Tables grow outside linear
 // memory, so Compile gives every table a maximum by rewriting the table section.
 //
+// # Commands
+//
+// A pool may be one of commands, which are programs that run once. Their environment and standard streams belong to a call, where wazero
+// takes them when an instance is made: the streams stand between, and the two functions of the environment are our own.
+//
 // # Interruption
 //
 // Calls are interrupted by wazero's own means (WithCloseOnContextDone): a check at loop heads. A deep tree of calls
