@@ -119,6 +119,9 @@ func encodeBase64(b []byte) string { return base64.StdEncoding.EncodeToString(b)
 // atob follows the "forgiving-base64 decode" of infra.spec.whatwg.org: white space and missing padding are
 // fine. The result has one character for each byte; null means that the text is malformed.
 func (in *instance) atob(fc goja.FunctionCall) goja.Value {
+	if len(fc.Arguments) == 0 {
+		in.throw("atob needs an argument")
+	}
 	text := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" \t\n\f\r", r) {
 			return -1
@@ -140,6 +143,9 @@ func (in *instance) atob(fc goja.FunctionCall) goja.Value {
 }
 
 func (in *instance) btoa(fc goja.FunctionCall) goja.Value {
+	if len(fc.Arguments) == 0 {
+		in.throw("btoa needs an argument")
+	}
 	text := fc.Argument(0).String()
 	raw := make([]byte, 0, len(text))
 	for _, r := range text {

@@ -152,9 +152,8 @@ func (u *webURL) relativePath(text string, base *webURL, absolute bool) error {
 			return nil
 		}
 	default:
-		if n := len(base.path); n > 0 {
-			u.path = slices.Clone(base.path[:n-1])
-		}
+		u.path = slices.Clone(base.path)
+		u.climb()
 	}
 	if path != "" {
 		if absolute {
@@ -176,6 +175,9 @@ func (u *webURL) file(rest string, base *webURL) error {
 		if end < 0 {
 			end = len(rest)
 		}
+		if isDrive(rest[:end]) {
+			return u.pathAndQuery(rest)
+		}
 		host, err := parseHost(rest[:end], true)
 		if err != nil {
 			return err
@@ -186,9 +188,31 @@ func (u *webURL) file(rest string, base *webURL) error {
 		return u.pathAndQuery(rest[end:])
 	case base != nil && base.scheme == "file":
 		u.host = base.host
+		if hasSlashes(rest, 1) && !startsWithDrive(rest[1:]) && len(base.path) > 0 && isDrive(base.path[0]) {
+			u.path = []string{base.path[0]}
+		}
+		if startsWithDrive(rest) {
+			return u.pathAndQuery(rest)
+		}
 		return u.relativePath(rest, base, hasSlashes(rest, 1))
 	}
 	return u.pathAndQuery(rest)
+}
+
+// isDrive reports whether s is a Windows drive letter with its colon or bar.
+func isDrive(s string) bool {
+	return len(s) == 2 && 'a' <= s[0]|0x20 && s[0]|0x20 <= 'z' && (s[1] == ':' || s[1] == '|')
+}
+
+func startsWithDrive(s string) bool {
+	return len(s) >= 2 && isDrive(s[:2]) && (len(s) == 2 || strings.IndexByte(`/\?#`, s[2]) >= 0)
+}
+
+// climb goes up one segment; the drive of a file URL stays (url.spec.whatwg.org, "shorten a url's path").
+func (u *webURL) climb() {
+	if n := len(u.path); n > 0 && !(u.scheme == "file" && n == 1 && isDrive(u.path[0])) {
+		u.path = u.path[:n-1]
+	}
 }
 
 // authority parses [user[:password]@]host[:port], and what follows.
@@ -287,9 +311,7 @@ func (u *webURL) addPath(path string) {
 		last := i == len(segments)-1
 		switch strings.ReplaceAll(strings.ToLower(segment), "%2e", ".") {
 		case "..":
-			if n := len(u.path); n > 0 {
-				u.path = u.path[:n-1]
-			}
+			u.climb()
 			if last {
 				u.path = append(u.path, "")
 			}
@@ -298,6 +320,9 @@ func (u *webURL) addPath(path string) {
 				u.path = append(u.path, "")
 			}
 		default:
+			if u.scheme == "file" && len(u.path) == 0 && isDrive(segment) {
+				segment = segment[:1] + ":"
+			}
 			u.path = append(u.path, percentEncode(segment, inPath))
 		}
 	}
@@ -345,6 +370,11 @@ func (u *webURL) hash() string {
 func (u *webURL) origin() string {
 	if special(u.scheme) && u.scheme != "file" {
 		return u.scheme + "://" + u.hostport()
+	}
+	if u.scheme == "blob" && u.opaque != nil {
+		if inner, err := parseWebURL(*u.opaque, nil); err == nil && (inner.scheme == "http" || inner.scheme == "https") {
+			return inner.origin()
+		}
 	}
 	return "null"
 }

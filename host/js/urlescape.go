@@ -121,7 +121,11 @@ func (u *webURL) set(name, value string) bool {
 		}
 		return true
 	case "host", "hostname":
-		if u.opaque != nil || strings.ContainsAny(value, `/?#@`) {
+		if u.opaque != nil {
+			return false
+		}
+		value = u.hostPart(value)
+		if strings.Contains(value, "@") {
 			return false
 		}
 		copied := *u
@@ -139,7 +143,8 @@ func (u *webURL) set(name, value string) bool {
 		*u = copied
 		return true
 	case "port":
-		return hasHost && u.setPort(value) == nil
+		digits := len(value) - len(strings.TrimLeft(value, "0123456789"))
+		return hasHost && (value == "" || digits > 0) && u.setPort(value[:digits]) == nil
 	case "pathname":
 		if u.opaque != nil {
 			return false
@@ -151,18 +156,29 @@ func (u *webURL) set(name, value string) bool {
 		u.addPath(value)
 		return true
 	case "search":
-		value = strings.TrimPrefix(value, "?")
-		u.setQuery(value, value != "")
+		u.setQuery(strings.TrimPrefix(value, "?"), value != "")
 		return true
 	case "hash":
 		u.fragment = nil
-		if value = strings.TrimPrefix(value, "#"); value != "" {
-			f := percentEncode(value, inFragment)
+		if value != "" {
+			f := percentEncode(strings.TrimPrefix(value, "#"), inFragment)
 			u.fragment = &f
 		}
 		return true
 	}
 	return false
+}
+
+// hostPart is what of a value that is given to host or hostname comes before a path, a query or a fragment.
+func (u *webURL) hostPart(value string) string {
+	stop := "/?#"
+	if special(u.scheme) {
+		stop += `\`
+	}
+	if i := strings.IndexAny(value, stop); i >= 0 {
+		return value[:i]
+	}
+	return value
 }
 
 // decodeForm(text) is the pairs of application/x-www-form-urlencoded (url.spec.whatwg.org, section 5.1).

@@ -33,7 +33,7 @@ func parseHost(text string, isSpecial bool) (string, error) {
 	if !utf8.ValidString(domain) {
 		return "", errURL
 	}
-	ascii, err := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false)).ToASCII(domain)
+	ascii, err := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.VerifyDNSLength(false)).ToASCII(domain)
 	if err != nil || ascii == "" && text != "" || strings.ContainsFunc(ascii, forbiddenInDomain) {
 		return "", errURL
 	}

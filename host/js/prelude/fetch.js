@@ -2,7 +2,7 @@
 // stream; it becomes a stream only where a script looks at it as one.
 (function (native) {
   const nullStatus = [101, 103, 204, 205, 304];
-  const normal = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH'];
+  const normal = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'];
   const { isToken, encode, decode } = native;
   const { Headers, adopt, freeze } = native.part('headers.js');
   const inside = {}; // told to a constructor that our own code calls
@@ -143,7 +143,7 @@
     arrayBuffer() { return consume(this.#content).then((b) => b.slice().buffer); }
     text() { return consume(this.#content).then(text); }
     json() { return consume(this.#content).then((b) => JSON.parse(text(b))); }
-    blob() { return consume(this.#content).then((b) => native.part('blob.js').adopt(b, this.headers.get('content-type') || '')); }
+    blob() { return consume(this.#content).then((b) => native.part('blob.js').adopt(b, (this.headers.get('content-type') || '').replace(/;\s+/g, ';'))); }
     formData() { return consume(this.#content).then((b) => native.part('formdata.js').parseFormData(b, this.headers.get('content-type'))); }
   }
 
@@ -162,6 +162,7 @@
       if (init === null) init = {};
       const from = requestOf(input);
       const url = from ? from.url : native.href(`${input}`);
+      if (!from && /^[^/?#]*\/\/[^/?#]*@/.test(url)) throw new TypeError('The URL of a request cannot hold a user name or password; send an Authorization header');
       let method = init.method !== undefined ? `${init.method}` : from ? from.method : 'GET';
       if (normal.includes(method.toUpperCase())) method = method.toUpperCase();
       if (!isToken(method) || ['CONNECT', 'TRACE', 'TRACK'].includes(method.toUpperCase())) {
@@ -228,8 +229,8 @@
         return;
       }
       if (init === null) init = {};
-      const status = init.status === undefined ? 200 : Number(init.status);
-      if (!(status >= 200 && status <= 599) || status % 1 !== 0) throw new RangeError(`Invalid status ${init.status}; it must be from 200 to 599`);
+      const status = init.status === undefined ? 200 : Math.trunc(Number(init.status));
+      if (!(status >= 200 && status <= 599)) throw new RangeError(`Invalid status ${init.status}; it must be from 200 to 599`);
       const statusText = init.statusText === undefined ? '' : `${init.statusText}`;
       if (/[^\t\x20-\x7e\x80-\xff]/.test(statusText)) throw new TypeError('Invalid statusText');
       const headers = new Headers(init.headers);

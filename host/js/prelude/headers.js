@@ -2,6 +2,7 @@
 (function (native) {
   const { headerName, headerValue } = native;
   let adopt, lines, freeze;
+  const least = (args, n) => { if (args.length < n) throw new TypeError(`${n} argument${n > 1 ? 's are' : ' is'} needed`); };
 
   class Headers {
     #list = []; // [name, value, name in lower case]
@@ -43,6 +44,7 @@
       this.#sorted = null;
     }
     append(name, value) {
+      least(arguments, 2);
       name = `${name}`;
       const key = headerName(name);
       value = headerValue(`${value}`);
@@ -50,11 +52,13 @@
       this.#list.push([name, value, key]);
     }
     delete(name) {
+      least(arguments, 1);
       const key = headerName(`${name}`);
       this.#change();
       if (this.#list.some((l) => l[2] === key)) this.#list = this.#list.filter((l) => l[2] !== key);
     }
     get(name) {
+      least(arguments, 1);
       const key = headerName(`${name}`);
       let value = null;
       for (const l of this.#list) if (l[2] === key) value = value === null ? l[1] : `${value}, ${l[1]}`;
@@ -62,10 +66,12 @@
     }
     getSetCookie() { return this.#list.filter((l) => l[2] === 'set-cookie').map((l) => l[1]); }
     has(name) {
+      least(arguments, 1);
       const key = headerName(`${name}`);
       return this.#list.some((l) => l[2] === key);
     }
     set(name, value) {
+      least(arguments, 2);
       name = `${name}`;
       const key = headerName(name);
       value = headerValue(`${value}`);

@@ -10,9 +10,11 @@
   };
 
   class TextEncoder {
+    get [Symbol.toStringTag]() { return 'TextEncoder'; }
     get encoding() { return 'utf-8'; }
     encode(text = '') { return encode(String(text)); }
     encodeInto(text, into) {
+      if (!(into instanceof Uint8Array)) throw new TypeError('The bytes must be a Uint8Array');
       let read = 0;
       let written = 0;
       for (const point of String(text)) {
@@ -45,6 +47,7 @@
   }
 
   class TextDecoder {
+    get [Symbol.toStringTag]() { return 'TextDecoder'; }
     #encoding;
     #fatal;
     #ignoreBOM;
@@ -62,6 +65,7 @@
     get ignoreBOM() { return this.#ignoreBOM; }
     decode(input, options) {
       const stream = !!(options && options.stream);
+      if (input !== undefined && !(input instanceof ArrayBuffer) && !ArrayBuffer.isView(input)) throw new TypeError('The input must be an ArrayBuffer or a view on one');
       let bytes = input === undefined ? new Uint8Array(0)
         : ArrayBuffer.isView(input) ? new Uint8Array(input.buffer, input.byteOffset, input.byteLength) : new Uint8Array(input);
       if (this.#kept !== null) {

@@ -4,6 +4,7 @@
   const { parseURL, setURL, decodeForm, encodeForm } = native;
   const names = ['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash', 'origin'];
   let adopt;
+  const least = (args, n) => { if (args.length < n) throw new TypeError(`${n} argument${n > 1 ? 's are' : ' is'} needed`); };
 
   class URLSearchParams {
     #list = [];
@@ -36,28 +37,34 @@
     }
     get size() { return this.#list.length; }
     append(name, value) {
+      least(arguments, 2);
       this.#list.push([String(name), String(value)]);
       this.#changed();
     }
     delete(name, value) {
+      least(arguments, 1);
       name = String(name);
       this.#list = this.#list.filter((p) => p[0] !== name || (value !== undefined && p[1] !== String(value)));
       this.#changed();
     }
     get(name) {
+      least(arguments, 1);
       name = String(name);
       const found = this.#list.find((p) => p[0] === name);
       return found ? found[1] : null;
     }
     getAll(name) {
+      least(arguments, 1);
       name = String(name);
       return this.#list.filter((p) => p[0] === name).map((p) => p[1]);
     }
     has(name, value) {
+      least(arguments, 1);
       name = String(name);
       return this.#list.some((p) => p[0] === name && (value === undefined || p[1] === String(value)));
     }
     set(name, value) {
+      least(arguments, 2);
       name = String(name);
       value = String(value);
       const first = this.#list.findIndex((p) => p[0] === name);
@@ -74,6 +81,7 @@
       this.#changed();
     }
     forEach(fn, self) {
+      if (typeof fn !== 'function') throw new TypeError('The argument must be a function');
       for (const [name, value] of this) fn.call(self, value, name, this);
     }
     *entries() {

@@ -41,7 +41,7 @@
     const b = bare(path);
     const at = b.lastIndexOf('/');
     if (at < 0) return b === '' ? '/' : '.';
-    return bare(b.slice(0, at)) || (at === 1 && b.startsWith('//') ? '//' : '/');
+    return at === 0 ? '/' : at === 1 && b[0] === '/' ? '//' : b.slice(0, at);
   }
   function basename(path, suffix) {
     const b = bare(text(path, 'path'));
@@ -66,7 +66,7 @@
     const ext = extname(path);
     const b = bare(path);
     const at = b.lastIndexOf('/');
-    return { root, dir: at < 0 ? '' : at === 0 ? root : b.slice(0, at), base, ext, name: ext ? base.slice(0, -ext.length) : base };
+    return { root, dir: at < 0 ? (b === '' ? root : '') : at === 0 ? root : b.slice(0, at), base, ext, name: ext ? base.slice(0, -ext.length) : base };
   }
   function format(o) {
     const dir = o.dir || o.root;
