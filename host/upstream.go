@@ -6,18 +6,18 @@ import "time"
 type Upstream struct {
 	Name           string
 	Targets        []Target
-	Timeout        Setting[time.Duration] // for an answer's head, all attempts together
-	ConnectTimeout Setting[time.Duration] // for a connection, with its TLS handshake
+	Timeout        Setting[time.Duration] // from the request's end to the answer's head, all attempts together
+	ConnectTimeout Setting[time.Duration] // for a connection, and again for its TLS handshake
 	IdleTimeout    Setting[time.Duration] // after which a connection that nobody uses closes
 	Balance        Balance
 	HashOn         string                 // of consistent_hash: an expression such as $request.header.X; "" is the client's address
-	MaxConnections Setting[int]           // to one target; 0 for no limit
-	MaxRequests    Setting[int]           // to one target at a time; 0 for no limit
+	MaxConnections Setting[int]           // to one address of a target; 0 for no limit
+	MaxRequests    Setting[int]           // to one address of a target at a time; 0 for no limit
 	DNSRefresh     Setting[time.Duration] // how often a target's name is looked up again
 	ProxyProtocol  int                    // version of the PROXY header that each connection begins with: 1 or 2; 0 for none
 	HealthCheck    *HealthCheck           // nil checks nothing
 	Ejection       *Ejection              // nil ejects nothing
-	Retries        *Retries               // nil retries nothing but a connection that could not be made or was found closed
+	Retries        *Retries               // nil retries nothing but a connection that could not be made, at another target, or was found closed
 	Breaker        *Breaker               // nil never opens
 	TLS            UpstreamTLS
 	Pos            Position

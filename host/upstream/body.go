@@ -19,6 +19,7 @@ type requestBody struct {
 	state  atomic.Uint32
 	stop   func() bool // ends the watch on the context
 	gate   *gate       // nil for a body that nobody holds back
+	atEnd  func()      // called when it is read to its end; nil for nothing
 }
 
 // A gate holds the body of a request back that expects 100 (RFC 9110, section 10.1.1). net/http sends it also when the
@@ -91,8 +92,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, errNotRead
 	}
 	n, err := b.source.Read(p)
-	if err == io.EOF {
-		b.state.Store(bodyEnded)
+	if err == io.EOF && b.state.Swap(bodyEnded) != bodyEnded && b.atEnd != nil {
+		b.atEnd()
 	}
 	return n, err
 }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postern/postern/host"
@@ -191,20 +192,22 @@ func (e *endpoint) tell(level slog.Level, msg string, args ...any) {
 	e.pool.opts.Logger.Log(context.Background(), level, msg, args...)
 }
 
-// send makes one attempt at the endpoint. The response's head must be there within limit, 0 for none; its body may take as long as
-// ctx lives.
+// send makes one attempt at the endpoint. The response's head must be there within limit of the request's end, 0 for no limit; its
+// body may take as long as ctx lives.
 func (e *endpoint) send(ctx context.Context, req *host.Request, limit time.Duration) (*host.Response, *attempt, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := (*time.Timer)(nil)
-	if limit > 0 {
-		timer = time.AfterFunc(limit, func() { cancel(errLate) })
-	}
 	if e.pool.def.ProxyProtocol != 0 {
 		ctx = context.WithValue(ctx, peerKey{}, &req.Peer)
 	}
 	a := &attempt{req: req, body: newRequestBody(ctx, req), lane: e.lane(&req.Peer), end: e.release, cancel: func() { cancel(nil) }}
+	head := &headTimer{limit: limit, late: func() { cancel(errLate) }}
+	if a.body == nil {
+		head.start()
+	} else {
+		a.body.atEnd = head.start
+	}
 	resp, err := roundTrip(ctx, e.transport, a)
-	if timer != nil && !timer.Stop() && err == nil {
+	if inTime := head.stop(); !inTime && err == nil {
 		// The head came in the moment that its time was over: what follows would be cut.
 		discard(resp)
 		return nil, a, failed(req, host.Timeout, CauseHeaderTimeout, errLate)
@@ -215,6 +218,33 @@ func (e *endpoint) send(ctx context.Context, req *host.Request, limit time.Durat
 		return nil, a, err
 	}
 	return resp, a, nil
+}
+
+// A headTimer bounds the wait for a response's head. It runs from the request's end on: how long a client takes to send its body
+// is no fault of the upstream's, and the route's to bound.
+type headTimer struct {
+	limit time.Duration
+	late  func()
+
+	mu    sync.Mutex
+	timer *time.Timer
+	over  bool
+}
+
+func (h *headTimer) start() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.limit > 0 && !h.over && h.timer == nil {
+		h.timer = time.AfterFunc(h.limit, h.late)
+	}
+}
+
+// stop reports whether it came before late.
+func (h *headTimer) stop() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	return h.timer == nil || h.timer.Stop()
 }
 
 // lane names the connections that a client's requests may use where each connection belongs to one client (the PROXY protocol).

@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -122,4 +123,31 @@ func TestEveryConnectionIsInUse(t *testing.T) {
 	}
 	close(hold)
 	wg.Wait()
+}
+
+// The time for an answer's head begins with the request's end: a client may take longer for its body.
+func TestTimeoutBeginsBehindTheBody(t *testing.T) {
+	const limit = 200 * time.Millisecond
+	hang := make(chan struct{})
+	defer close(hang)
+	url := httpServer(t, func(_ http.ResponseWriter, r *http.Request) {
+		if b, _ := io.ReadAll(r.Body); string(b) == "hang" {
+			<-hang
+		}
+	})
+	p := testPool(t, &host.Upstream{Targets: targets(url), Timeout: host.Default(limit)}, upstream.Options{})
+	for text, want := range map[string]upstream.Cause{"slow": "", "hang": upstream.CauseHeaderTimeout} {
+		body, feed := io.Pipe()
+		go func() {
+			time.Sleep(2 * limit)
+			_, _ = io.WriteString(feed, text)
+			_ = feed.Close()
+		}()
+		req := request("POST", "x")
+		req.Body, req.Length = body, -1
+		_, _, err := p.Do(t.Context(), req, "")
+		if want == "" && err != nil || want != "" && upstream.CauseOf(err) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 }
