@@ -165,7 +165,7 @@ func (r *run) Read(p []byte) (int, error) {
 
 // cut returns the limit that has cut a body which streams, nil where none has.
 func (r *run) cut() error {
-	if r.activity.route != nil {
+	if r.activity.route != nil && !r.switched { // what was upgraded says goodbye
 		if limit := limitOf(r.ctx); limit != nil {
 			return limit
 		}
