@@ -213,6 +213,7 @@ func (c *call) stream(pump goja.Callable, stream goja.Value, answers bool) (io.R
 type splice struct {
 	call *call
 	from *source
+	done func(func() error) // brings the end to the loop, which waits for it
 	once sync.Once
 }
 
@@ -225,8 +226,9 @@ func (c *call) splice(from *source) io.ReadCloser {
 	if from.body == nil {
 		return nil
 	}
-	c.loop.listen()
+	s.done = c.loop.expect()
 	c.streams++
+	c.peers++
 	c.open.add(s)
 	return s
 }
@@ -252,7 +254,8 @@ func (s *splice) Close() error {
 func (s *splice) over() {
 	s.once.Do(func() {
 		s.from.close()
-		s.call.loop.post(func() error {
+		s.done(func() error {
+			s.call.peers--
 			if s.call.open.take(s) {
 				s.call.streams--
 			}
