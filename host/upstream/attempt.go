@@ -20,6 +20,7 @@ type attempt struct {
 
 	cancel func() // ends its context, when the response's body is closed; nil for none
 
+	head  headTimer
 	trace httptrace.ClientTrace
 	sent  bool   // there was a connection: bytes may have gone out
 	conn  *conn  // which carries it; nil for a Fetcher's

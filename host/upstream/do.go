@@ -24,6 +24,7 @@ type Trip struct {
 // the Body but io.EOF. req.Body's own errors come back as they are. Do closes req.Body, at the latest with the response's.
 func (p *Pool) Do(ctx context.Context, req *host.Request, key string) (*host.Response, Trip, error) {
 	c := &call{pool: p, req: *req, began: time.Now()}
+	c.tried = c.room[:0]
 	if p.def.Balance == host.BalanceConsistentHash {
 		c.key = hashOf(key)
 	}
@@ -53,6 +54,7 @@ type call struct {
 	began     time.Time
 	trip      Trip
 	tried     []*endpoint
+	room      [2]*endpoint // for tried
 	failovers int
 	retried   int
 	verdict   verdict // of the last attempt
@@ -77,11 +79,10 @@ func (c *call) run(ctx context.Context) (*host.Response, error) {
 			e.release()
 			return nil, late
 		}
-		req := c.req
-		req.Scheme, req.Host = e.target.scheme, e.target.host
+		c.req.Scheme, c.req.Host = e.target.scheme, e.target.host
 		c.tried = append(c.tried, e)
-		c.trip = Trip{Scheme: req.Scheme, Host: req.Host, Address: e.addr, Attempts: c.trip.Attempts + 1}
-		resp, a, err := e.send(ctx, &req, limit)
+		c.trip = Trip{Scheme: c.req.Scheme, Host: c.req.Host, Address: e.addr, Attempts: c.trip.Attempts + 1}
+		resp, a, err := e.send(ctx, &c.req, limit)
 		status := 0
 		if err == nil {
 			status = resp.Status
@@ -94,7 +95,7 @@ func (c *call) run(ctx context.Context) (*host.Response, error) {
 		}
 		c.pool.opts.Metrics.Retry(ctx, reason)
 		discard(resp)
-		if err := pause(ctx, &req, wait); err != nil {
+		if err := pause(ctx, &c.req, wait); err != nil {
 			return nil, err
 		}
 	}

@@ -200,14 +200,14 @@ func (e *endpoint) send(ctx context.Context, req *host.Request, limit time.Durat
 		ctx = context.WithValue(ctx, peerKey{}, &req.Peer)
 	}
 	a := &attempt{req: req, body: newRequestBody(ctx, req), lane: e.lane(&req.Peer), end: e.release, cancel: func() { cancel(nil) }}
-	head := &headTimer{limit: limit, late: func() { cancel(errLate) }}
+	a.head.limit, a.head.late = limit, cancel
 	if a.body == nil {
-		head.start()
+		a.head.start()
 	} else {
-		a.body.atEnd = head.start
+		a.body.atEnd = a.head.start
 	}
 	resp, err := roundTrip(ctx, e.transport, a)
-	if inTime := head.stop(); !inTime && err == nil {
+	if inTime := a.head.stop(); !inTime && err == nil {
 		// The head came in the moment that its time was over: what follows would be cut.
 		discard(resp)
 		return nil, a, failed(req, host.Timeout, CauseHeaderTimeout, errLate)
@@ -224,7 +224,7 @@ func (e *endpoint) send(ctx context.Context, req *host.Request, limit time.Durat
 // is no fault of the upstream's, and the route's to bound.
 type headTimer struct {
 	limit time.Duration
-	late  func()
+	late  context.CancelCauseFunc
 
 	mu    sync.Mutex
 	timer *time.Timer
@@ -235,7 +235,7 @@ func (h *headTimer) start() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.limit > 0 && !h.over && h.timer == nil {
-		h.timer = time.AfterFunc(h.limit, h.late)
+		h.timer = time.AfterFunc(h.limit, func() { h.late(errLate) })
 	}
 }
 

@@ -55,16 +55,16 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 		_ = res.Body.Close()
 		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream answered before it was asked"))
 	}
+	if name := badField(res.Header); name != "" {
+		_ = res.Body.Close()
+		return nil, failed(req, host.BadGateway, CauseMalformed, fmt.Errorf("the upstream's field %q is malformed", name))
+	}
 	if res.StatusCode == http.StatusSwitchingProtocols && upgrade != nil {
 		return upgrade.switched(a, res)
 	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		_ = res.Body.Close()
 		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream switched protocols unasked"))
-	}
-	if name := badField(res.Header); name != "" {
-		_ = res.Body.Close()
-		return nil, failed(req, host.BadGateway, CauseMalformed, fmt.Errorf("the upstream's field %q is malformed", name))
 	}
 	return convert(ctx, a, res), nil
 }
