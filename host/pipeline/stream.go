@@ -58,7 +58,9 @@ func callTimeout(r *host.Request) (time.Duration, bool) {
 	return grpc.ParseTimeout(r.Header.Get("Grpc-Timeout"))
 }
 
-func lateCall(allowed time.Duration) *host.Error { return lateFor("the client's grpc-timeout", allowed) }
+func lateCall(allowed time.Duration) *host.Error {
+	return lateFor("the client's grpc-timeout", allowed)
+}
 
 // expired returns the client's grpc-timeout as the reason of a failure, where that has passed; nil where it has not. The upstream has the
 // same deadline, and may be the first to act on it.

@@ -30,6 +30,11 @@ func splice(ctx context.Context, client net.Conn, upstream io.ReadWriteCloser) e
 		_ = client.Close()
 		_ = upstream.Close()
 	}
+	answered := func() { // a side that has said Close need not be waited for
+		if up.answered() && down.answered() {
+			hangUp()
+		}
+	}
 	var farewell *time.Timer
 	begin := sync.OnceFunc(func() { farewell = time.AfterFunc(farewellTime, hangUp) })
 	leaving := ctx.Done()
@@ -53,11 +58,16 @@ func splice(ctx context.Context, client net.Conn, upstream io.ReadWriteCloser) e
 			if h.readErr != nil { // there is nobody left at that end
 				hangUp()
 			}
+			answered()
 		case <-leaving:
 			leaving = nil
 			begin()
-			goodbyes.Go(up.leave) // either may wait for its peer to read, until the connection is closed
-			goodbyes.Go(down.leave)
+			for _, h := range []*half{up, down} {
+				goodbyes.Go(func() {
+					h.leave() // this may wait for its peer to read, until the connection is closed
+					answered()
+				})
+			}
 		}
 	}
 	farewell.Stop()
