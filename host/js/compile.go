@@ -50,7 +50,7 @@ func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, er
 	}
 	text := string(src.Code)
 	m := &Module{runtime: r, name: src.Name, program: program,
-		regexps:   w.regexps || mentions(text, "RegExp", "match", "search", "Function", "eval"),
+		regexps:   w.regexps || mentions(text, "RegExp", "match", "search", "Function", "eval", "URLPattern"),
 		matchAll:  mentions(text, "matchAll"),
 		functions: mentions(text, "Function", ".constructor"),
 		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try") ||

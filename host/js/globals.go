@@ -20,7 +20,7 @@ type prelude func() *goja.Program
 // Where each global comes from. A part is loaded when a script first names one of its globals: most scripts name
 // few, and a fresh instance must stay cheap.
 var globalParts = map[string]string{
-	"URL": "url.js", "URLSearchParams": "url.js",
+	"URL": "url.js", "URLSearchParams": "url.js", "URLPattern": "urlpattern.js",
 	"DOMException": "events.js", "Event": "events.js", "EventTarget": "events.js", "AbortController": "events.js", "AbortSignal": "events.js",
 	"CustomEvent": "events.js", "ErrorEvent": "events.js", "MessageEvent": "events.js", "PromiseRejectionEvent": "events.js",
 	"reportError": "events.js", "addEventListener": "events.js", "removeEventListener": "events.js", "dispatchEvent": "events.js",
@@ -208,7 +208,7 @@ func nativeFunctions() map[string]native {
 		"env": (*instance).env, "secret": (*instance).secret,
 		"atob": (*instance).atob, "btoa": (*instance).btoa, "encode": (*instance).encode, "decode": (*instance).decode,
 		"random": (*instance).random, "subtle": (*instance).subtle, "uuid": (*instance).uuid, "base64": (*instance).base64,
-		"parseURL": (*instance).parseURL, "setURL": (*instance).setURL,
+		"parseURL": (*instance).parseURL, "setURL": (*instance).setURL, "isIdentifier": (*instance).isIdentifier,
 		"decodeForm": (*instance).decodeForm, "encodeForm": (*instance).encodeForm,
 		"headerName": (*instance).headerName, "headerValue": (*instance).headerValue, "isToken": (*instance).isToken, "isConnectionField": (*instance).isConnectionField,
 		"fetch": (*instance).fetch, "path": (*instance).path, "loaded": (*instance).loaded,

@@ -2,6 +2,8 @@ package js
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dop251/goja"
 )
@@ -225,4 +227,12 @@ func formEscape(b *strings.Builder, s string) {
 			b.Write([]byte{'%', upperHex[c>>4], upperHex[c&15]})
 		}
 	}
+}
+
+// isIdentifier(character, first) tells whether a character may be in a name of JavaScript, or begin one.
+func (in *instance) isIdentifier(fc goja.FunctionCall) goja.Value {
+	r, _ := utf8.DecodeRuneInString(fc.Argument(0).String())
+	begins := r == '$' || r == '_' || unicode.IsLetter(r) || unicode.Is(unicode.Nl, r) || unicode.Is(unicode.Other_ID_Start, r)
+	goesOn := r == '\u200c' || r == '\u200d' || unicode.In(r, unicode.Mn, unicode.Mc, unicode.Nd, unicode.Pc, unicode.Other_ID_Continue)
+	return in.rt.ToValue(begins || goesOn && !fc.Argument(1).ToBoolean())
 }
