@@ -44,7 +44,7 @@ func (r *Request) Query() string {
 // A Peer is who sent a request, and over what.
 type Peer struct {
 	Addr     netip.Addr     // the client, after trusted proxies
-	Remote   netip.AddrPort // the other end of the connection
+	Remote   netip.AddrPort // the other end of the connection when it began, or whom a trusted proxy named with the PROXY protocol
 	Local    netip.AddrPort // the listener's end
 	Trusted  bool           // Remote is a trusted proxy: its forwarded headers, baggage and sampling are believed
 	Protocol string         // "HTTP/1.1", "HTTP/2.0", "HTTP/3.0"

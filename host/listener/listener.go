@@ -1,7 +1,7 @@
 // Package listener owns sockets: it turns what clients send into host.Request and puts host.Response on the wire.
 //
-// A clear listener speaks HTTP/1.1 and HTTP/2 with prior knowledge (h2c), one with TLS speaks HTTP/1.1 and HTTP/2 as ALPN decides.
-// The HTTP engine is net/http, and nothing outside this package can tell. Three things are done around it:
+// A clear listener speaks HTTP/1.1 and HTTP/2 with prior knowledge (h2c), one with TLS speaks HTTP/1.1 and HTTP/2 as ALPN decides, and
+// HTTP/3 on UDP. The engines are net/http and quic-go, and nothing outside this package can tell. Three things are done around net/http:
 //
 //   - The package shakes hands itself, before net/http sees a TLS connection, so that every failure has a name.
 //   - Each connection is wrapped. The wrapper lays deadlines around single reads and writes, which net/http has only for whole
