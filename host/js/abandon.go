@@ -30,7 +30,7 @@ var errAbandoned = errors.New("the call was given up")
 // function: when work is not done some time after the call's context ended, lost tells the caller, who goes on without it, and
 // must leave alone all that work uses. As far as the world is concerned, the call ends then.
 func (c *call) apart(work, lost func()) {
-	p := c.plugin
+	p, loading := c.plugin, c.loading
 	c.unwatch = context.AfterFunc(c.ctx, func() {
 		time.AfterFunc(overrunGrace, func() {
 			if !c.phase.CompareAndSwap(running, abandoned) {
@@ -38,7 +38,7 @@ func (c *call) apart(work, lost func()) {
 			}
 			lost()
 			c.end(c.failed(errOverrun))
-			if !c.loading {
+			if !loading {
 				p.calls.Done()
 			}
 		})
@@ -46,12 +46,12 @@ func (c *call) apart(work, lost func()) {
 	p.scripts.Add(1)
 	job := func() {
 		work()
-		if c.phase.CompareAndSwap(running, ended) && !c.loading {
+		if c.phase.CompareAndSwap(running, ended) && !loading {
 			p.calls.Done()
 		}
 		p.scripts.Done()
 	}
-	if c.loading {
+	if loading {
 		go job() // nobody closes a plugin that could not be opened
 	} else {
 		p.workers.run(job)

@@ -25,6 +25,7 @@ type Module struct {
 	regexps   bool // regular expressions may occur
 	matchAll  bool // matchAll is called
 	functions bool // functions may be made of text
+	async     bool // Symbol.asyncIterator is named
 	polyfills bool // something is called that goja's own objects lack
 	entries   []string
 }
@@ -52,6 +53,7 @@ func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, er
 	m := &Module{runtime: r, name: src.Name, program: program,
 		regexps:   w.regexps || mentions(text, "RegExp", "match", "search", "Function", "eval", "URLPattern"),
 		matchAll:  mentions(text, "matchAll"),
+		async:     mentions(text, "asyncIterator"),
 		functions: mentions(text, "Function", ".constructor"),
 		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try") ||
 			mentions(text, "Array") && mentions(text, ".from("),

@@ -213,7 +213,7 @@ func nativeFunctions() map[string]native {
 		"headerName": (*instance).headerName, "headerValue": (*instance).headerValue, "isToken": (*instance).isToken, "isConnectionField": (*instance).isConnectionField,
 		"fetch": (*instance).fetch, "path": (*instance).path, "loaded": (*instance).loaded,
 		"readSome": (*instance).readSome, "readAll": (*instance).readAll, "drop": (*instance).drop, "abort": (*instance).abort,
-		"started": (*instance).started, "href": (*instance).href, "transfer": (*instance).transfer, "codec": (*instance).codec,
+		"started": (*instance).started, "href": (*instance).href, "transfer": (*instance).transfer, "codec": (*instance).codec, "asyncIterator": (*instance).asyncIterator,
 		"part": (*instance).part, "scalar": (*instance).scalar, "parseMultipart": (*instance).parseMultipart,
 		"baseBuffer": (*instance).baseBuffer, "encodeText": (*instance).encodeText, "decodeText": (*instance).decodeText,
 		"unescapeBytes": (*instance).unescapeBytes, "hash": (*instance).hash, "hmac": (*instance).hmac, "sameBytes": (*instance).sameBytes,

@@ -103,8 +103,8 @@ func (in *instance) run() error {
 	if err := rt.GlobalObject().SetPrototype(rt.NewDynamicObject(&globals{in})); err != nil {
 		return err
 	}
-	if err := rt.Get("Symbol").ToObject(rt).DefineDataProperty("asyncIterator", in.module.runtime.asyncIterator, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE); err != nil {
-		return err
+	if in.module.async {
+		in.defineAsyncIterator()
 	}
 	json := rt.Get("JSON").ToObject(rt)
 	if err := in.replaceStringify(json); err != nil {

@@ -186,3 +186,15 @@ func (in *instance) loaded(fc goja.FunctionCall) goja.Value {
 	}
 	return goja.Undefined()
 }
+
+// defineAsyncIterator gives Symbol what goja's lacks.
+func (in *instance) defineAsyncIterator() goja.Value {
+	symbol := in.module.runtime.asyncIterator
+	if err := in.rt.Get("Symbol").ToObject(in.rt).DefineDataProperty("asyncIterator", symbol, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE); err != nil {
+		panic(err)
+	}
+	return symbol
+}
+
+// asyncIterator() is Symbol.asyncIterator, which it makes sure to be there.
+func (in *instance) asyncIterator(goja.FunctionCall) goja.Value { return in.defineAsyncIterator() }

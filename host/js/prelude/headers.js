@@ -1,7 +1,7 @@
 // Headers (fetch.spec.whatwg.org, section 5.1). Field lines keep their order and case; the web sees them sorted, in lower case.
 (function (native) {
   const { headerName, headerValue } = native;
-  let adopt, lines, freeze;
+  let adopt, lines, sorted, freeze;
   const least = (args, n) => { if (args.length < n) throw new TypeError(`${n} argument${n > 1 ? 's are' : ' is'} needed`); };
 
   class Headers {
@@ -11,10 +11,11 @@
     static {
       adopt = (pairs) => {
         const h = new Headers();
-        for (const [name, value] of pairs) h.#list.push([name, value, name.toLowerCase()]);
+        h.#list = pairs.map((p) => [p[0], p[1], p[0].toLowerCase()]);
         return h;
       };
       lines = (h) => h.#list;
+      sorted = (h) => h.#entries();
       freeze = (h) => {
         h.#frozen = true;
         return h;
@@ -24,7 +25,7 @@
       if (init === undefined) return;
       if (typeof init !== 'object' && typeof init !== 'function' || init === null) throw new TypeError('Headers are made of an object or of pairs');
       if (#list in init) {
-        for (const line of init.#list) this.#list.push([line[0], line[1], line[2]]);
+        this.#list = init.#list.slice(); // lines never change
       } else if (typeof init[Symbol.iterator] === 'function') {
         for (const pair of init) {
           if (typeof pair !== 'object' || pair === null) throw new TypeError('Each pair must be a sequence of a name and a value');
@@ -92,16 +93,16 @@
       if (this.#sorted !== null) return this.#sorted;
       const joined = new Map();
       const out = [];
-      for (const l of this.#list) {
+      this.#list.forEach((l) => {
         const had = l[2] === 'set-cookie' ? undefined : joined.get(l[2]);
         if (had !== undefined) {
           had[1] += `, ${l[1]}`;
-          continue;
+          return;
         }
         const entry = [l[2], l[1]];
         joined.set(l[2], entry);
         out.push(entry);
-      }
+      });
       return (this.#sorted = out.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)));
     }
     #iterate(pick) {
@@ -118,5 +119,5 @@
     get [Symbol.toStringTag]() { return 'Headers'; }
   }
   const iterator = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
-  return { Headers, adopt, lines, freeze };
+  return { Headers, adopt, lines, sorted, freeze };
 });

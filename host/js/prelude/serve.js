@@ -1,17 +1,18 @@
 // What turns a Lambda proxy event into a Request, and a Response into a result, for fetch handlers.
 (function (native) {
   const { newRequest, adopt, content, contentOf, outgoing, aboutOf, pump } = native.part('fetch.js');
+  const { sorted } = native.part('headers.js');
 
   function url(event) {
     const about = event.requestContext || {};
     const headers = event.headers || {};
     let host = about.domainName;
     let scheme = 'https';
-    for (const name of Object.keys(headers)) {
+    Object.keys(headers).forEach((name) => {
       const lower = name.toLowerCase();
       if (lower === 'host') host = headers[name];
       else if (lower === 'x-forwarded-proto' && headers[name] === 'http') scheme = 'http';
-    }
+    });
     let query = event.rawQueryString;
     if (query === undefined) {
       const params = new URLSearchParams();
@@ -41,7 +42,8 @@
     if (event.multiValueHeaders) {
       for (const name of Object.keys(event.multiValueHeaders)) for (const v of event.multiValueHeaders[name]) add(name, v);
     } else {
-      for (const name of Object.keys(event.headers || {})) add(name, event.headers[name]);
+      const given = event.headers || {};
+      Object.keys(given).forEach((name) => add(name, given[name]));
     }
     if (event.cookies && event.cookies.length && !cookie) pairs.push(['cookie', event.cookies.join('; ')]);
     let c = null;
@@ -61,9 +63,12 @@
     if (about === null) throw new TypeError('fetch must return a Response');
     if (about.status === 0) throw new TypeError('fetch returned an error response');
     const headers = {};
-    for (const [name, value] of response.headers) if (name !== 'set-cookie') headers[name] = value;
+    const cookies = [];
+    for (const e of sorted(about.headers)) {
+      if (e[0] === 'set-cookie') cookies.push(e[1]);
+      else headers[e[0]] = e[1];
+    }
     const meta = { statusCode: about.status, headers };
-    const cookies = response.headers.getSetCookie();
     if (cookies.length) {
       if (event.version === '2.0' || !event.httpMethod) meta.cookies = cookies;
       else meta.multiValueHeaders = { 'set-cookie': cookies };
@@ -77,7 +82,7 @@
     pump,
     context: (waitUntil, base) => ({ __proto__: base, waitUntil, passThroughOnException() {}, props: {} }),
     env(secrets) {
-      const env = { ...process.env };
+      const env = native.loaded('process.js') === undefined ? native.env() : { ...process.env };
       for (const name of secrets) {
         Object.defineProperty(env, name, { enumerable: true, configurable: true, get: () => native.secret(name) });
       }

@@ -2,6 +2,7 @@
 // controller know; the classes are doors to it. What other parts use of it is returned beside the globals.
 (function (native) {
   const noop = () => {};
+  const asyncIterator = native.asyncIterator();
   const inside = {}; // told to a constructor that our own code calls
 
   // A Later is a promise that is made when somebody asks for it: most are never asked for.
@@ -337,7 +338,7 @@
     static from(items) { return from(items); }
     get [Symbol.toStringTag]() { return 'ReadableStream'; }
   }
-  Object.defineProperty(ReadableStream.prototype, Symbol.asyncIterator, { value: ReadableStream.prototype.values, writable: true, configurable: true });
+  Object.defineProperty(ReadableStream.prototype, asyncIterator, { value: ReadableStream.prototype.values, writable: true, configurable: true });
 
   const create = (algorithms) => new ReadableStream(inside, algorithms);
 
@@ -364,13 +365,13 @@
     return {
       next() { return (ongoing = ongoing === null ? next() : ongoing.then(next, next)); },
       return(value) { return (ongoing = ongoing === null ? finish(value) : ongoing.then(() => finish(value), () => finish(value))); },
-      [Symbol.asyncIterator]() { return this; },
+      [asyncIterator]() { return this; },
     };
   }
 
   function from(items) {
     if (items === null || items === undefined) throw new TypeError('ReadableStream.from needs something to iterate over');
-    const make = items[Symbol.asyncIterator] || items[Symbol.iterator];
+    const make = items[asyncIterator] || items[Symbol.iterator];
     if (typeof make !== 'function') throw new TypeError('ReadableStream.from needs something to iterate over');
     const iterator = make.call(items);
     const s = recordOf(create({
