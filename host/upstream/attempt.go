@@ -25,6 +25,8 @@ type attempt struct {
 	sent  bool   // there was a connection: bytes may have gone out
 	conn  *conn  // which carries it; nil for a Fetcher's
 	reads uint64 // of conn, when it was taken
+
+	spoiled bool // it has met a connection with an answer that was nobody's
 }
 
 func (a *attempt) watch(ctx context.Context) context.Context {

@@ -53,6 +53,10 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 	if res.ProtoMajor == 1 && a.unasked() {
 		_ = a.conn.Close()
 		_ = res.Body.Close()
+		if a.body == nil && idempotent(req.Method) && !a.spoiled { // it met a connection that another request's answer had spoiled
+			a.spoiled = true
+			return roundTrip(ctx, t, a)
+		}
 		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream answered before it was asked"))
 	}
 	if name := badField(res.Header); name != "" {
