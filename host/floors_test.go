@@ -40,6 +40,8 @@ var floors = map[string]int{
 	"spec":              0,
 	"sdk":               0,
 	"sdk/go":            0,
+
+	"host/listener/xconnect": 1,
 }
 
 // testOnly are packages that only tests import, with the floor they stand on.
