@@ -86,6 +86,21 @@ func (p *passed) Error() string { return p.text }
 
 func (p *passed) Is(target error) bool { return target == context.DeadlineExceeded }
 
+// because makes limit the reason of a failure that may come from it. A nil limit changes nothing.
+func because(limit *host.Error, err error) error {
+	if limit == nil {
+		return err
+	}
+	switch host.KindOf(err) {
+	case host.Internal, host.Invalid, host.Timeout, host.Unavailable, host.BadGateway:
+	default:
+		return err
+	}
+	out := *limit
+	out.Err = fmt.Errorf("%w: %w", limit.Err, err)
+	return &out
+}
+
 // limitOf returns the limit that has ended ctx, nil where something else did or nothing.
 func limitOf(ctx context.Context) *host.Error {
 	var limit *host.Error

@@ -28,13 +28,16 @@ func (i *integrate) Handle(ctx context.Context, x *host.Exchange) (host.Second, 
 	if in == nil {
 		in = &host.Invocation{Exchange: x, Request: x.Request}
 	}
-	var bound *deadline
-	if i.timeout > 0 {
-		bound = newDeadline(ctx, time.Now().Add(i.timeout), func() error { return lateFor("the integration's timeout", i.timeout) })
-		ctx = bound
+	bound := i.bind(ctx, x)
+	within := ctx
+	if bound != nil {
+		within = bound
 	}
-	result, err := i.integration.Invoke(ctx, in)
+	result, err := i.integration.Invoke(within, in)
 	if err != nil {
+		if ctx.Err() == nil { // what ended the exchange is told by the exchange
+			err = because(limitOf(within), err)
+		}
 		if bound != nil {
 			bound.end()
 		}
@@ -53,6 +56,19 @@ func (i *integrate) Handle(ctx context.Context, x *host.Exchange) (host.Second, 
 	override(&resp.Header, in.Response.Header)
 	x.Response = resp
 	return nil, nil
+}
+
+// bind returns the context of an integration with a timeout of its own, nil without one.
+func (i *integrate) bind(ctx context.Context, x *host.Exchange) *deadline {
+	if i.timeout <= 0 {
+		return nil
+	}
+	return newDeadline(ctx, time.Now().Add(i.timeout), func() error {
+		if limit := x.Match.Route.Integration.Timeout; limit.Value == i.timeout {
+			return late("not done within the integration's timeout", limit)
+		}
+		return lateFor("the upstream's timeout", i.timeout)
+	})
 }
 
 // A functionIntegration calls a function with a Lambda proxy event, or with the mapped body as it stands.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"time"
@@ -108,17 +107,7 @@ func (r *run) overdue(err error) error {
 	if limit == nil {
 		limit = expired(&r.x)
 	}
-	if limit == nil {
-		return err
-	}
-	switch host.KindOf(err) {
-	case host.Internal, host.Invalid, host.Timeout, host.Unavailable, host.BadGateway:
-	default:
-		return err
-	}
-	out := *limit
-	out.Err = fmt.Errorf("%w: %w", limit.Err, err)
-	return &out
+	return because(limit, err)
 }
 
 // finish hands the response over, with this run between it and the listener.
