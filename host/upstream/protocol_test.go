@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -303,4 +304,82 @@ func TestProxyProtocolOfHealthChecks(t *testing.T) {
 			t.Errorf("v%d: the health check fails", version)
 		}
 	}
+}
+
+// A stream that is reset has the causes of a connection that is, and the others on its connection go on.
+func TestHTTP2Resets(t *testing.T) {
+	bothHTTP2(t, func(t *testing.T, clear bool) {
+		hold := make(chan struct{})
+		u := startHTTP2(t, clear, func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/head":
+				panic(http.ErrAbortHandler)
+			case "/body":
+				_, _ = io.WriteString(w, "part")
+				w.(http.Flusher).Flush()
+				panic(http.ErrAbortHandler)
+			}
+			_, _ = io.WriteString(w, "one ")
+			w.(http.Flusher).Flush()
+			<-hold
+			_, _ = io.WriteString(w, "two")
+		})
+		p := testPool(t, u, upstream.Options{})
+		other, _, err := p.Do(t.Context(), get(""), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := get("")
+		req.Target = "/head"
+		if _, _, err := p.Do(t.Context(), req, ""); upstream.CauseOf(err) != upstream.CauseClosed || !errors.Is(err, host.BadGateway) {
+			t.Errorf("before the head: %v, %s", err, upstream.CauseOf(err))
+		}
+		req.Target = "/body"
+		res, _, err := p.Do(t.Context(), req, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(res.Body); string(b) != "part" || upstream.CauseOf(err) != upstream.CauseCutOff {
+			t.Errorf("in the body: %q, %v", b, err)
+		}
+		_ = res.Body.Close()
+		close(hold)
+		if b, err := io.ReadAll(other.Body); string(b) != "one two" || err != nil {
+			t.Errorf("the other stream: %q, %v", b, err)
+		}
+		_ = other.Body.Close()
+	})
+}
+
+// A response that nobody reads holds the upstream back: what is received of it ahead stays small.
+func TestSlowReaderHoldsTheUpstreamBack(t *testing.T) {
+	bothHTTP2(t, func(t *testing.T, clear bool) {
+		var sent atomic.Int64
+		u := startHTTP2(t, clear, func(w http.ResponseWriter, _ *http.Request) {
+			block := make([]byte, 64<<10)
+			for {
+				n, err := w.Write(block)
+				sent.Add(int64(n))
+				if err != nil {
+					return
+				}
+			}
+		})
+		res, _, err := testPool(t, u, upstream.Options{}).Do(t.Context(), get(""), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		last := int64(-1)
+		waitFor(t, "the upstream to be held back", func() bool {
+			now := sent.Load()
+			still := now == last && now > 0
+			last = now
+			time.Sleep(50 * time.Millisecond)
+			return still
+		})
+		if last > 2<<20 {
+			t.Errorf("%d bytes were sent ahead", last)
+		}
+	})
 }

@@ -14,8 +14,8 @@ import (
 // maxAddresses bounds the endpoints that one name can make.
 const maxAddresses = 64
 
-// A look-up that failed is tried again after a second, then two, up to the interval between look-ups that succeed.
-const firstRetry = time.Second
+// A look-up that failed is tried again after a second, then two, then every four.
+const firstRetry, lastRetry = time.Second, 4 * time.Second
 
 // keepResolved looks a target's name up until ctx ends. What the last good look-up found stays while later ones fail, even where they
 // say that there is no such name: a broken zone takes nothing down.
@@ -30,7 +30,7 @@ func (p *Pool) keepResolved(ctx context.Context, t *target) {
 		p.resolved(t, addresses, err, first)
 		wait := jitter(refresh)
 		if err != nil {
-			wait, retry = min(retry, wait), 2*retry
+			wait, retry = min(retry, wait), min(2*retry, lastRetry)
 			if !failing {
 				p.opts.Logger.Warn("upstream name not resolved", "upstream", p.def.Name, "name", t.name, "error", err.Error())
 			}
