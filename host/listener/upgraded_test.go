@@ -16,7 +16,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/quic-go/quic-go/http3"
-	"golang.org/x/net/http2"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/listener"
@@ -70,21 +69,6 @@ func connectRequest(t *testing.T, s *running, body io.Reader) *http.Request {
 	req.Host = "localhost"
 	req.Header.Set("Sec-WebSocket-Version", "13")
 	return req
-}
-
-func upgradeHTTP2(t *testing.T, s *running, roots *x509.CertPool) *tunnel {
-	t.Helper()
-	tr := &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"}}
-	t.Cleanup(tr.CloseIdleConnections)
-	body, w := io.Pipe()
-	req := connectRequest(t, s, body)
-	req.Header[":protocol"] = []string{"websocket"}
-	res, err := tr.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = res.Body.Close() })
-	return &tunnel{res.Body, w, res.Header, res.StatusCode, func() { _ = w.Close() }}
 }
 
 func upgradeHTTP3(t *testing.T, s *running, roots *x509.CertPool) *tunnel {
