@@ -70,11 +70,15 @@ func params(t *testing.T, files string) testscript.Params {
 			env.Values[envKey{}] = env
 			env.Values[gatewaysKey{}] = map[string]*background{}
 			env.Values[listingsKey{}] = map[string][]string{}
+			npmEnvironment(env)
 			return goEnvironment(env)
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Getuid() == 0, nil
+			case "npm": // in CI a test that needs it fails without it
+				return os.Getenv("CI") == "true" || exec.Command("npm", "ping", "--fetch-retries=0").Run() == nil, nil
 			}
 			return false, fmt.Errorf("there is no condition %q", cond)
 		},
@@ -90,6 +94,16 @@ type (
 	gatewaysKey struct{}
 	listingsKey struct{}
 )
+
+// npmEnvironment lets a script's npm find the registry as this machine's does.
+func npmEnvironment(env *testscript.Env) {
+	if home, err := os.UserHomeDir(); err == nil {
+		env.Setenv("npm_config_userconfig", filepath.Join(home, ".npmrc"))
+	}
+	if certificates := os.Getenv("NODE_EXTRA_CA_CERTS"); certificates != "" {
+		env.Setenv("NODE_EXTRA_CA_CERTS", certificates)
+	}
+}
 
 // goEnvironment lets a script's Go find the caches of this machine, which has no home there.
 func goEnvironment(env *testscript.Env) error {
