@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern/postern/host"
@@ -26,7 +27,10 @@ type attempt struct {
 	conn  *conn  // which carries it; nil for a Fetcher's
 	reads uint64 // of conn, when it was taken
 
-	spoiled bool // it has met a connection with an answer that was nobody's
+	// unasked says that the response's first byte was there before the request: nothing was read from the connection since. It is the rest
+	// of what the upstream said to the request before, which may have been another client's.
+	unasked atomic.Bool
+	spoiled bool // it has met such a connection before
 }
 
 func (a *attempt) watch(ctx context.Context) context.Context {
@@ -34,6 +38,12 @@ func (a *attempt) watch(ctx context.Context) context.Context {
 		a.sent, a.conn = true, tracked(info.Conn)
 		if a.conn != nil {
 			a.reads = a.conn.reads.Load()
+		}
+	}
+	a.trace.GotFirstResponseByte = func() {
+		if a.conn != nil && a.conn.reads.Load() == a.reads {
+			a.unasked.Store(true)
+			_ = a.conn.Close()
 		}
 	}
 	if a.body != nil && a.body.gate != nil {
@@ -51,10 +61,6 @@ func tracked(c net.Conn) *conn {
 	own, _ := c.(*conn)
 	return own
 }
-
-// unasked reports whether an HTTP/1 response was there before its request: nothing was read from the connection since.
-// It is the rest of what the upstream said to the request before, which may have been another client's.
-func (a *attempt) unasked() bool { return a.conn != nil && a.conn.reads.Load() == a.reads }
 
 // once sends a request that is not tried again.
 func once(ctx context.Context, t *http.Transport, req *host.Request) (*host.Response, error) {

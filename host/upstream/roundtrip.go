@@ -47,17 +47,11 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 		watched = upgrade.watch(watched)
 	}
 	res, err := t.RoundTrip(out.WithContext(watched))
+	if a.unasked.Load() {
+		return a.another(ctx, t, res)
+	}
 	if err != nil {
 		return nil, classify(ctx, req, err)
-	}
-	if res.ProtoMajor == 1 && a.unasked() {
-		_ = a.conn.Close()
-		_ = res.Body.Close()
-		if a.body == nil && idempotent(req.Method) && !a.spoiled { // it met a connection that another request's answer had spoiled
-			a.spoiled = true
-			return roundTrip(ctx, t, a)
-		}
-		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream answered before it was asked"))
 	}
 	if name := badField(res.Header); name != "" {
 		_ = res.Body.Close()
@@ -71,6 +65,19 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream switched protocols unasked"))
 	}
 	return convert(ctx, a, res), nil
+}
+
+// another sends a request again that met a connection which the answer to another one had spoiled, where that is safe.
+func (a *attempt) another(ctx context.Context, t *http.Transport, res *http.Response) (*host.Response, error) {
+	if res != nil {
+		_ = res.Body.Close()
+	}
+	if a.body == nil && idempotent(a.req.Method) && !a.spoiled {
+		a.spoiled = true
+		a.unasked.Store(false)
+		return roundTrip(ctx, t, a)
+	}
+	return nil, failed(a.req, host.BadGateway, CauseMalformed, errors.New("the upstream answered before it was asked"))
 }
 
 // targetURL makes the URL whose request target is req.Target, byte for byte.
