@@ -46,6 +46,7 @@ const noBufferWarning = "QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING"
 type http3Server struct {
 	l         *Listener
 	socket    *net.UDPConn
+	tls       *tls.Config // a copy: net/http changes the listener's while it begins to serve
 	engine    *http3.Server
 	transport *quic.Transport
 
@@ -79,7 +80,7 @@ func bindTCPAndUDP(op, addr string) (net.Listener, *net.UDPConn, error) {
 }
 
 func newHTTP3Server(l *Listener, socket *net.UDPConn) *http3Server {
-	s := &http3Server{l: l, socket: socket, conns: map[*http3Conn]struct{}{}}
+	s := &http3Server{l: l, socket: socket, tls: http3.ConfigureTLSConfig(l.tls), conns: map[*http3Conn]struct{}{}}
 	s.engine = &http3.Server{
 		Handler:        http.HandlerFunc(s.handle),
 		MaxHeaderBytes: l.limits.HeaderBytes,
@@ -122,7 +123,7 @@ func (s *http3Server) serve() error {
 		s.mu.Unlock()
 		return nil
 	}
-	ln, err := s.transport.ListenEarly(http3.ConfigureTLSConfig(s.l.tls), s.quicConfig())
+	ln, err := s.transport.ListenEarly(s.tls, s.quicConfig())
 	s.listening = ln
 	s.mu.Unlock()
 	if err != nil {
