@@ -148,7 +148,7 @@ func printRoutes(w io.Writer, p palette, a router.Address) {
 	if a.API != nil {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, r := range a.API.Routes {
-			fmt.Fprintf(table, "    %s\t%s\t%s\n", method(r), a.URLs[0]+target(r), p.dim(describe(r)))
+			fmt.Fprintf(table, "    %s\t%s\t%s\n", method(r), a.URLs[0]+target(r), p.dim(describe(a.API, r)))
 		}
 		_ = table.Flush()
 	}
@@ -165,7 +165,7 @@ func routeLines(addresses []router.Address) []string {
 		}
 		for _, r := range a.API.Routes {
 			if len(a.URLs) > 0 {
-				lines = append(lines, method(r)+" "+a.URLs[0]+target(r)+"  "+describe(r))
+				lines = append(lines, method(r)+" "+a.URLs[0]+target(r)+"  "+describe(a.API, r))
 			}
 		}
 	}
@@ -187,8 +187,11 @@ func target(r *host.Route) string {
 }
 
 // describe says in a few words what a route does.
-func describe(r *host.Route) string {
+func describe(a *host.API, r *host.Route) string {
 	var parts []string
+	for _, f := range slices.Concat(a.Filters, r.Filters) {
+		parts = append(parts, "filter "+f.Plugin.Name)
+	}
 	if r.Authorizer != nil {
 		parts = append(parts, "authorizer "+r.Authorizer.Name)
 	}
