@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/quic-go/quic-go/http3"
 	"golang.org/x/net/http2"
 
 	"github.com/postern/postern/host/server"
@@ -32,6 +33,7 @@ apis:
     routes:
       GET /chat/{path+}: {integration: {upstream: CHOSEN, path: "/{path}"}}
       GET /private/{path+}: {authorizer: bearer, integration: {upstream: CHOSEN, path: "/{path}"}}
+      GET /filtered/{path+}: {filters: [./gate.js], integration: {upstream: CHOSEN, path: "/{path}"}}
       GET /idle/{path+}: {idleTimeout: 300ms, integration: {upstream: CHOSEN, path: "/{path}"}}
       GET /brief/{path+}: {maxDuration: 500ms, integration: {upstream: CHOSEN, path: "/{path}"}}
       GET /hurried/{path+}: {timeout: 200ms, integration: {upstream: CHOSEN, path: "/{path}"}}
@@ -120,30 +122,43 @@ func startChat(t *testing.T, chosen string) *chatGateway {
 	secure.StartTLS()
 	t.Cleanup(clear.Close)
 	t.Cleanup(secure.Close)
-	g := servertest.New(t, servertest.Options{Config: func(cfg *server.Config) { cfg.HTTPS, cfg.Certificate.SelfSigned = "127.0.0.1:0", true }})
+	g := servertest.New(t, servertest.Options{Config: func(cfg *server.Config) { cfg.HTTPS, cfg.HTTP3, cfg.Certificate.SelfSigned = "127.0.0.1:0", true, true }})
 	g.Write(t, map[string]string{
 		"postern.yaml": strings.NewReplacer("CHOSEN", chosen, "CLEAR", clear.URL, "SECURE", secure.URL).Replace(chatProject),
 		"ca.pem":       string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})),
 		"bearer.js":    `export const authorize = (e) => ({ isAuthorized: e.headers.authorization === "good" })`,
 		"map.js":       `export const map_request = (i) => i.body, map_response = (i) => i.body`,
-		"plain.js":     `export const handler = () => "plain"`,
+		"gate.js": `
+export const filter_request = (request, context) => {
+	if (request.headers.get("x-pass") !== "yes") return new Response("closed", { status: 418 });
+	context.seen = request.headers.get("sec-websocket-version");
+};
+export const filter_response = (response, context) => { response.headers.set("x-seen", context.seen + " " + response.status); };
+`,
+		"plain.js": `export const handler = () => "plain"`,
 	})
 	apply(t, g, true)
 	return &chatGateway{g, s}
 }
 
-// An extended is a RoundTripper that puts the handshake of a WebSocket library into an extended CONNECT (RFC 8441).
-type extended struct{ *http2.Transport }
+// An extended is a RoundTripper that puts the handshake of a WebSocket library into an extended CONNECT (RFC 8441, RFC 9220).
+type extended struct {
+	http.RoundTripper
+	mark  func(*http.Request) // says which protocol
+	close func()
+}
+
+func (e extended) CloseIdleConnections() { e.close() }
 
 func (e extended) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, w := io.Pipe()
 	out := r.Clone(r.Context())
 	out.Method, out.Body, out.ContentLength = http.MethodConnect, body, -1
-	out.Header[":protocol"] = []string{"websocket"}
+	e.mark(out)
 	for _, name := range []string{"Connection", "Upgrade", "Sec-Websocket-Key"} {
 		out.Header.Del(name)
 	}
-	resp, err := e.Transport.RoundTrip(out)
+	resp, err := e.RoundTripper.RoundTrip(out)
 	if err != nil || resp.StatusCode != 200 {
 		return resp, err
 	}
@@ -182,7 +197,13 @@ func (g *chatGateway) doors(t *testing.T) map[string]func() (string, *http.Clien
 		"h2": func() (string, *http.Client) {
 			tr := &http2.Transport{TLSClientConfig: insecure.Clone()}
 			t.Cleanup(tr.CloseIdleConnections)
-			return g.Address("https"), &http.Client{Transport: extended{tr}}
+			mark := func(r *http.Request) { r.Header[":protocol"] = []string{"websocket"} }
+			return g.Address("https"), &http.Client{Transport: extended{tr, mark, tr.CloseIdleConnections}}
+		},
+		"h3": func() (string, *http.Client) {
+			tr := &http3.Transport{TLSClientConfig: insecure.Clone()}
+			t.Cleanup(func() { _ = tr.Close() })
+			return g.Address("https"), &http.Client{Transport: extended{tr, func(r *http.Request) { r.Proto = "websocket" }, func() { _ = tr.Close() }}}
 		},
 	}
 }
@@ -337,7 +358,19 @@ func TestWebSocketsThatAreRefused(t *testing.T) {
 		if status, _, _ := dialStatus(t, base, client, "/private/x", "Authorization: bad"); status != 403 {
 			t.Errorf("%s: a caller who may not got %d", name, status)
 		}
-		c, _, err := websocket.Dial(t.Context(), base+"/private/x", &websocket.DialOptions{HTTPClient: client, HTTPHeader: http.Header{"Authorization": {"good"}}})
+		if status, body, h := dialStatus(t, base, client, "/filtered/x"); status != 418 || body != "closed" || h.Get("X-Seen") != "" && h.Get("X-Seen") != "undefined 418" {
+			t.Errorf("%s: a filter refused with %d %q %v", name, status, body, h)
+		}
+		c, resp, err := websocket.Dial(t.Context(), base+"/filtered/x", &websocket.DialOptions{HTTPClient: client, HTTPHeader: http.Header{"X-Pass": {"yes"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("X-Seen"); got != "13 101" {
+			t.Errorf("%s: the filter has seen %q", name, got)
+		}
+		echoes(t, c, websocket.MessageText, "through a filter")
+		_ = c.CloseNow()
+		c, _, err = websocket.Dial(t.Context(), base+"/private/x", &websocket.DialOptions{HTTPClient: client, HTTPHeader: http.Header{"Authorization": {"good"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
