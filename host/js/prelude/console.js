@@ -116,12 +116,32 @@
   const write = (level) => (...args) => log(level, indent === '' ? format(args) : format(args).replace(/^/gm, indent));
   const info = write(0);
   const error_ = write(8);
+  // table writes rows in columns; what is no object, it writes as log does.
+  function table(data, columns) {
+    if (typeof data !== 'object' || data === null) return info(data);
+    const rows = data instanceof Map ? [...data] : data instanceof Set ? [...data].entries() : Object.entries(data);
+    const names = [];
+    const lines = [];
+    for (const [index, row] of rows) {
+      if (lines.length === maxItems) break;
+      const cells = new Map([['(index)', String(index)]]);
+      const isRow = typeof row === 'object' && row !== null;
+      if (!isRow) cells.set('Values', safely(row, 1));
+      else for (const k of Object.keys(row).slice(0, maxItems)) if (!columns || columns.includes(k)) cells.set(k, safely(row[k], 2));
+      for (const k of cells.keys()) if (!names.includes(k)) names.push(k);
+      lines.push(cells);
+    }
+    names.sort((a, b) => (a === '(index)' || b === 'Values' ? -1 : b === '(index)' || a === 'Values' ? 1 : 0));
+    const widths = names.map((n) => Math.max(n.length, ...lines.map((l) => (l.get(n) || '').length)));
+    const line = (cells) => cells.map((c, i) => c.padEnd(widths[i])).join('  ').trimEnd();
+    return info([line(names), ...lines.map((l) => line(names.map((n) => l.get(n) || '')))].join('\n'));
+  }
   const elapsed = (label) => `${label}: ${(native.now() - timers.get(label)).toFixed(3)}ms`;
   return { inspect: (v, depth) => inspect(v, Math.min(1, 3 - depth), []), format: (...args) => format(args), console: {
     log: info, info, debug: write(-4), warn: write(4), error: error_,
     trace: (...args) => log(-4, `Trace: ${format(args)}\n${cleanStack(String(new Error().stack))}`),
     assert: (ok, ...args) => { if (!ok) error_('Assertion failed' + (args.length ? ':' : ''), ...args); },
-    dir: (v) => info(v), table: (v) => info(v),
+    dir: (v) => info(safely(v, 1)), dirxml: info, clear: () => {}, table,
     group: (...args) => { if (args.length) info(...args); indent += '  '; },
     groupCollapsed: (...args) => { if (args.length) info(...args); indent += '  '; },
     groupEnd: () => { indent = indent.slice(2); },
@@ -129,6 +149,6 @@
     countReset: (label = 'default') => { counts.delete(label); },
     time: (label = 'default') => { timers.set(label, native.now()); },
     timeLog: (label = 'default', ...args) => { if (timers.has(label)) info(elapsed(label), ...args); },
-    timeEnd: (label = 'default') => { if (timers.has(label)) info(elapsed(label)); timers.delete(label); },
+    timeEnd: (label = 'default') => { if (timers.has(label)) info(elapsed(label)); timers.delete(label); }, timeStamp: () => {},
   } };
 });

@@ -31,8 +31,9 @@
   });
   add(Array, 'fromAsync', async function fromAsync(items, map) {
     const out = [];
-    if (items[Symbol.asyncIterator]) {
-      const it = items[Symbol.asyncIterator]();
+    const asyncIterator = native.asyncIterator();
+    if (items[asyncIterator]) {
+      const it = items[asyncIterator]();
       for (let r = await it.next(); !r.done; r = await it.next()) out.push(map ? await map(r.value, out.length) : r.value);
       return out;
     }

@@ -13,7 +13,7 @@
   const after = (ms, value, options) => wait((fn) => setTimeout(fn, ms), clearTimeout)(value, options);
   const at = wait((fn) => setImmediate(fn), clearImmediate);
   const every = (ms, value, options = {}) => ({
-    [Symbol.asyncIterator]() { return this; },
+    [native.asyncIterator()]() { return this; },
     next: async () => ({ done: false, value: await after(ms, value, options) }),
     return: async () => ({ done: true, value: undefined }),
   });

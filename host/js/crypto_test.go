@@ -1,0 +1,55 @@
+package js_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/postern/postern/host"
+)
+
+const derive = `const k = await crypto.subtle.importKey('raw', new Uint8Array(8), 'PBKDF2', false, ['deriveBits'])
+	return (await crypto.subtle.deriveBits({name: 'PBKDF2', hash: 'SHA-512', salt: new Uint8Array(8), iterations: e.n}, k, 512)).byteLength`
+
+// A derivation ends with the call, and takes the plugin with it nowhere.
+func TestDerivationEndsWithTheCall(t *testing.T) {
+	noLeak(t)
+	p := open(t, "a.js", "export async function handle(e) { "+derive+" }", timeout(2*time.Second))
+	var failed *host.Error
+	if _, err := call(p, "handle", `{"n": 10000000}`, nil, nil); !errors.As(err, &failed) || failed.Kind != host.Timeout {
+		t.Errorf("%v", err)
+	}
+	if r, err := call(p, "handle", `{"n": 1000}`, nil, nil); err != nil || r.meta != "64" {
+		t.Error(r, err)
+	}
+}
+
+// What would take too long is refused before it begins.
+func TestCryptoBounds(t *testing.T) {
+	for code, want := range map[string]string{
+		`(async (e) => { ` + derive + ` })({n: 10000001}).catch((e) => e.name)`:                                                                                                                                                                                                                                   `"OperationError"`,
+		`crypto.subtle.generateKey({name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 16384, publicExponent: new Uint8Array([1, 0, 1])}, true, ['sign']).catch((e) => e.name)`:                                                                                                                                     `"OperationError"`,
+		`crypto.subtle.generateKey({name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 1])}, true, ['sign']).catch((e) => e.name)`:                                                                                                                                         `"OperationError"`,
+		`crypto.subtle.importKey('jwk', {kty: 'RSA', e: 'AQAB', n: 'A'.repeat(2000) + 'Q'}, {name: 'RSA-PSS', hash: 'SHA-256'}, true, ['verify']).catch((e) => e.name)`:                                                                                                                                           `"DataError"`,
+		`crypto.subtle.importKey('raw', new Uint8Array(8), 'HKDF', false, ['deriveBits']).then((k) => crypto.subtle.deriveBits({name: 'HKDF', hash: 'SHA-1', salt: new Uint8Array(1), info: new Uint8Array(1)}, k, 255 * 160 + 8)).catch((e) => e.name)`:                                                          `"OperationError"`,
+		`crypto.subtle.digest('SHA-256', new Uint8Array(1 << 20)).then((d) => Buffer.from(d).toString('hex'))`:                                                                                                                                                                                                    `"30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58"`,
+		`crypto.subtle.importKey('raw', new Uint8Array(16), 'AES-GCM', false, ['encrypt']).then((k) => crypto.subtle.encrypt({name: 'AES-GCM', iv: new Uint8Array(12), tagLength: 32}, k, new Uint8Array(1))).catch((e) => e.name)`:                                                                               `"NotSupportedError"`,
+		`crypto.subtle.generateKey({name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1])}, true, ['sign']).then((p) => crypto.subtle.sign({name: 'RSA-PSS', saltLength: 0}, p.privateKey, new Uint8Array(1)).catch((e) => e.name))`:                                   `"NotSupportedError"`,
+		`crypto.subtle.importKey('raw', new Uint8Array(4), {name: 'HMAC', hash: 'SHA-256'}, false, ['sign']).then((k) => [JSON.stringify(k), Object.keys(k), k.handle])`:                                                                                                                                          `["{}",[],null]`,
+		`(async () => { const p = await crypto.subtle.generateKey({name: 'ECDSA', namedCurve: 'P-256'}, false, ['sign']); const s = () => crypto.subtle.sign({name: 'ECDSA', hash: 'SHA-256'}, p.privateKey, new Uint8Array(3)).then((b) => Buffer.from(b).toString('hex')); return await s() === await s() })()`: `true`,
+	} {
+		same(t, eval(t, "return await ("+code+")", nil), want)
+	}
+}
+
+// A key that is imported where the script is loaded serves its calls.
+func TestCryptoWhileLoading(t *testing.T) {
+	p := open(t, "a.js", `const key = crypto.subtle.importKey('raw', new TextEncoder().encode('secret'), {name: 'HMAC', hash: 'SHA-256'}, false, ['sign'])
+const long = crypto.subtle.importKey('raw', new Uint8Array(4), 'PBKDF2', false, ['deriveBits']).then((k) => crypto.subtle.deriveBits({name: 'PBKDF2', hash: 'SHA-256', salt: new Uint8Array(4), iterations: 1000}, k, 128))
+export const handle = async () => [(await crypto.subtle.sign('HMAC', await key, new Uint8Array(1))).byteLength, (await long).byteLength]`, pooled)
+	for range 2 {
+		if r, err := call(p, "handle", "{}", nil, nil); err != nil || r.meta != "[32,16]" {
+			t.Error(r, err)
+		}
+	}
+}
