@@ -45,7 +45,7 @@ type conn struct {
 	spoil int  // how much of the poison was read
 	pace  pace // of the body that is read
 
-	streams bool // HTTP/2 is spoken; touched by Read alone
+	streams atomic.Bool // HTTP/2 is spoken
 	frames  frames
 	resets  bucket
 	flooded sync.Once
@@ -147,12 +147,12 @@ func (c *conn) inspect(p []byte, n int) int {
 		return n
 	}
 	good := 0
-	if !c.streams {
+	if !c.streams.Load() {
 		good = c.wire.feed(p[:n])
 	}
 	switch {
 	case c.wire.step == stepFrames:
-		c.streams = true
+		c.streams.Store(true)
 		if !c.frames.feed(p[good:n]) {
 			c.flood("too many frames that carry nothing")
 		}
@@ -184,7 +184,7 @@ func (c *conn) arrived() {
 
 // readFailed answers a client that was too slow with its header. net/http would hang up without a word.
 func (c *conn) readFailed(w net.Conn, err error) {
-	if c.streams || c.serving.Load() || !c.got.Load() || c.upgraded.Load() || !isTimeout(err) {
+	if c.streams.Load() || c.serving.Load() || !c.got.Load() || c.upgraded.Load() || !isTimeout(err) {
 		return
 	}
 	c.got.Store(false)
@@ -208,9 +208,15 @@ func (c *conn) Write(p []byte) (int, error) {
 		n, err := c.Conn.Write(p[done:])
 		done += n
 		c.frames.sent.Add(int64(n))
-		if err == nil || n == 0 || !isTimeout(err) {
-			return done, err
+		switch {
+		case err == nil:
+			return done, nil
+		case n > 0 && isTimeout(err):
+			continue
+		case c.streams.Load(): // net/http would read on and start Handlers, whose answers nobody gets
+			_ = c.shut()
 		}
+		return done, err
 	}
 }
 
@@ -346,7 +352,11 @@ func (s *secureConn) Read(p []byte) (int, error) {
 	if err != nil {
 		s.c.readFailed(s.Conn, err)
 	}
-	return s.c.inspect(p, n), err
+	n = s.c.inspect(p, n)
+	if err == io.EOF && s.c.wire.inBody() {
+		s.c.short.Store(true)
+	}
+	return n, err
 }
 
 // Write writes clear text.

@@ -1,10 +1,14 @@
 package listener
 
 import (
+	"context"
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
 )
 
 const (
@@ -117,8 +121,19 @@ func (x *exchange) resetEnds() {
 	if x.r.ProtoMajor != 2 || x.conn == nil || x.r.Context().Err() == nil || x.l.base.Err() != nil || x.conn.resets.add(resetBurst, resetRate) {
 		return
 	}
-	x.conn.flood("too many streams were reset")
+	x.conn.flood(floodOfResets)
 }
+
+// resetEnds is the same for a QUIC connection.
+func (c *http3Conn) resetEnds(request context.Context) {
+	conn := c.quic()
+	if request.Err() == nil || conn.Context().Err() != nil || c.resets.add(resetBurst, resetRate) {
+		return
+	}
+	_ = conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeExcessiveLoad), floodOfResets) // ended counts it
+}
+
+const floodOfResets = "too many streams were reset"
 
 // flood closes the connection of a client that makes work for nothing, and counts it once.
 func (c *conn) flood(detail string) {

@@ -322,7 +322,7 @@ func TestHTTP2Attacks(t *testing.T) {
 
 func (a attack) run(t *testing.T, secure bool, before uint64) {
 	var starts, running atomic.Int64
-	cfg := listener.Config{Limits: listener.Limits{WriteIdle: time.Second, BodyIdle: time.Second}, Handler: func(ctx context.Context, r *host.Request) *host.Response {
+	cfg := listener.Config{Limits: listener.Limits{WriteIdle: 500 * time.Millisecond, BodyIdle: time.Second}, Handler: func(ctx context.Context, r *host.Request) *host.Response {
 		starts.Add(1)
 		running.Add(1)
 		resp := text("hello")
@@ -336,6 +336,9 @@ func (a attack) run(t *testing.T, secure bool, before uint64) {
 		return resp
 	}}
 	s, c := startRawH2(t, cfg, secure)
+	if tc, ok := c.(*net.TCPConn); ok && a.unread {
+		_ = tc.SetReadBuffer(4 << 10) // or the kernel takes megabytes before anybody notices
+	}
 	r := newRaw(t, c, !a.unread, a.settings...)
 	sent := make(chan error, 1)
 	go func() { sent <- a.flood(r) }()

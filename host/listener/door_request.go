@@ -2,6 +2,7 @@ package listener
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -19,6 +20,16 @@ func object(r *http.Request) (status int, reason Reason, detail string) {
 }
 
 func badRequest(r *http.Request) string {
+	for i := range len(r.Method) {
+		if class[r.Method[i]]&isToken == 0 {
+			return "the method is not a token" // which HTTP/2 and 3 do not show by themselves
+		}
+	}
+	if lengths, ok := r.Header["Content-Length"]; ok { // RFC 9110, section 8.6
+		if n, err := strconv.ParseUint(lengths[0], 10, 63); len(lengths) > 1 || err != nil || int64(n) != r.ContentLength {
+			return "Content-Length is not a number"
+		}
+	}
 	if why := badTarget(r.RequestURI); why != "" {
 		return why
 	}

@@ -237,6 +237,7 @@ func (s *http3Server) handle(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	str.findEnd(r)
+	defer c.resetEnds(r.Context())
 	x := &exchange{l: s.l, remote: c.remote, local: c.local, w: w, r: r}
 	x.run()
 	if d := s.l.limits.WriteIdle; d > 0 { // for the end of the answer, which quic-go writes when this returns

@@ -30,6 +30,7 @@ type http3Conn struct {
 
 	shaken  atomic.Bool // the handshake has ended well
 	counted sync.Once   // out of http3Server.unvalidated
+	resets  bucket
 
 	mu      sync.Mutex
 	conn    *quic.Conn // nil until quic-go gives it out

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postern/postern/host/server"
 	"github.com/postern/postern/host/server/servertest"
 )
 
@@ -302,7 +304,10 @@ func recordLine(br *bufio.Reader) (string, error) {
 // TestCorpus sends every case through the whole gateway to a recorder.
 func TestCorpus(t *testing.T) {
 	corpus, up := readCorpus(t), startRecorder(t)
-	g := servertest.Start(t, map[string]string{"postern.yaml": `
+	g := servertest.New(t, servertest.Options{Config: func(cfg *server.Config) {
+		cfg.HTTPS, cfg.Certificate.SelfSigned = "127.0.0.1:0", true
+	}})
+	g.Write(t, map[string]string{"postern.yaml": `
 apis:
   all:
     routes:
@@ -310,14 +315,30 @@ apis:
 upstreams:
   recorder: {targets: ["http://` + up.addr + `"]}
 `})
-	addr, total := strings.TrimPrefix(g.URL, "http://"), 0
+	if _, err := g.Apply(t); err != nil {
+		t.Fatal(err)
+	}
+	dials := map[string]func() (net.Conn, error){
+		"clear": func() (net.Conn, error) { return net.Dial("tcp", strings.TrimPrefix(g.URL, "http://")) },
+		"TLS": func() (net.Conn, error) {
+			return tls.Dial("tcp", strings.TrimPrefix(g.Address("https"), "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+		},
+	}
+	total := 0
 	for family, cases := range corpus {
 		for _, c := range cases {
 			total++
-			for _, together := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%s/%s/%v", family, c.name, together), func(t *testing.T) {
-					c.run(t, addr, up, together)
-				})
+			for security, dial := range dials {
+				for _, together := range []bool{true, false} {
+					t.Run(fmt.Sprintf("%s/%s/%s/%v", family, c.name, security, together), func(t *testing.T) {
+						conn, err := dial()
+						if err != nil {
+							t.Fatal(err)
+						}
+						defer conn.Close()
+						c.run(t, conn, up, together)
+					})
+				}
 			}
 		}
 	}
@@ -327,12 +348,9 @@ upstreams:
 	}
 }
 
-func (c corpusCase) run(t *testing.T, addr string, up *recorder, together bool) {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+type closeWriter interface{ CloseWrite() error }
+
+func (c corpusCase) run(t *testing.T, conn net.Conn, up *recorder, together bool) {
 	_ = conn.SetDeadline(time.Now().Add(servertest.Patience))
 	ends := c.halfClose
 	for _, e := range c.want {
@@ -347,7 +365,7 @@ func (c corpusCase) run(t *testing.T, addr string, up *recorder, together bool) 
 		defer close(sent)
 		_, _ = io.WriteString(conn, send) // the gateway may hang up before it has all
 		if c.halfClose {
-			_ = conn.(*net.TCPConn).CloseWrite()
+			_ = conn.(closeWriter).CloseWrite()
 		}
 	}()
 	br := bufio.NewReader(conn)
@@ -361,7 +379,7 @@ func (c corpusCase) run(t *testing.T, addr string, up *recorder, together bool) 
 	if !ends {
 		e := expectation{verb: "forward", method: "GET", status: 200, seen: seen("GET /innocent", "none", "")}
 		e.check(t, br, up)
-		_ = conn.(*net.TCPConn).CloseWrite()
+		_ = conn.(closeWriter).CloseWrite()
 	}
 	if rest, err := io.ReadAll(br); len(rest) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
 		t.Errorf("and then came %q, %v", rest, err)
