@@ -122,7 +122,6 @@ func (a *asking) give(ev host.Event, err error) bool {
 // follow lets the caller's context end the call while the caller waits. Behind the answer it means that the caller left: what
 // streams to it is cancelled, and the rest of the call goes on.
 func (c *call) follow(a *asking) {
-	c.asked.Store(a)
 	a.unhook = context.AfterFunc(a.ctx, func() {
 		cause := context.Cause(a.ctx)
 		if !a.given.Load() {
@@ -136,6 +135,7 @@ func (c *call) follow(a *asking) {
 			return nil
 		})
 	})
+	c.asked.Store(a) // last: whoever finds it may unhook it
 }
 
 // lost answers for a script that is still within a built-in function.
@@ -170,6 +170,9 @@ func (c *call) finish(err error) {
 		a.unhook()
 	}
 	c.settle(err)
+	if c.input != nil {
+		c.input.end()
+	}
 	if c.in != nil && !c.stuck {
 		c.plugin.giveBack(c.in)
 	}
@@ -264,6 +267,7 @@ func (c *call) linger() (err error) {
 	err = c.run(func() bool { return !c.lingers() })
 	stop()
 	if err != nil {
+		c.stuck = c.stuck || c.streams > 0 // the script still works on them
 		c.broke(err)
 		err = c.failed(err)
 		if c.streams == 0 || len(c.waiting) > 0 {
