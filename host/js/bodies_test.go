@@ -51,9 +51,9 @@ func ends(t testing.TB, r io.ReadCloser) {
 
 func TestBodies(t *testing.T) {
 	evals(t, map[string]string{
-		`const r = new Response('ab'); const b = r.body; return [b instanceof ReadableStream, b === r.body, r.bodyUsed, b.locked, await r.text(), r.bodyUsed, b.locked]`:                                                                    `[true, true, false, false, "ab", true, false]`,
+		`const r = new Response('ab'); const b = r.body; return [b instanceof ReadableStream, b === r.body, r.bodyUsed, b.locked, await r.text(), r.bodyUsed, b.locked]`:                                                                    `[true, true, false, false, "ab", true, true]`,
 		`const r = new Response('ab'); const reader = r.body.getReader(); return [r.bodyUsed, await failure(r.text()), thrown(() => r.clone()), [...(await reader.read()).value], r.bodyUsed]`:                                              `[false, "TypeError", "TypeError", [97, 98], true]`,
-		`const r = new Response('ab'); await r.text(); return [await failure(r.text()), thrown(() => r.clone()), thrown(() => new Response(r.body)), r.body.locked]`:                                                                        `["TypeError", "TypeError", "TypeError", false]`,
+		`const r = new Response('ab'); await r.text(); return [await failure(r.text()), thrown(() => r.clone()), thrown(() => new Response(r.body)), r.body.locked]`:                                                                        `["TypeError", "TypeError", "TypeError", true]`,
 		`const r = new Response('ab'); await r.body.cancel(); return [r.bodyUsed, await failure(r.json())]`:                                                                                                                                 `[true, "TypeError"]`,
 		`const r = new Response('ab'); const c = r.clone(); return [await r.text(), await c.text(), r.bodyUsed]`:                                                                                                                            `["ab", "ab", true]`,
 		`const r = new Response(ReadableStream.from([bytes(97), bytes(98)])); const c = r.clone(); return [await r.text(), await c.text()]`:                                                                                                 `["ab", "ab"]`,
@@ -380,4 +380,57 @@ func TestFetchStreams(t *testing.T) {
 	  return Response.json(out)
 	} }`, timeout(25*time.Second))
 	same(t, next(t, answer(t, p, body("given"), fx).Body), `["-1 AB", "-1 GIVEN", true, "TypeError"]`)
+}
+
+func TestCallerLeavesAtEveryPoint(t *testing.T) {
+	noLeak(t)
+	p := open(t, "a.js", `export default { async fetch(request, env, ctx) {
+	  const [a, b] = request.body.tee()
+	  ctx.waitUntil(b.pipeTo(new WritableStream()).catch(() => {}))
+	  const packed = a.pipeThrough(new TransformStream({ async transform(c, x) { await new Promise((done) => setImmediate(done)); x.enqueue(c) } })).pipeThrough(new CompressionStream('gzip'))
+	  return new Response(packed.pipeThrough(new DecompressionStream('gzip')))
+	} }`, pooled, concurrency(4), timeout(2*time.Second))
+	const size = 256 << 10
+	for point := range 60 {
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan struct{})
+		in := &leaving{zeros: zeros{size}, after: point * size / 50, leave: func() {
+			cancel()
+			close(left)
+		}}
+		out, err := p.Call(ctx, "handle", host.Event{Meta: []byte(post), Body: in}, &effects{})
+		if err == nil {
+			_, err = io.Copy(io.Discard, out.Body)
+			_ = out.Body.Close()
+		}
+		if point < 50 {
+			<-left
+		}
+		if err != nil && !errors.Is(err, host.Unavailable) {
+			t.Errorf("at %d: %v", point, err)
+		}
+		cancel()
+	}
+	if out := answer(t, p, &zeros{size}, &effects{}); true {
+		if n, err := io.Copy(io.Discard, out.Body); n != size || err != nil {
+			t.Error(n, err)
+		}
+		_ = out.Body.Close()
+	}
+}
+
+// leaving is a client that leaves when so many bytes were read of it.
+type leaving struct {
+	zeros
+	after int
+	leave func()
+}
+
+func (l *leaving) Read(p []byte) (int, error) {
+	n, err := l.zeros.Read(p[:min(len(p), 8<<10)])
+	if l.after -= n; l.after <= 0 && l.leave != nil && err == nil {
+		l.leave()
+		l.leave = nil
+	}
+	return n, err
 }

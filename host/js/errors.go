@@ -107,8 +107,10 @@ func (c *call) failed(err error) error {
 		}
 	}
 	g := guestError(err)
-	if c.input != nil && c.input.err != nil && c.phase.Load() == running { // the script failed because its input did
-		return &host.Error{Op: op, Kind: host.KindOf(c.input.err), Err: fmt.Errorf("%w; the request's body could not be read: %w", g, c.input.err)}
+	if c.input != nil {
+		if cause := c.input.failure(); cause != nil { // the script failed because its input did
+			return &host.Error{Op: op, Kind: host.KindOf(cause), Err: fmt.Errorf("%w; the request's body could not be read: %w", g, cause)}
+		}
 	}
 	kind := host.Internal
 	if g.Type == "timeout" {

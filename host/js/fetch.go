@@ -51,9 +51,8 @@ func (in *instance) requestBody(job *fetchJob, v, pump goja.Value) {
 		return
 	}
 	if s, ok := v.Export().(*source); ok {
-		s.begun = true
 		if s.body != nil {
-			job.stream, job.length = io.NopCloser(s.body), s.length
+			job.stream, job.length = s.pass(), s.length
 		}
 		return
 	}

@@ -48,13 +48,15 @@ func (r *releasing) Close() error {
 // A pinned is an instance that serves both halves of one exchange. Its loop turns from the first call to Release, so that
 // the bodies of both may stream at once.
 type pinned struct {
-	plugin  *Plugin
-	call    *call
-	began   bool
-	release sync.Once
-	over    atomic.Bool // nobody answers any more
-	done    bool        // released; of the script's goroutine, as all below
+	plugin *Plugin
+	call   *call
+	over   atomic.Bool // nobody answers any more
 
+	mu       sync.Mutex
+	began    bool
+	released bool
+
+	done    bool          // released, and the script's goroutine knows, to which all below belongs
 	asking  *asking       // whose answer is being made, with its promise
 	promise *goja.Promise // nil when none is
 	context *goja.Object  // that both halves see
@@ -88,17 +90,22 @@ func (s *pinned) Call(ctx context.Context, entry string, in host.Event, fx host.
 	a := newAsking(ctx, entry, event{meta: in.Meta, stream: in}, 0)
 	c.follow(a)
 	begin := func() { s.begin(a, fx) }
-	if !s.began {
-		s.began = true
+	s.mu.Lock()
+	fresh, released := !s.began, s.released
+	s.began = true
+	s.mu.Unlock()
+	switch {
+	case released:
+	case fresh:
 		c.apart(func() { s.run(a, begin) }, c.lost)
-	} else {
+	default:
 		c.loop.post(func() error {
 			begin()
 			return nil
 		})
-		if s.over.Load() {
-			a.give(host.Event{}, &host.Error{Op: "call " + s.plugin.cfg.Name, Kind: host.Internal, Err: errors.New("the instance has failed before")})
-		}
+	}
+	if released || s.over.Load() || c.phase.Load() != running {
+		a.give(host.Event{}, &host.Error{Op: "call " + s.plugin.cfg.Name, Kind: host.Internal, Err: errors.New("the instance has failed before, or was released")})
 	}
 	answer := <-a.answer
 	if answer.event.Body == nil || answer.err != nil {
@@ -109,18 +116,22 @@ func (s *pinned) Call(ctx context.Context, entry string, in host.Event, fx host.
 
 // Release ends what still runs, and gives the instance back.
 func (s *pinned) Release() {
-	s.release.Do(func() {
-		if !s.began {
-			s.call.cancel(errEnded)
-			<-s.plugin.slots
-			s.plugin.calls.Done()
-			return
-		}
+	s.mu.Lock()
+	began, again := s.began, s.released
+	s.released = true
+	s.mu.Unlock()
+	switch {
+	case again:
+	case !began:
+		s.call.cancel(errEnded)
+		<-s.plugin.slots
+		s.plugin.calls.Done()
+	default:
 		s.call.loop.post(func() error {
 			s.done = true
 			return nil
 		})
-	})
+	}
 }
 
 // run is all that the instance does while it is pinned.

@@ -298,3 +298,22 @@ func TestFilterBodiesTakeLittleMemory(t *testing.T) {
 	}
 	ends(t, out.Body)
 }
+
+func TestFilterOverrunsABuiltIn(t *testing.T) {
+	noLeak(t)
+	p := open(t, "f.js", "export const filter_request = async (r) => { if (r.method === 'POST') { await new Promise((done) => setTimeout(done, 1)); "+endless+" } }\nexport const filter_response = () => {}", pooled, concurrency(1), timeout(2*time.Second))
+	pinned := pin(t, p)
+	if _, err := pinned.Call(t.Context(), "filter_request", host.Event{Meta: []byte(requestMeta)}, &effects{}); !errors.Is(err, host.Timeout) {
+		t.Error(err)
+	}
+	if _, err := pinned.Call(t.Context(), "filter_response", host.Event{Meta: []byte(responseMeta)}, &effects{}); !errors.Is(err, host.Internal) {
+		t.Error(err)
+	}
+	pinned.Release()
+	if _, err := pinned.Call(t.Context(), "filter_response", host.Event{Meta: []byte(responseMeta)}, &effects{}); !errors.Is(err, host.Internal) {
+		t.Error(err)
+	}
+	if r, err := call(p, "filter_request", strings.Replace(requestMeta, "POST", "GET", 1), nil, nil); err != nil || r.meta != "{}" {
+		t.Errorf("the next: %v %v", r, err)
+	}
+}

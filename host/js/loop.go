@@ -148,10 +148,11 @@ func (c *call) run(done func() bool) error {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		if ran, err := l.runPosted(); ran || err != nil {
-			if err != nil {
-				return err
-			}
+		ran, err := l.runPosted()
+		if err != nil {
+			return err
+		}
+		if ran && (len(l.heap) == 0 || l.heap[0].at.After(c.world().Now())) { // a body that comes fast keeps no timer waiting
 			continue
 		}
 		if len(l.heap) == 0 {

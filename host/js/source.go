@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dop251/goja"
 
@@ -30,8 +31,46 @@ type source struct {
 
 	begun  bool // something was read, or dropped
 	err    error
+	broken atomic.Pointer[error] // why it broke off while it went by the script
 	buffer []byte
 	once   sync.Once
+}
+
+// failure is why the body could not be read, nil when it could.
+func (s *source) failure() error {
+	if broken := s.broken.Load(); s.err == nil && broken != nil {
+		return *broken
+	}
+	return s.err
+}
+
+// pass makes a reader of a body that goes by the script.
+func (s *source) pass() io.ReadCloser {
+	s.begun = true
+	return &passing{s.body, s}
+}
+
+// A passing body is read by somebody else than the script.
+type passing struct {
+	io.Reader
+	from *source
+}
+
+// Read notes why the body breaks off.
+func (p *passing) Read(b []byte) (int, error) {
+	n, err := p.Reader.Read(b)
+	if err != nil && err != io.EOF {
+		p.from.broken.Store(&err)
+	}
+	return n, err
+}
+
+// Close leaves the body to its owner.
+func (*passing) Close() error { return nil }
+
+// end takes the event's body away from the script: its caller may have it back.
+func (s *source) end() {
+	s.begun, s.body, s.err = true, nil, errEnded
 }
 
 func (s *source) close() {

@@ -57,7 +57,7 @@
       s = streams.recordOf(streams.create({ bytes: true, hwm: 0 }));
       if (!c.used && bytesOf(c).length > 0) streams.give(s, c.bytes.slice());
       streams.finish(s);
-      s.disturbed = c.used;
+      if ((s.disturbed = c.used)) streams.acquire(s);
     } else {
       s = streams.recordOf(streams.create({ bytes: true, hwm: 0, cancel: () => { native.drop(source); },
         pull: () => native.readSome(source).then((chunk) => (chunk === null ? streams.finish(s) : streams.give(s, chunk))) }));
@@ -76,29 +76,25 @@
     return c.source === null ? Promise.resolve(bytesOf(c)) : native.readAll(c.source);
   }
 
+  // readStream reads a stream to its end, and leaves it locked.
   function readStream(s) {
     const streams = native.part('streams.js');
     const r = streams.acquire(s);
     const chunks = [];
     let size = 0;
     return new Promise((resolve, reject) => {
-      const failed = (e) => {
-        streams.release(r);
-        reject(e);
-      };
       const step = () => streams.read(r, {
         chunk(chunk) {
-          if (!(chunk instanceof Uint8Array)) return failed(new TypeError('The chunks of a body must be Uint8Array'));
+          if (!(chunk instanceof Uint8Array)) return reject(new TypeError('The chunks of a body must be Uint8Array'));
           chunks.push(chunk);
           if ((size += chunk.length) > maxWhole) {
             const e = new TypeError(`The body has more than ${maxWhole} bytes; read it as a stream`);
             streams.cancel(s, e).catch(() => {});
-            return failed(e);
+            return reject(e);
           }
           Promise.resolve().then(step);
         },
         close() {
-          streams.release(r);
           const all = new Uint8Array(size);
           let at = 0;
           for (const chunk of chunks) {
@@ -107,7 +103,7 @@
           }
           resolve(all);
         },
-        error: failed,
+        error: reject,
       });
       step();
     });
