@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -58,6 +59,12 @@ func (r *run) rootAttributes() []attribute.KeyValue {
 	return attrs
 }
 
+// What the root span tells of gRPC (its semantic conventions), and of a connection that was upgraded.
+const (
+	grpcStatusCode = attribute.Key("rpc.grpc.status_code")
+	bytesReceived  = attribute.Key("postern.upgrade.received")
+)
+
 // endRoot closes the SERVER span with what became of the exchange.
 func (r *run) endRoot(status int, failed bool, err error) {
 	if r.root == nil {
@@ -65,6 +72,12 @@ func (r *run) endRoot(status int, failed bool, err error) {
 	}
 	if r.recording {
 		r.root.SetAttributes(telemetry.HTTPStatus.Int(status), telemetry.HTTPResponseSize.Int64(r.written))
+		if code, err := strconv.Atoi(r.grpcStatus()); err == nil {
+			r.root.SetAttributes(grpcStatusCode.Int(code))
+		}
+		if r.switched {
+			r.root.SetAttributes(bytesReceived.Int64(r.received))
+		}
 		if err != nil {
 			r.root.SetAttributes(errorAttributes(err)...)
 		}

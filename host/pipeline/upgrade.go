@@ -10,7 +10,7 @@ import (
 )
 
 // errDrained is why a connection that was upgraded ended, for the log.
-var errDrained = errors.New("the listener is draining")
+var errDrained = &host.Error{Op: "request", Kind: host.Unavailable, Err: errors.New("the listener is draining")}
 
 // upgraded lays this run around an upgrade: it counts what passes, ends it by the limits of streams, and keeps why it ended.
 func (r *run) upgraded(upgrade func(context.Context, net.Conn)) func(context.Context, net.Conn) {

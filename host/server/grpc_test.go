@@ -39,7 +39,7 @@ apis:
       POST /forbidden/Call: {authorizer: nobody, integration: {upstream: CHOSEN, path: /grpc.testing.TestService/UnaryCall}}
       POST /unknown/Call: {authorizer: strangers, integration: {upstream: CHOSEN, path: /grpc.testing.TestService/UnaryCall}}
       POST /broken/Call: {authorizer: broken, integration: {upstream: CHOSEN, path: /grpc.testing.TestService/UnaryCall}}
-      POST /small/Call: {request: {maxBody: 10B}, integration: {upstream: CHOSEN, path: /grpc.testing.TestService/StreamingInputCall}}
+      POST /small/Call: {request: {maxBody: 10B}, integration: {upstream: CHOSEN, path: /grpc.testing.TestService/HalfDuplexCall}}
       POST /down/Call: {integration: {http: "http://127.0.0.1:1/"}}
       POST /late/Call: {timeout: 300ms, integration: {upstream: CHOSEN, path: /grpc.testing.TestService/HalfDuplexCall}}
       POST /html/Call: {integration: {mock: {status: 502, headers: {content-type: text/html}, body: "<h1>Bad Gateway"}}}
