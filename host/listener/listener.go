@@ -1,14 +1,17 @@
 // Package listener owns sockets: it turns what clients send into host.Request and puts host.Response on the wire.
 //
 // A clear listener speaks HTTP/1.1 and HTTP/2 with prior knowledge (h2c), one with TLS speaks HTTP/1.1 and HTTP/2 as ALPN decides, and
-// HTTP/3 on UDP. The engines are net/http and quic-go, and nothing outside this package can tell. Three things are done around net/http:
+// HTTP/3 on UDP. The engines are net/http and quic-go, and nothing outside this package can tell. Four things are done around net/http:
 //
 //   - The package shakes hands itself, before net/http sees a TLS connection, so that every failure has a name.
 //   - Each connection is wrapped. The wrapper lays deadlines around single reads and writes, which net/http has only for whole
 //     messages, and recognises the answers that net/http writes by itself, so that no refused request goes uncounted.
+//   - The wrapper reads along, over TLS too: HTTP/1 by a grammar that is stricter than net/http's (see wire), HTTP/2 by counting
+//     frames that carry nothing (see frames). spec/hardening.md says what is refused.
 //   - Field order and case are what net/http leaves of them: names canonical, the order among different names not kept.
 //
-// One refusal cannot be seen: a header list over the limit on HTTP/2, which net/http answers with 431 silently.
+// Two refusals cannot be seen, as net/http makes them silently: a header list over the limit on HTTP/2, answered with 431, and the
+// end of a connection for a flood of CONTINUATION.
 package listener
 
 import (
