@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -37,6 +38,7 @@ func (s *settings) open(cmd *cobra.Command, std *streams, development bool) (*ga
 	if err != nil {
 		return nil, err
 	}
+	slog.SetDefault(tel.Logger) // also for what net/http's client says through package log
 	opened, err := server.New(server.Config{
 		HTTP: s.http, HTTPS: s.https, Admin: s.admin,
 		Certificate:    server.Certificate{CertFile: s.tlsCert, KeyFile: s.tlsKey, SelfSigned: development && s.tlsCert == ""},
