@@ -55,7 +55,8 @@ func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, er
 		matchAll:  mentions(text, "matchAll"),
 		async:     mentions(text, "asyncIterator"),
 		functions: mentions(text, "Function", ".constructor"),
-		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try") ||
+		polyfills: mentions(text, "withResolvers", "groupBy", "isWellFormed", "toWellFormed", "fromAsync", "Promise.try", "captureStackTrace",
+			"Iterator", ".toArray(", ".take(", ".drop(", "values().", "keys().", "entries().") ||
 			mentions(text, "Array") && mentions(text, ".from("),
 	}
 	exports, err := m.probe(ctx, src.Exports)

@@ -20,6 +20,7 @@ type prelude func() *goja.Program
 // Where each global comes from. A part is loaded when a script first names one of its globals: most scripts name
 // few, and a fresh instance must stay cheap.
 var globalParts = map[string]string{
+	"WeakRef": "weak.js", "FinalizationRegistry": "weak.js",
 	"URL": "url.js", "URLSearchParams": "url.js", "URLPattern": "urlpattern.js",
 	"DOMException": "events.js", "Event": "events.js", "EventTarget": "events.js", "AbortController": "events.js", "AbortSignal": "events.js",
 	"CustomEvent": "events.js", "ErrorEvent": "events.js", "MessageEvent": "events.js", "PromiseRejectionEvent": "events.js",

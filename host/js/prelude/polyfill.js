@@ -65,6 +65,56 @@
     }
     return out;
   });
+  add(Error, 'captureStackTrace', function captureStackTrace(target) {
+    Object.defineProperty(target, 'stack', { value: `${target.name || 'Error'}: ${target.message || ''}`, writable: true, configurable: true });
+  });
+  if (typeof Iterator === 'undefined') iterators();
+  // The helpers of iterators (ECMA-262, section 27.1.3).
+  function iterators() {
+    const proto = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
+    const Iterator = function Iterator() {};
+    Iterator.prototype = proto;
+    Object.defineProperty(globalThis, 'Iterator', { value: Iterator, writable: true, configurable: true });
+    const callable = (fn) => {
+      if (typeof fn !== 'function') throw new TypeError('The argument must be a function');
+      return fn;
+    };
+    const count = (n) => {
+      const i = Math.trunc(Number(n));
+      if (!(i >= 0)) throw new RangeError('The argument must be a number from 0');
+      return i;
+    };
+    const over = (it) => ({ [Symbol.iterator]: () => it });
+    const lazy = (check, make) => function (arg) { return make(over(this), check(arg)); };
+    const helpers = {
+      map: lazy(callable, function* (list, fn) { let i = 0; for (const x of list) yield fn(x, i++); }),
+      filter: lazy(callable, function* (list, fn) { let i = 0; for (const x of list) if (fn(x, i++)) yield x; }),
+      flatMap: lazy(callable, function* (list, fn) { let i = 0; for (const x of list) yield* fn(x, i++); }),
+      take: lazy(count, function* (list, n) {
+        if (n === 0) return;
+        for (const x of list) {
+          yield x;
+          if (--n === 0) return;
+        }
+      }),
+      drop: lazy(count, function* (list, n) { for (const x of list) if (n-- <= 0) yield x; }),
+      toArray() { return [...over(this)]; },
+      forEach(fn) { callable(fn); let i = 0; for (const x of over(this)) fn(x, i++); },
+      some(fn) { callable(fn); let i = 0; for (const x of over(this)) if (fn(x, i++)) return true; return false; },
+      every(fn) { callable(fn); let i = 0; for (const x of over(this)) if (!fn(x, i++)) return false; return true; },
+      find(fn) { callable(fn); let i = 0; for (const x of over(this)) if (fn(x, i++)) return x; return undefined; },
+      reduce(fn, ...initial) {
+        callable(fn);
+        let i = 0;
+        let [sum] = initial;
+        for (const x of over(this)) sum = i++ === 0 && initial.length === 0 ? x : fn(sum, x, i - 1);
+        if (i === 0 && initial.length === 0) throw new TypeError('Reduce of an empty iterator with no initial value');
+        return sum;
+      },
+    };
+    for (const name of Object.keys(helpers)) add(proto, name, helpers[name]);
+    add(Iterator, 'from', function* (items) { yield* typeof items[Symbol.iterator] === 'function' ? items : over(items); });
+  }
   // goja's own takes a text with other characters than ASCII for no object.
   const typed = Object.getPrototypeOf(Uint8Array);
   const { from } = typed;
