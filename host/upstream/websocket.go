@@ -62,9 +62,11 @@ func splice(ctx context.Context, client net.Conn, upstream io.ReadWriteCloser) e
 		case <-leaving:
 			leaving = nil
 			begin()
+			up.leave() // both, before either is told: one side's answer is not for the other
+			down.leave()
 			for _, h := range []*half{up, down} {
 				goodbyes.Go(func() {
-					h.leave() // this may wait for its peer to read, until the connection is closed
+					h.bid() // this may wait for its peer to read, until the connection is closed
 					answered()
 				})
 			}
@@ -160,11 +162,17 @@ func (h *half) pass(p []byte) error {
 	return err
 }
 
-// leave asks for a Close of 1001. It is sent at once where no frame is under way.
+// leave asks for a Close of 1001.
 func (h *half) leave() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.leaving = true
+}
+
+// bid sends the Close where no frame is under way; pass does where one is.
+func (h *half) bid() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if !h.writing {
 		_ = h.sayClose() // a connection that broke ends carry too
 	}

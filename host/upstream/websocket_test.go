@@ -155,9 +155,9 @@ func TestGoodbyeAtAFrameBoundary(t *testing.T) {
 			expectRead(t, s.upstream, up[:halves])
 			expectRead(t, s.client, down[:halves])
 			s.leave()
-			if halves > 0 { // the rest comes, and a frame that begins too late does not
-				_, _ = s.client.Write(append(up[halves:], aFrame(ws.OpText, 9, true)...))
-				_, _ = s.upstream.Write(append(down[halves:], aFrame(ws.OpText, 9, false)...))
+			if halves > 0 {
+				_, _ = s.client.Write(up[halves:])
+				_, _ = s.upstream.Write(down[halves:])
 				expectRead(t, s.upstream, up[halves:])
 				expectRead(t, s.client, down[halves:])
 			}
@@ -174,6 +174,47 @@ func TestGoodbyeAtAFrameBoundary(t *testing.T) {
 		})
 	}
 }
+
+// What a frame still needs is passed behind a goodbye, and the frame after it is not.
+func TestGoodbyeEndsAFrameAndDropsTheNext(t *testing.T) {
+	for _, masked := range []bool{true, false} {
+		one := aFrame(ws.OpText, 300, masked)
+		for cut := range one {
+			var to recorder
+			h := &half{dst: &to, toServer: masked}
+			if err := h.pass(one[:cut]); err != nil {
+				t.Fatal(err)
+			}
+			h.leave()
+			h.bid()
+			if err := h.pass(append(append([]byte{}, one[cut:]...), aFrame(ws.OpText, 9, masked)...)); err != nil {
+				t.Fatal(err)
+			}
+			got := to.Bytes()
+			if cut > 0 {
+				if !bytes.HasPrefix(got, one) {
+					t.Fatalf("cut at %d: the frame became %x", cut, got)
+				}
+				got = got[len(one):]
+			}
+			f, err := ws.ReadFrame(bytes.NewReader(got))
+			if err != nil || f.Header.OpCode != ws.OpClose || f.Header.Masked != masked || len(got) != int(f.Header.Length)+ws.HeaderSize(f.Header) {
+				t.Fatalf("cut at %d: then came %x, %v", cut, got, err)
+			}
+			if h.answered() {
+				t.Fatal("answered without a Close")
+			}
+			if err := h.pass(aFrame(ws.OpClose, 2, masked)); err != nil || !h.answered() {
+				t.Fatalf("its answer: %v", err)
+			}
+		}
+	}
+}
+
+// A recorder keeps what is written.
+type recorder struct{ bytes.Buffer }
+
+func (*recorder) Close() error { return nil }
 
 // A side that has said Close itself is sent no second one.
 func TestGoodbyeBehindAClose(t *testing.T) {
