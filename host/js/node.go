@@ -160,48 +160,64 @@ func (in *instance) sameBytes(fc goja.FunctionCall) goja.Value {
 }
 
 // An asyncContext carries the values of AsyncLocalStorage from where a promise is waited for to where it goes on. It is there
-// from the moment that a script asks for it.
-type asyncContext struct{ values goja.Value }
+// from the moment that a script asks for it. Values that a call leaves behind are not the next one's.
+type asyncContext struct {
+	in     *instance
+	call   *call // whose values they are
+	values goja.Value
+}
 
 var _ goja.AsyncContextTracker = (*asyncContext)(nil)
 
+func (a *asyncContext) now() goja.Value {
+	if a.call != a.in.call {
+		a.call, a.values = a.in.call, nil
+	}
+	return a.values
+}
+
+func (a *asyncContext) set(values goja.Value) { a.call, a.values = a.in.call, values }
+
 // Grab returns the values of this moment.
-func (a *asyncContext) Grab() any { return a.values }
+func (a *asyncContext) Grab() any { return a.now() }
 
 // Resumed puts them back.
-func (a *asyncContext) Resumed(values any) { a.values, _ = values.(goja.Value) }
+func (a *asyncContext) Resumed(values any) {
+	v, _ := values.(goja.Value)
+	a.set(v)
+}
 
 // Exited forgets them: jobs run when nothing else does.
-func (a *asyncContext) Exited() { a.values = nil }
+func (a *asyncContext) Exited() { a.set(nil) }
 
 // asyncValues() is the values of this moment, undefined when there are none.
 func (in *instance) asyncValues(goja.FunctionCall) goja.Value {
 	if in.async == nil {
-		in.async = &asyncContext{}
+		in.async = &asyncContext{in: in}
 		in.rt.SetAsyncContextTracker(in.async)
 	}
-	if in.async.values == nil {
-		return goja.Undefined()
+	if v := in.async.now(); v != nil {
+		return v
 	}
-	return in.async.values
+	return goja.Undefined()
 }
 
 // setAsyncValues(values) sets them.
 func (in *instance) setAsyncValues(fc goja.FunctionCall) goja.Value {
 	in.asyncValues(fc)
-	in.async.values = fc.Argument(0)
+	in.async.set(fc.Argument(0))
 	return goja.Undefined()
 }
 
 // bound is a timer's function with the values of the moment when the timer was set.
 func (in *instance) bound(fn goja.Callable) goja.Callable {
-	if in.async == nil || in.async.values == nil {
+	if in.async == nil || in.async.now() == nil {
 		return fn
 	}
 	values := in.async.values
 	return func(this goja.Value, args ...goja.Value) (goja.Value, error) {
-		in.async.values = values
-		defer func() { in.async.values = nil }()
+		in.async.set(values)
+		defer in.async.set(nil)
 		return fn(this, args...)
 	}
 }

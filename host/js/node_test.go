@@ -2,10 +2,15 @@ package js_test
 
 import (
 	"encoding/json"
+	"io/fs"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/postern/postern/host/js/bundle"
 )
 
 // What the differential test cannot compare with Node.js, or should not.
@@ -24,6 +29,42 @@ func TestOwnWays(t *testing.T) {
 		`[new WeakRef({a: 1}).deref().a, typeof new FinalizationRegistry(() => {}).register({}), (() => { const e = {}; Error.captureStackTrace(e); return typeof e.stack })()]`:                                                                                          `[1,"undefined","string"]`,
 	} {
 		same(t, eval(t, "return await ("+code+")", nil), want)
+	}
+}
+
+// What one call puts into an AsyncLocalStorage, the next one on the same instance does not find.
+func TestAsyncLocalStorageEndsWithTheCall(t *testing.T) {
+	p := open(t, "a.js", `import { AsyncLocalStorage } from 'node:async_hooks'
+const s = new AsyncLocalStorage()
+export function handle(e) {
+	const before = s.getStore()
+	s.enterWith(e.v)
+	return [before ?? null, s.getStore()]
+}`, pooled)
+	for _, v := range []string{"1", "2"} {
+		if r, err := call(p, "handle", `{"v": `+v+`}`, nil, nil); err != nil || r.meta != "[null,"+v+"]" {
+			t.Error(r, err)
+		}
+	}
+}
+
+// Every module of Node.js that is here is one that the bundler lets scripts import.
+func TestSupplied(t *testing.T) {
+	var have []string
+	err := fs.WalkDir(os.DirFS("prelude/node"), ".", func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			have = append(have, strings.TrimSuffix(file, ".js"))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bundle.Supplied()
+	slices.Sort(have)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Error(diff)
 	}
 }
 

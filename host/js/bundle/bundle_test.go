@@ -244,3 +244,13 @@ func TestCancelled(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A module of Node.js that scripts do not have is refused with what is there instead.
+func TestModulesThatAreMissing(t *testing.T) {
+	for name, remedy := range map[string]string{"node:fs/promises": "import the file", "net": "egress", "child_process": "runs alone", "node:stream": "ReadableStream", "node:v8": "without an import"} {
+		_, err := bundle.Build(context.Background(), bundle.Options{Dir: project(t, map[string]string{"a.js": "import x from '" + name + "'\nexport const handler = () => x"}), Entry: "a.js"})
+		if found := problems(t, err); len(found) != 1 || !strings.Contains(found[0], remedy) || !strings.HasPrefix(found[0], "a.js:1:15 ") {
+			t.Errorf("%s: %q", name, found)
+		}
+	}
+}

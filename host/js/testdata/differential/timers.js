@@ -11,7 +11,7 @@ export default {
     await wait(20);
     print(seen);
   },
-  'delays': async (print) => { const seen = []; setTimeout(() => seen.push(30), 30); setTimeout(() => seen.push(5), 5); setTimeout(() => seen.push(15), 15); setTimeout(() => seen.push('a'), 1); setTimeout(() => seen.push('b'), 1); await wait(60); print(seen); },
+  'delays': async (print) => { const seen = []; setTimeout(() => seen.push('a'), 1); setTimeout(() => seen.push('b'), 1); setTimeout(() => seen.push(300), 300); setTimeout(() => seen.push(100), 100); setTimeout(() => seen.push(200), 200); await wait(450); print(seen); },
   'arguments': async (print) => { await new Promise((done) => setTimeout((...args) => { print(args); done(); }, 1, 'a', 2, { c: 3 })); },
   'an interval': async (print) => { let n = 0; await new Promise((done) => { const i = setInterval((x) => { print(x, ++n); if (n === 3) { clearInterval(i); done(); } }, 2, 'x'); }); await wait(10); print(n); },
   'clearing': async (print) => { const seen = []; const a = setTimeout(() => seen.push('a'), 1); clearTimeout(a); const b = setInterval(() => seen.push('b'), 1); clearTimeout(b); clearTimeout(undefined); clearTimeout(null); clearTimeout(99999); clearTimeout(a); await wait(10); print(seen); },
