@@ -135,7 +135,19 @@ func (h *filterHalf) first(ctx context.Context, x *host.Exchange) error {
 		}
 	}
 	x.Request, x.Match.Path = r, path
-	return nil
+	if h.made == nil {
+		return nil
+	}
+	_, err = limitOn(x).Handle(ctx, x) // a small body may become a large one
+	return err
+}
+
+// limitOn is the limit of bodies where the request goes.
+func limitOn(x *host.Exchange) *bodyLimit {
+	if x.Match.Route == nil {
+		return &bodyLimit{max: host.Default[int64](host.DefaultMaxBody)}
+	}
+	return &bodyLimit{max: x.Match.Route.MaxBody}
 }
 
 // pass ends a call that leaves the body as it is.

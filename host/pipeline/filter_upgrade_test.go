@@ -28,11 +28,7 @@ func TestFilterOfAnUpgrade(t *testing.T) {
 		}
 	}
 	dial := func(g *servertest.Gateway) (*websocket.Conn, *http.Response, error) {
-		conn, resp, err := websocket.Dial(t.Context(), g.URL+"/ws", &websocket.DialOptions{HTTPClient: g.Client})
-		if conn != nil {
-			t.Cleanup(func() { _ = conn.CloseNow() })
-		}
-		return conn, resp, err
+		return websocket.Dial(t.Context(), g.URL+"/ws", &websocket.DialOptions{HTTPClient: g.Client})
 	}
 	t.Run("passes", func(t *testing.T) {
 		g := filtered(t, "", single(wasmFilter("REQUEST", `{"setHeaders":[["X-Order","filtered"]]}`, "RESPONSE", `{"setHeaders":[["X-Seen","1"]]}`)), upstream)
@@ -41,6 +37,7 @@ func TestFilterOfAnUpgrade(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer conn.CloseNow() // both are open together
 			if resp.Header.Get("X-Seen") != "1" {
 				t.Errorf("got %v", resp.Header)
 			}

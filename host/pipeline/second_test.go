@@ -19,6 +19,7 @@ type noting struct {
 	name                    string
 	notes                   *[]string
 	answer, refuse, backErr bool
+	panics                  bool
 }
 
 var errNoting = &host.Error{Op: "note", Kind: host.Forbidden, Err: errors.New("no")}
@@ -27,6 +28,9 @@ func (n *noting) note(what string) { *n.notes = append(*n.notes, n.name+" "+what
 
 func (n *noting) Handle(_ context.Context, x *host.Exchange) (host.Second, error) {
 	n.note("handle")
+	if n.panics {
+		panic("a defect")
+	}
 	if n.answer {
 		x.Response = message(202, "early")
 	}
@@ -92,6 +96,26 @@ func TestSecondHalves(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// What steps hold is given back also where a later one panics.
+func TestSecondHalvesEndAfterAPanic(t *testing.T) {
+	var notes []string
+	p := mockPipeline(t, &noting{name: "a", notes: &notes}, &noting{name: "b", notes: &notes, panics: true})
+	if !p.Acquire() {
+		t.Fatal("the pipeline is closed")
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is the listener's to see")
+			}
+		}()
+		p.Serve(t.Context(), &host.Request{Method: "GET", Host: "x", Target: "/", Body: io.NopCloser(strings.NewReader(""))})
+	}()
+	if diff := cmp.Diff([]string{"a handle", "b handle", "a end"}, notes); diff != "" {
+		t.Error(diff)
 	}
 }
 
