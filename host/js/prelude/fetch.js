@@ -195,21 +195,15 @@
       }
       return at.own;
     }
-    get cache() { return 'default'; }
-    get credentials() { return 'same-origin'; }
-    get destination() { return ''; }
-    get duplex() { return 'half'; }
-    get mode() { return 'cors'; }
-    get referrer() { return 'about:client'; }
-    get referrerPolicy() { return ''; }
-    get integrity() { return ''; }
-    get keepalive() { return false; }
     clone() {
       const copy = share(content(this));
       return new Request(inside, { ...this.#at, headers: new Headers(this.headers), own: null, signal: this.#at.own || this.#at.signal }, copy);
     }
     get [Symbol.toStringTag]() { return 'Request'; }
   }
+  // What is the same for all requests here costs a property, where a getter costs a function.
+  Object.assign(Request.prototype, { cache: 'default', credentials: 'same-origin', destination: '', duplex: 'half', integrity: '', keepalive: false,
+    mode: 'cors', referrer: 'about:client', referrerPolicy: '' });
 
   let aboutOf;
   class Response extends Body {
@@ -228,7 +222,7 @@
       const status = init.status === undefined ? 200 : Math.trunc(Number(init.status));
       if (!(status >= 200 && status <= 599)) throw new RangeError(`Invalid status ${init.status}; it must be from 200 to 599`);
       const statusText = init.statusText === undefined ? '' : `${init.statusText}`;
-      if (/[^\t\x20-\x7e\x80-\xff]/.test(statusText)) throw new TypeError('Invalid statusText');
+      if (statusText !== '' && /[^\t\x20-\x7e\x80-\xff]/.test(statusText)) throw new TypeError('Invalid statusText');
       const headers = new Headers(init.headers);
       this.#at = { status, headers, statusText, url: '', redirected: false, type: 'default' };
       if (body !== null && body !== undefined) {

@@ -16,11 +16,14 @@
   // putHeaders says which fields there are, unless they are as they were. Content-Length is the gateway's to set, and so are
   // the fields of the connection that stayed as they came.
   function putHeaders(out, headers, before) {
-    const sent = lines(headers).map(([name, value]) => [name, value]);
+    const sent = lines(headers);
     const same = sent.length === before.length && sent.every((l, i) => l[0] === before[i][0] && l[1] === before[i][1]);
     if (same) return;
-    out.headers = sent.filter(([name, value]) => !/^content-length$/i.test(name)
-      && !(native.isConnectionField(name) && before.some((l) => l[0] === name && l[1] === value)));
+    out.headers = [];
+    for (const [name, value, key] of sent) {
+      if (key === 'content-length' || native.isConnectionField(name) && before.some((l) => l[0] === name && l[1] === value)) continue;
+      out.headers.push([name, value]);
+    }
   }
 
   // putBody returns the new body, if there is one: undefined lets the old one pass untouched.
