@@ -6,9 +6,11 @@
 //	export function map_request(input, context, stageVariables)   a mapping, also map_response
 //	export function handle(event, context)                        a function; handler is the same
 //	export default { fetch(request, env, ctx) }                   a function, in the way of web workers
+//	export function filter_request(request, context)              a filter's first half
+//	export function filter_response(response, context)            and its second
 //
 // in an ES module, or in CommonJS by exports and module.exports. A script whose only entry is handler, or a
-// function as its default export, serves as any of them. Every entry may return a promise.
+// function as its default export, serves as any of them but a filter. Every entry may return a promise.
 //
 // The context has config (the plugin's configuration), secrets, awsRequestId, functionName, traceparent,
 // startSpan(name) and getRemainingTimeInMillis(). Secrets are read by name when they are asked for, as context.secrets.NAME or, in a
@@ -17,6 +19,13 @@
 //
 // The code outside of functions runs when the plugin is opened, and again for each new instance. It sees the
 // environment, the clock and random numbers, and may log; it cannot fetch or set timers.
+//
+// # Streams
+//
+// Bodies are WHATWG streams. What comes in is read on a goroutine when the script asks for more, and what the script makes goes
+// through a pipe whose room holds the script's stream back (pipe.go); one event loop turns for all of it, from the call until the
+// last byte. A body that the script only hands on goes by it, from reader to reader. The two halves of a filter share an instance
+// and its loop from Pin to Release (filter.go).
 //
 // # Limits
 //

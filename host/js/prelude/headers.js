@@ -21,7 +21,7 @@
         return h;
       };
     }
-    constructor(init) {
+    constructor(init = undefined) {
       if (init === undefined) return;
       if (typeof init !== 'object' && typeof init !== 'function' || init === null) throw new TypeError('Headers are made of an object or of pairs');
       if (#list in init) {

@@ -290,7 +290,7 @@
       recordOf = (stream) => stream.#s;
       isStream = (value) => typeof value === 'object' && value !== null && #s in value;
     }
-    constructor(source, strategy) {
+    constructor(source = undefined, strategy = undefined) {
       if (source === inside) {
         this.#setUp(strategy);
         return;

@@ -126,7 +126,7 @@
 
   class TransformStream {
     #t;
-    constructor(transformer, writableStrategy, readableStrategy) {
+    constructor(transformer = undefined, writableStrategy = undefined, readableStrategy = undefined) {
       const from = dictionary(transformer, 'transformer');
       for (const name of ['readableType', 'writableType']) if (from[name] !== undefined) throw new RangeError(`A transformer has no ${name}`);
       this.#t = newTransform({ transform: method(from, 'transform') || ((chunk, controller) => controller.enqueue(chunk)),

@@ -210,7 +210,7 @@
       recordOf = (stream) => stream.#w;
       isWritable = (value) => typeof value === 'object' && value !== null && #w in value;
     }
-    constructor(sink, strategy) {
+    constructor(sink = undefined, strategy = undefined) {
       if (sink === inside) {
         this.#setUp(strategy);
         return;
