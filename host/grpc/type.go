@@ -32,11 +32,12 @@ type Type struct {
 
 // ParseType reads a Content-Type. What is not gRPC has the Form None.
 func ParseType(contentType string) Type {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	if !strings.HasPrefix(media, forms[Native]) {
-		return Type{}
+	media := strings.TrimSpace(contentType)
+	if n := len(forms[Native]); len(media) < n || !strings.EqualFold(media[:n], forms[Native]) {
+		return Type{} // as nearly every request
 	}
+	media, _, _ = strings.Cut(media, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
 	base, format := media, ""
 	if plus := strings.IndexByte(media, '+'); plus >= 0 {
 		base, format = media[:plus], media[plus:]
