@@ -43,6 +43,11 @@
 // a property set at the end of a chain of millions of prototypes or proxies does, or flat(Infinity) on arrays nested
 // as deep. Code from people who are not trusted belongs into Wasm.
 //
-// What goja runs wrongly without saying so is refused: \p{…} in regular expressions, which never matches there,
-// is an error with its place when it stands in a literal, and a SyntaxError when it is built at run time.
+// # The web API
+//
+// prelude has the web API, in JavaScript on functions in Go, and Node's modules in prelude/node; each part is loaded when a script
+// first names what it gives. testdata/differential has what of it is compared with Node.js.
+//
+// What goja would run wrongly without saying so is made right or refused: the characters that a \p{…} in a regular expression
+// stands for are put into the pattern, and a property that is not known is an error, with its place when it stands in a literal.
 package js

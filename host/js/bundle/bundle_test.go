@@ -158,7 +158,7 @@ func TestErrors(t *testing.T) {
 			[]string{`a.ts:1:15 package "@scope/pkg/deep" is not in node_modules; run: npm install @scope/pkg`, `a.ts:2:15 package "zod" is not in node_modules; run: npm install zod`}},
 		"missing file":    {map[string]string{"a.ts": "import x from './x'\nexport default x"}, []string{`a.ts:1:15 no file for the import "./x"`}},
 		"URL":             {map[string]string{"a.ts": "import 'https://example.com/x.js'"}, []string{`a.ts:1:8 "https://example.com/x.js": scripts cannot be imported from a URL; put the file into the project, or install it as a package`}},
-		"Node":            {map[string]string{"a.ts": "import fs from 'node:fs'\nexport default fs"}, []string{`a.ts:1:16 "node:fs" is a module of Node.js, which scripts do not have; the web's fetch, crypto, URL and the like are there without an import`}},
+		"Node":            {map[string]string{"a.ts": "import fs from 'node:fs'\nexport default fs"}, []string{`a.ts:1:16 "node:fs" is a module of Node.js, which scripts do not have; a script has no files; import the file, so that it becomes a part of the bundle, or fetch it`}},
 		"top-level await": {map[string]string{"a.ts": "const x = 1\nawait x"}, []string{`a.ts:2:1 await is only possible inside of an async function; at the top level nothing waits for it`}},
 		"import.meta":     {map[string]string{"a.ts": "export const u = import.meta.url"}, []string{`a.ts:1:18 import.meta is not there; a bundled script has no URL of its own`}},
 		"outside":         {map[string]string{"a.ts": "import x from '" + filepath.ToSlash(filepath.Join(outside, "secret.js")) + "'\nexport default x"}, []string{`a.ts:1:15 this leads to secret.js, outside of the project's folder; nothing outside of it can be imported`}},
