@@ -2,7 +2,9 @@ package js_test
 
 import (
 	"context"
+	"io"
 	"testing"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/js"
@@ -74,4 +76,53 @@ func BenchmarkNew(b *testing.B) {
 
 func BenchmarkStringifyWarm(b *testing.B) {
 	benchCalls(b, "export const handler = (event) => Array.from({ length: 100 }, () => event)", "handle", pooled)
+}
+
+func BenchmarkFilterBothHalves(b *testing.B) {
+	p := open(b, "f.js", `export function filter_request(request, context) { context.id = request.headers.get('x-one') ?? context.requestId; request.headers.set('x-request-id', context.id) }
+	export function filter_response(response, context) { response.headers.set('x-request-id', context.id) }`, pooled).(host.Pinner)
+	b.ReportAllocs()
+	for b.Loop() {
+		pinned, err := p.Pin(context.Background())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, half := range [][2]string{{"filter_request", requestMeta}, {"filter_response", responseMeta}} {
+			if _, err := pinned.Call(context.Background(), half[0], host.Event{Meta: []byte(half[1])}, &effects{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		pinned.Release()
+	}
+}
+
+func benchStream(b *testing.B, code string) {
+	const size = 16 << 20
+	p := open(b, "a.js", "export default { fetch: (request) => "+code+" }", pooled, timeout(time.Minute))
+	b.SetBytes(size)
+	for b.Loop() {
+		out := answer(b, p, &zeros{size}, &effects{})
+		if n, err := io.Copy(io.Discard, out.Body); n != size || err != nil {
+			b.Fatal(n, err)
+		}
+		_ = out.Body.Close()
+	}
+}
+
+func BenchmarkStreamTransform(b *testing.B) {
+	benchStream(b, "new Response(request.body.pipeThrough(new TransformStream({ transform: (c, x) => x.enqueue(c) })))")
+}
+
+func BenchmarkStreamUntouched(b *testing.B) { benchStream(b, "new Response(request.body)") }
+
+// One chunk of 16 bytes, from the script's stream to a reader.
+func BenchmarkStreamSmallChunks(b *testing.B) {
+	p := open(b, "a.js", `export default { fetch: (request) => { let n = 0; const chunk = new Uint8Array(16); return new Response(new ReadableStream({ pull(c) { c.enqueue(chunk); if (++n === 1000) c.close() } })) } }`, pooled, timeout(time.Minute))
+	for b.Loop() {
+		out := answer(b, p, nil, &effects{})
+		if n, err := io.Copy(io.Discard, out.Body); n != 16000 || err != nil {
+			b.Fatal(n, err)
+		}
+		_ = out.Body.Close()
+	}
 }
