@@ -32,6 +32,15 @@ func TestOwnWays(t *testing.T) {
 	}
 }
 
+func TestInspect(t *testing.T) {
+	p := open(t, "a.js", "import util from 'node:util'\nexport const handle = () => [util.inspect('x'), util.inspect({a: {b: {c: {d: 1}}}}), util.inspect({a: {b: ['x']}}, {depth: 0}), util.inspect({a: {b: {c: {d: {e: 'x'}}}}}, {depth: null}), util.inspect(['x'], {depth: 4})]")
+	r, err := call(p, "handle", "{}", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, r.meta, `["\"x\"", "{ a: { b: { c: [Object] } } }", "{ a: [Object] }", "{ a: { b: { c: { d: { e: \"x\" } } } } }", "[ \"x\" ]"]`)
+}
+
 // What one call puts into an AsyncLocalStorage, the next one on the same instance does not find.
 func TestAsyncLocalStorageEndsWithTheCall(t *testing.T) {
 	p := open(t, "a.js", `import { AsyncLocalStorage } from 'node:async_hooks'

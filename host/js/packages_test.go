@@ -27,7 +27,7 @@ func TestPackages(t *testing.T) {
 // install runs npm ci. Without npm, or without its registry, the test is skipped, but not in CI.
 func install(t *testing.T, dir string) {
 	t.Helper()
-	args := []string{"ci", "--ignore-scripts", "--no-audit", "--no-fund"}
+	args := []string{"ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"}
 	cmd := exec.Command("npm", args...)
 	cmd.Dir = dir
 	text, err := cmd.CombinedOutput()

@@ -137,7 +137,7 @@
     return info([line(names), ...lines.map((l) => line(names.map((n) => l.get(n) || '')))].join('\n'));
   }
   const elapsed = (label) => `${label}: ${(native.now() - timers.get(label)).toFixed(3)}ms`;
-  return { inspect: (v, depth) => inspect(v, Math.min(1, 3 - depth), []), format: (...args) => format(args), console: {
+  return { inspect: (v, depth) => inspect(v, 2.5 - depth, []) /* never 0, where text has no quotes */, format: (...args) => format(args), console: {
     log: info, info, debug: write(-4), warn: write(4), error: error_,
     trace: (...args) => log(-4, `Trace: ${format(args)}\n${cleanStack(String(new Error().stack))}`),
     assert: (ok, ...args) => { if (!ok) error_('Assertion failed' + (args.length ? ':' : ''), ...args); },
