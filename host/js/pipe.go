@@ -199,7 +199,7 @@ func (c *call) stream(pump goja.Callable, stream goja.Value, answers bool) (io.R
 	cancelStream, _ := goja.AssertFunction(cancel)
 	p.mu.Lock()
 	p.left = func(reason error) error { // the call goes on until the stream has heard of it
-		_, err := cancelStream(goja.Undefined(), in.domError(reason.Error(), "AbortError"), in.rt.ToValue(func(goja.FunctionCall) goja.Value {
+		_, err := cancelStream(goja.Undefined(), in.domError(errLeft.Error(), "AbortError"), in.rt.ToValue(func(goja.FunctionCall) goja.Value {
 			end(reason)
 			return goja.Undefined()
 		}))
