@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/interop"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/postern/postern/host/listener"
@@ -35,6 +36,7 @@ apis:
       broken: {plugin: ./broken.js}
     routes:
       POST /{service}/{method}: {streaming: true, integration: {upstream: CHOSEN}}
+      POST /filtered/{service}/{method}: {streaming: true, filters: [./mark.js], integration: {upstream: CHOSEN, path: "/{service}/{method}"}}
       POST /grpc.testing.TestService/UnaryCall: {integration: {upstream: CHOSEN}}
       POST /forbidden/Call: {authorizer: nobody, integration: {upstream: CHOSEN, path: /grpc.testing.TestService/UnaryCall}}
       POST /unknown/Call: {authorizer: strangers, integration: {upstream: CHOSEN, path: /grpc.testing.TestService/UnaryCall}}
@@ -70,8 +72,15 @@ func rpcServers(t *testing.T, service testgrpc.TestServiceServer, chosen string)
 	return map[string]string{
 		"postern.yaml": text,
 		"ca.pem":       string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[len(cert.Certificate)-1]})),
-		"nobody.js":    `export const authorize = () => ({ isAuthorized: false })`,
-		"broken.js":    `export const authorize = () => { throw new Error("secret") }`,
+		"mark.js": `
+export const filter_request = (request) => {
+	if (request.headers.get("x-fail")) throw new Error("secret");
+	request.headers.set("x-grpc-test-echo-initial", "from a filter");
+};
+export const filter_response = (response) => { response.headers.set("x-marked", "yes"); };
+`,
+		"nobody.js": `export const authorize = () => ({ isAuthorized: false })`,
+		"broken.js": `export const authorize = () => { throw new Error("secret") }`,
 	}
 }
 
@@ -129,6 +138,37 @@ func TestGRPCInterop(t *testing.T) {
 				interop.DoUnimplementedService(t.Context(), testgrpc.NewUnimplementedServiceClient(cc))
 			})
 		})
+	}
+}
+
+// A filter that leaves bodies alone leaves streams as they are.
+func TestGRPCThroughAFilter(t *testing.T) {
+	g := startRPC(t, interop.NewTestServer(), "clear")
+	cc := rpcClient(t, g, "http")
+	stream, err := cc.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/filtered/grpc.testing.TestService/FullDuplexCall")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int32{1, 50_000, 0} { // each waits for the answer to the one before
+		in := &testgrpc.StreamingOutputCallRequest{ResponseParameters: []*testgrpc.ResponseParameters{{Size: size}}}
+		var out testgrpc.StreamingOutputCallResponse
+		if err := stream.SendMsg(in); err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.RecvMsg(&out); err != nil || len(out.GetPayload().GetBody()) != int(size) {
+			t.Fatalf("%d bytes of %d, %v", len(out.GetPayload().GetBody()), size, err)
+		}
+	}
+	_ = stream.CloseSend()
+	if err := stream.RecvMsg(&testgrpc.Empty{}); err != io.EOF {
+		t.Error(err)
+	}
+	if header, _ := stream.Header(); header.Get("x-marked") == nil || header.Get("x-grpc-test-echo-initial")[0] != "from a filter" {
+		t.Errorf("header %v", header)
+	}
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "x-fail", "1")
+	if got := call(ctx, cc, "/filtered/grpc.testing.TestService/UnaryCall", 1); got.Code() != codes.Internal || got.Message() != "Internal Server Error" {
+		t.Errorf("a filter that fails gives %v", got)
 	}
 }
 
@@ -312,63 +352,5 @@ func TestGRPCTimeoutIsTheGatewaysToo(t *testing.T) {
 			t.Errorf("the upstream was given %v", left)
 		}
 		waitFor(t, "the call's end", service.ended)
-	}
-}
-
-// breakingUpstream answers with what is written and then resets the stream.
-func breakingUpstream(t *testing.T, written string) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	s := &http.Server{Protocols: protocols, ReadHeaderTimeout: servertest.Patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/html" {
-			http.Error(w, "no gRPC here", http.StatusBadGateway)
-			return
-		}
-		w.Header().Set("Content-Type", "application/grpc")
-		_, _ = io.WriteString(w, written)
-		_ = http.NewResponseController(w).Flush()
-		panic(http.ErrAbortHandler)
-	})}
-	go func() { _ = s.Serve(ln) }()
-	t.Cleanup(func() { _ = s.Close() })
-	return ln.Addr().String()
-}
-
-// Behind a whole message, a stream that the upstream resets ends with a status; within one, it is cut off.
-func TestUpstreamsThatResetGRPC(t *testing.T) {
-	for written, want := range map[string]struct {
-		messages int
-		code     codes.Code
-	}{
-		"":                               {0, codes.Unavailable},
-		"\x00\x00\x00\x00\x00":           {1, codes.Unavailable},
-		"\x00\x00\x00\x00\x00\x00\x00":   {1, codes.Internal},
-		"\x00\x00\x00\x00\x02\x0a":       {0, codes.Internal},
-		strings.Repeat("\x00", 5*100000): {100000, codes.Unavailable},
-	} {
-		g := servertest.Start(t, map[string]string{"postern.yaml": `
-apis: {main: {routes: {$default: {streaming: true, integration: {upstream: up}}}}}
-upstreams: {up: {targets: ["h2c://` + breakingUpstream(t, written) + `"]}}`})
-		stream, err := testgrpc.NewTestServiceClient(rpcClient(t, g, "http")).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
-		messages := 0
-		for err == nil {
-			if _, err = stream.Recv(); err == nil {
-				messages++
-			}
-		}
-		if got := status.Convert(err); got.Code() != want.code || messages != want.messages {
-			t.Errorf("%d bytes: %d messages and %v; want %d and %v", len(written), messages, got, want.messages, want.code)
-		}
-		g.Log.Wait(t, "the failure", func(l servertest.Line) bool {
-			return l["msg"] == "request" && l["level"] == "ERROR" && strings.Contains(l.Text("error"), "cut off")
-		})
-		if err := call(t.Context(), rpcClient(t, g, "http"), "/html", 1); err.Code() != codes.Unavailable {
-			t.Errorf("an HTTP error of the upstream gives %v", err)
-		}
 	}
 }
