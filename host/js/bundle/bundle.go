@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -137,6 +138,7 @@ func (b *builder) options() api.BuildOptions {
 		LegalComments:  api.LegalCommentsNone,
 		Charset:        api.CharsetASCII, // so that goja, which counts bytes, and source maps, which count UTF-16 units, agree
 		KeepNames:      false,
+		Metafile:       true,
 		LogLevel:       api.LogLevelSilent,
 		LogLimit:       0,
 		LogOverride:    map[string]api.LogLevel{"empty-import-meta": api.LogLevelError},
@@ -181,10 +183,32 @@ func (b *builder) source(res *api.BuildResult) (*host.Source, error) {
 	if src.Code == nil {
 		return nil, invalid(host.Position{File: b.entry}, "is not a script")
 	}
+	if onlyESModules(res.Metafile) {
+		src.Code = bytes.Replace(src.Code, []byte(banner), []byte(banner+`"use strict";`), 1) // in the banner's line: positions stay
+	}
 	src.Exports = exports(src.Code)
 	digest := sha256.Sum256(src.Code)
 	src.Digest = hex.EncodeToString(digest[:])
 	return src, nil
+}
+
+// onlyESModules reports whether all that is in a bundle are ES modules, whose code is strict (ECMA-262, section 11.2.2). esbuild does
+// not say so in the format that it writes, where code that must be sloppy may stand beside.
+func onlyESModules(metafile string) bool {
+	var about struct {
+		Inputs map[string]struct{ Format string }
+	}
+	if err := json.Unmarshal([]byte(metafile), &about); err != nil {
+		return false
+	}
+	strict := false
+	for _, in := range about.Inputs {
+		if in.Format == "cjs" {
+			return false
+		}
+		strict = strict || in.Format == "esm"
+	}
+	return strict
 }
 
 // What esbuild writes for an entry that is an ES module: its getters, then the line that exports them.

@@ -254,3 +254,20 @@ func TestModulesThatAreMissing(t *testing.T) {
 		}
 	}
 }
+
+// ES modules are strict code. What is bundled with CommonJS is not, or some of it would not run.
+func TestStrictCode(t *testing.T) {
+	const strict = `{"use strict";`
+	esm := map[string]string{"a.js": "import { b } from './b'\nimport d from './d.json'\nexport const handler = () => b + d.n", "b.ts": "export const b = 1", "d.json": `{"n": 1}`}
+	if code := string(build(t, "a.js", esm).Source.Code); !strings.Contains(strings.SplitN(code, "\n", 2)[0], strict) {
+		t.Errorf("not strict:\n%s", code)
+	}
+	for name, files := range map[string]map[string]string{
+		"entry":   {"a.js": "exports.handler = () => 1"},
+		"package": {"a.js": "import p from 'p'\nexport const handler = () => p", "node_modules/p/index.js": "x = 1\nmodule.exports = x"},
+	} {
+		if code := string(build(t, "a.js", files).Source.Code); strings.Contains(code, strict) {
+			t.Errorf("%s: strict:\n%s", name, code)
+		}
+	}
+}
