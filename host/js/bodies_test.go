@@ -298,6 +298,17 @@ func TestRequestBodyThatFails(t *testing.T) {
 	}
 }
 
+func TestTimeoutEndsWhatPassesByTheScript(t *testing.T) {
+	noLeak(t)
+	p := open(t, "a.js", "export default { fetch: (request) => new Response(request.body) }", timeout(2*time.Second))
+	out := answer(t, p, &slow{wait: 2500 * time.Millisecond}, &effects{})
+	b, err := io.ReadAll(out.Body)
+	if string(b) != "one" || !errors.Is(err, host.Timeout) {
+		t.Error(string(b), err)
+	}
+	_ = out.Body.Close()
+}
+
 func TestNothingStreamsWhereNobodyAsks(t *testing.T) {
 	noLeak(t)
 	p := open(t, "a.js", "export default { fetch: (request) => new Response('early') }")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dop251/goja"
 
@@ -213,7 +214,9 @@ func (c *call) stream(pump goja.Callable, stream goja.Value, answers bool) (io.R
 type splice struct {
 	call *call
 	from *source
-	done func(func() error) // brings the end to the loop, which waits for it
+	body io.Reader
+	end  atomic.Pointer[error] // why the rest does not come
+	done func(func() error)    // brings the end to the loop, which waits for it
 	once sync.Once
 }
 
@@ -221,7 +224,7 @@ var _ outgoing = (*splice)(nil)
 
 // splice makes a reader of a source that the script left alone.
 func (c *call) splice(from *source) io.ReadCloser {
-	s := &splice{call: c, from: from}
+	s := &splice{call: c, from: from, body: from.body}
 	from.begun = true
 	if from.body == nil {
 		return nil
@@ -233,13 +236,15 @@ func (c *call) splice(from *source) io.ReadCloser {
 	return s
 }
 
-// Read reads from the source. The end of the call ends it.
-func (s *splice) Read(b []byte) (int, error) {
-	n, err := s.from.body.Read(b)
+// Read reads from the source. The end of the call ends it, for a read that waits when something comes.
+func (s *splice) Read(b []byte) (n int, err error) {
+	if s.end.Load() == nil {
+		n, err = s.body.Read(b)
+	}
+	if end := s.end.Load(); end != nil {
+		n, err = 0, *end
+	}
 	if err != nil {
-		if err != io.EOF && s.call.ctx.Err() != nil {
-			err = s.call.failed(err)
-		}
 		s.over()
 	}
 	return n, err
@@ -264,5 +269,9 @@ func (s *splice) over() {
 	})
 }
 
-func (s *splice) cut(error)   { s.from.close() }
+func (s *splice) cut(err error) {
+	s.end.CompareAndSwap(nil, &err)
+	s.from.close()
+}
+
 func (s *splice) leave(error) { s.over() }
