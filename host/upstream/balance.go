@@ -68,7 +68,8 @@ func (consistentHash) choose(candidates []*endpoint, key uint64) *endpoint {
 	highest := math.Inf(-1)
 	for _, e := range candidates {
 		// A number between 0 and 1 to the power of 1/weight wins in proportion to the weight; so does weight / -ln.
-		uniform := (float64(mix(key^e.hash)>>11) + 0.5) / (1 << 53)
+		// The sum is exact, so that it is never rounded to 1, whose score would be none.
+		uniform := (float64(mix(key^e.hash)>>12) + 0.5) / (1 << 52)
 		if score := e.weight / -math.Log(uniform); score > highest {
 			best, highest = e, score
 		}
