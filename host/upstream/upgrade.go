@@ -57,8 +57,12 @@ func (s *handshake) watch(ctx context.Context) context.Context {
 // switched makes the response of an upstream's 101. Its Body is the connection to the upstream: closing it ends that, and a
 // Read after Upgrade returned tells how it ended, by io.EOF or by the upstream's failure.
 func (s *handshake) switched(a *attempt, res *http.Response) (*host.Response, error) {
+	err := s.check(res.Header)
 	rw, ok := res.Body.(io.ReadWriteCloser)
-	if err := s.check(res.Header); err != nil || !ok {
+	if err == nil && !ok {
+		err = errors.New("the upstream switched protocols on a connection that cannot be taken over")
+	}
+	if err != nil {
 		_ = res.Body.Close()
 		return nil, failed(a.req, host.BadGateway, CauseMalformed, err)
 	}
@@ -133,9 +137,6 @@ func (b *tunnelBody) Close() error {
 
 // closeWrite ends the writing half of a connection, and all of one that has no halves.
 func closeWrite(c io.Closer) error {
-	if own, ok := c.(*conn); ok {
-		c = own.Conn
-	}
 	if w, ok := c.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
 	}
