@@ -115,15 +115,20 @@ func (e *endpoint) connect(ctx context.Context, network string) (net.Conn, error
 	}
 	peer, _ := ctx.Value(peerKey{}).(*host.Peer)
 	_ = c.SetWriteDeadline(time.Now().Add(e.pool.dialer.Timeout))
-	if _, err = proxyHeader(version, peer).WriteTo(c); err != nil {
+	_, err = proxyHeader(version, peer).WriteTo(c)
+	if err == nil {
+		err = c.SetWriteDeadline(time.Time{})
+	}
+	if err != nil {
 		_ = c.Close()
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
-	return c, c.SetWriteDeadline(time.Time{})
+	return c, nil
 }
 
 // takeSlot waits for a place under the limit, at most as long as a connection may take to be made. Connections that idle
-// make room: a request only dials when it can use none of them.
+// make room, now and as long as nobody else looks for one (http.Transport.CloseIdleConnections): a request only dials when it
+// can use none of them.
 func (e *endpoint) takeSlot(ctx context.Context) error {
 	if e.slots == nil {
 		return nil

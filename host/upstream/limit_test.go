@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pires/go-proxyproto"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/upstream"
@@ -28,7 +30,7 @@ func TestBreaker(t *testing.T) {
 	b := startBackend(t, "a")
 	b.status.Store(502)
 	rec, opts := record()
-	p := testPool(t, &host.Upstream{Targets: targets(b.URL), Breaker: &host.Breaker{Failures: 3, For: 50 * time.Millisecond}}, opts)
+	p := testPool(t, &host.Upstream{Targets: targets(b.URL), Breaker: &host.Breaker{Failures: 3, For: time.Second}}, opts)
 	names(t, p, 3)
 	_, err := ask(t, p, "")
 	if upstream.CauseOf(err) != upstream.CauseBreakerOpen || !errors.Is(err, host.Unavailable) || b.asked.Load() != 3 {
@@ -110,7 +112,7 @@ func TestEveryConnectionIsInUse(t *testing.T) {
 	b := startBackend(t, "a")
 	hold := make(chan struct{})
 	b.hold.Store(&hold)
-	p := testPool(t, &host.Upstream{Targets: targets(b.URL), MaxConnections: host.Default(1), ConnectTimeout: host.Default(50 * time.Millisecond)}, upstream.Options{})
+	p := testPool(t, &host.Upstream{Targets: targets(b.URL), MaxConnections: host.Default(1), ConnectTimeout: host.Default(time.Second)}, upstream.Options{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if _, err := ask(t, p, ""); err != nil {
@@ -125,9 +127,42 @@ func TestEveryConnectionIsInUse(t *testing.T) {
 	wg.Wait()
 }
 
+// Where each connection is one client's, those that another client's request left idle make room for one that waits.
+func TestIdleConnectionsOfOthersMakeRoom(t *testing.T) {
+	b := &backend{name: "a"}
+	b.Server = httptest.NewUnstartedServer(b)
+	b.Listener = &proxyproto.Listener{Listener: b.Listener}
+	b.Start()
+	t.Cleanup(b.Close)
+	hold := make(chan struct{})
+	b.hold.Store(&hold)
+	p := testPool(t, &host.Upstream{Targets: targets(b.URL), ProxyProtocol: 2, MaxConnections: host.Default(1), ConnectTimeout: host.Default(patience)}, upstream.Options{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	from := func(client string) {
+		req := get("")
+		req.Peer = host.Peer{Addr: netip.MustParseAddr(client), Local: netip.MustParseAddrPort("198.51.100.1:443")}
+		wg.Go(func() {
+			res, _, err := p.Do(t.Context(), req, "")
+			if err != nil {
+				t.Errorf("from %s: %v", client, err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			_ = res.Body.Close()
+		})
+	}
+	from("192.0.2.1")
+	waitFor(t, "the first request", func() bool { return b.asked.Load() == 1 })
+	from("192.0.2.2")
+	waitFor(t, "the second request", func() bool { return p.Status()[0].InFlight == 2 })
+	time.Sleep(100 * time.Millisecond) // it waits for a place by now, or the test shows nothing
+	close(hold)
+}
+
 // The time for an answer's head begins with the request's end: a client may take longer for its body.
 func TestTimeoutBeginsBehindTheBody(t *testing.T) {
-	const limit = 200 * time.Millisecond
+	const limit = time.Second
 	hang := make(chan struct{})
 	defer close(hang)
 	url := httpServer(t, func(_ http.ResponseWriter, r *http.Request) {
