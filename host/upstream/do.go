@@ -91,10 +91,14 @@ func (c *call) run(ctx context.Context) (*host.Response, error) {
 		e.note(c.verdict)
 		reason, wait := c.again(ctx, a, status, err)
 		if reason == "" || !a.body.giveUp() {
+			if err == nil && resp.Body == nil { // whose Close would do it
+				a.finish()
+			}
 			return resp, err
 		}
 		c.pool.opts.Metrics.Retry(ctx, reason)
 		discard(resp)
+		a.finish()
 		if err := pause(ctx, &c.req, wait); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,7 +175,7 @@ func TestNeverReadsTheRequest(t *testing.T) {
 	p := testPool(t, &host.Upstream{Targets: targets("http://" + ln.Addr().String())}, upstream.Options{})
 	closed := make(chan struct{})
 	req := request("POST", "x")
-	req.Body, req.Length = closer{io.NopCloser(zeros{}), closed}, -1
+	req.Body, req.Length = closer{io.NopCloser(zeros{}), sync.OnceFunc(func() { close(closed) })}, -1
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	if _, _, err := p.Do(ctx, req, ""); !errors.Is(err, host.Timeout) {

@@ -186,7 +186,7 @@ func TestRequestEndsWithItsExchange(t *testing.T) {
 			body, feed := io.Pipe()
 			closed := make(chan struct{})
 			req := request("POST", "x")
-			req.Body, req.Length = closer{body, closed}, -1
+			req.Body, req.Length = closer{body, sync.OnceFunc(func() { close(closed) })}, -1
 			res, _, err := p.Do(ctx, req, "")
 			if err != nil {
 				t.Fatal(name, err)

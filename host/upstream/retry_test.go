@@ -136,24 +136,37 @@ func TestRetriesKeepTheBody(t *testing.T) {
 	closed := make(chan struct{})
 	q := testPool(t, &host.Upstream{Targets: targets("http://" + good)}, upstream.Options{})
 	req := request("PUT", "x")
-	req.Body = closer{req.Body, closed}
+	req.Body = closer{req.Body, sync.OnceFunc(func() { close(closed) })}
 	if _, _, err := q.Do(context.Background(), req, ""); upstream.CauseOf(err) != upstream.CauseClosed {
 		t.Error(err)
 	}
 	<-closed
 }
 
+// A body that an upstream did not ask for is closed also where the answer has none that would be closed.
+func TestBodyIsClosedWithoutAResponseBody(t *testing.T) {
+	refuses := httpServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	p := testPool(t, &host.Upstream{Targets: targets(refuses)}, upstream.Options{})
+	req := request("PUT", "x")
+	req.Header.Set("Expect", "100-continue")
+	var closed atomic.Bool
+	req.Body = closer{req.Body, func() { closed.Store(true) }}
+	res, _, err := p.Do(t.Context(), req, "")
+	if err != nil || res.Status != http.StatusNoContent || res.Body != nil {
+		t.Fatal(res, err)
+	}
+	if !closed.Load() {
+		t.Error("the request's body is open, and there is no response's body to close")
+	}
+}
+
 type closer struct {
 	io.ReadCloser
-	closed chan struct{}
+	closed func()
 }
 
 func (c closer) Close() error {
-	select {
-	case <-c.closed:
-	default:
-		close(c.closed)
-	}
+	c.closed()
 	return c.ReadCloser.Close()
 }
 

@@ -263,11 +263,8 @@ func (r *response) Read(p []byte) (int, error) {
 // Close implements io.Closer. It ends what is left of the request too.
 func (r *response) Close() error {
 	err := r.res.Body.Close()
-	r.attempt.body.finish()
 	r.over()
-	if r.attempt.cancel != nil {
-		r.attempt.cancel()
-	}
+	r.attempt.finish()
 	return err
 }
 
