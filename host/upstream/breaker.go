@@ -19,6 +19,8 @@ var (
 	errNothing = errors.New("nothing was learned of the upstream")
 )
 
+var errTrial = errors.New("circuit breaker is half-open, and the request that tries the upstream is under way")
+
 func newBreaker(def *host.Breaker, p *Pool) *breaker {
 	failures := uint32(orDefault(def.Failures, host.DefaultBreakerFailures))
 	p.opts.Metrics.Breaker(gobreaker.StateClosed.String())
@@ -39,6 +41,9 @@ func (b *breaker) allow() (func(verdict), error) {
 		return func(verdict) {}, nil
 	}
 	done, err := b.two.Allow()
+	if errors.Is(err, gobreaker.ErrTooManyRequests) {
+		err = errTrial // the library's text blames whoever asks
+	}
 	if err != nil {
 		return nil, err
 	}

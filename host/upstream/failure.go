@@ -106,7 +106,7 @@ func classify(ctx context.Context, req *host.Request, err error) error {
 	switch {
 	case errors.As(err, &dns):
 		cause = CauseName
-	case isTimeout(err):
+	case isTimeout(err) && (dialing || !errors.Is(err, syscall.ETIMEDOUT)): // that of a connection which was made is its end
 		kind, cause = host.Timeout, CauseConnectTimeout
 	case errors.Is(err, syscall.ECONNREFUSED):
 		cause = CauseRefused
@@ -140,7 +140,7 @@ func isTLS(err error) bool {
 
 // isClosed knows the ends of a connection. net/http has no exported error for some of them.
 func isClosed(err error) bool {
-	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT} {
 		if errors.Is(err, end) {
 			return true
 		}

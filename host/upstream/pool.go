@@ -130,6 +130,7 @@ func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	p.announce() // to those that wait for a look-up
 	for _, e := range p.endpoints {
 		e.retire()
 	}
@@ -165,6 +166,8 @@ func (p *Pool) Status() []Status {
 	return out
 }
 
+var errClosed = errors.New("the upstream is being closed")
+
 // refused is the error of a request that goes to no target.
 func (p *Pool) refused(cause Cause, err error) error {
 	return &host.Error{Op: "upstream " + p.def.Name, Kind: host.Unavailable, Err: &Failure{cause, err}}
@@ -176,6 +179,9 @@ func (p *Pool) pick(ctx context.Context, req *host.Request, key uint64, tried []
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.endpoints) == 0 {
+		if p.closed {
+			return nil, failed(req, host.BadGateway, CauseUnreachable, errClosed)
+		}
 		if p.pending == 0 {
 			return nil, failed(req, host.BadGateway, CauseName, p.unknown)
 		}
