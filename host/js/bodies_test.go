@@ -298,6 +298,17 @@ func TestRequestBodyThatFails(t *testing.T) {
 	}
 }
 
+func TestSignalOfARequestWhoseClientLeaves(t *testing.T) {
+	for _, body := range []string{"new ReadableStream({ start() { this.t = setInterval(() => {}, 1) }, cancel() { clearInterval(this.t) } })", "request.body"} {
+		noLeak(t)
+		p := open(t, "a.js", "export default { fetch(request) { request.signal.addEventListener('abort', () => console.log('gone: ' + request.signal.reason.name)); return new Response("+body+") } }", timeout(25*time.Second))
+		fx := &effects{}
+		out := answer(t, p, &zeros{1 << 20}, fx)
+		_ = out.Body.Close()
+		fx.await(t, "INFO gone: AbortError")
+	}
+}
+
 func TestTimeoutEndsWhatPassesByTheScript(t *testing.T) {
 	noLeak(t)
 	p := open(t, "a.js", "export default { fetch: (request) => new Response(request.body) }", timeout(2*time.Second))

@@ -36,9 +36,10 @@ type call struct {
 	unseen   []*goja.Promise // rejected, and nobody handled it
 	waiting  []*goja.Promise // given to waitUntil
 	open     openSet
-	input    *source // the event's body, where it streams
-	streams  int     // bodies that are on their way out
-	peers    int     // of all that is awaited, reads of the event's body and room in an outgoing one
+	input    *source       // the event's body, where it streams
+	streams  int           // bodies that are on their way out
+	left     goja.Callable // hears that their reader has left; nil where nobody listens
+	peers    int           // of all that is awaited, reads of the event's body and room in an outgoing one
 	asked    atomic.Pointer[asking]
 	pinned   *pinned // nil when this is one call alone
 }

@@ -3,13 +3,12 @@ package js
 import (
 	"errors"
 	"fmt"
-	"mime"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dop251/goja"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/lambda"
 )
 
 // invoke calls one entry and waits for its answer.
@@ -165,7 +164,7 @@ func (in *instance) putBody(meta goja.Value, body []byte) error {
 		}
 		return event.Set("isBase64Encoded", false)
 	}
-	text := utf8.Valid(body) && isText(in.contentType(event))
+	text := lambda.IsText(in.contentType(event), body)
 	var value string
 	if text {
 		value = string(body)
@@ -189,23 +188,6 @@ func (in *instance) contentType(event *goja.Object) string {
 		}
 	}
 	return ""
-}
-
-// isText reports whether a media type's bodies go into events as text; one that is not known does when it is UTF-8.
-func isText(contentType string) bool {
-	if contentType == "" {
-		return true
-	}
-	media, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return false
-	}
-	major, minor, _ := strings.Cut(media, "/")
-	switch minor {
-	case "json", "xml", "javascript", "x-www-form-urlencoded", "graphql", "yaml", "x-yaml", "x-ndjson", "sql":
-		return true
-	}
-	return major == "text" || strings.HasSuffix(minor, "+json") || strings.HasSuffix(minor, "+xml") || strings.HasSuffix(minor, "+yaml")
 }
 
 // fetchHandler calls fetch(request, env, ctx).
@@ -254,7 +236,7 @@ func (c *call) fetchHandler(t target, meta goja.Value, body host.Event) (host.Ev
 		ret, err = c.await(ret)
 	}
 	if err == nil {
-		ret, err = call("respond", ret, event)
+		ret, err = call("respond", ret, event, request)
 	}
 	if err != nil {
 		return host.Event{}, err
@@ -263,13 +245,14 @@ func (c *call) fetchHandler(t target, meta goja.Value, body host.Event) (host.Ev
 }
 
 // outgoing makes an event of [meta, body], as the prelude has them: the body is text or bytes, a source that nobody touched,
-// [stream], or undefined for none.
+// [stream], or undefined for none. A third member is called when the reader leaves.
 func (c *call) outgoing(made *goja.Object, pump goja.Value) (host.Event, error) {
 	meta, err := c.in.json(made.Get("0"))
 	if err != nil {
 		return host.Event{}, err
 	}
 	out, body := host.Event{Meta: meta}, made.Get("1")
+	c.left, _ = goja.AssertFunction(made.Get("2"))
 	if goja.IsUndefined(body) {
 		return out, nil
 	}

@@ -200,6 +200,9 @@ func (c *call) stream(pump goja.Callable, stream goja.Value, answers bool) (io.R
 	cancelStream, _ := goja.AssertFunction(cancel)
 	p.mu.Lock()
 	p.left = func(reason error) error { // the call goes on until the stream has heard of it
+		if err := c.readerLeft(answers); err != nil {
+			return err
+		}
 		_, err := cancelStream(goja.Undefined(), in.domError(errLeft.Error(), "AbortError"), in.rt.ToValue(func(goja.FunctionCall) goja.Value {
 			end(reason)
 			return goja.Undefined()
@@ -208,6 +211,15 @@ func (c *call) stream(pump goja.Callable, stream goja.Value, answers bool) (io.R
 	}
 	p.mu.Unlock()
 	return p, nil
+}
+
+// readerLeft tells the script that nobody waits for its answer any more.
+func (c *call) readerLeft(answers bool) error {
+	if c.left == nil || !answers {
+		return nil
+	}
+	_, err := c.left(goja.Undefined())
+	return err
 }
 
 // A splice is a body that goes from its source to its reader without the script.
@@ -245,18 +257,18 @@ func (s *splice) Read(b []byte) (n int, err error) {
 		n, err = 0, *end
 	}
 	if err != nil {
-		s.over()
+		s.over(false)
 	}
 	return n, err
 }
 
 // Close ends the source.
 func (s *splice) Close() error {
-	s.over()
+	s.over(true)
 	return nil
 }
 
-func (s *splice) over() {
+func (s *splice) over(left bool) {
 	s.once.Do(func() {
 		s.from.close()
 		s.done(func() error {
@@ -264,7 +276,7 @@ func (s *splice) over() {
 			if s.call.open.take(s) {
 				s.call.streams--
 			}
-			return nil
+			return s.call.readerLeft(left)
 		})
 	})
 }
@@ -274,4 +286,4 @@ func (s *splice) cut(err error) {
 	s.from.close()
 }
 
-func (s *splice) leave(error) { s.over() }
+func (s *splice) leave(error) { s.over(true) }

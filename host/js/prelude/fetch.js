@@ -191,7 +191,12 @@
       const at = this.#at;
       if (at.own === null) {
         const { AbortController, AbortSignal } = native.part('events.js');
-        at.own = at.signal === null ? new AbortController().signal : AbortSignal.any([at.signal]);
+        if (at.signal !== null) {
+          at.own = AbortSignal.any([at.signal]);
+        } else {
+          at.controller = new AbortController();
+          at.own = at.controller.signal;
+        }
       }
       return at.own;
     }
@@ -336,7 +341,13 @@
     native.drop(source);
     return new Response(inside, head);
   }
-  return { Headers, Request, Response, fetch, content, contentOf, requestOf, aboutOf, unusable, readAlready, outgoing, pump, adopt,
+  // leave aborts the signal of a request whose sender has gone, if somebody has it.
+  const leave = (request) => {
+    const { controller } = requestOf(request);
+    if (controller !== undefined) controller.abort();
+  };
+
+  return { Headers, Request, Response, fetch, leave, content, contentOf, requestOf, aboutOf, unusable, readAlready, outgoing, pump, adopt,
     newRequest: (at, c) => new Request(inside, { redirect: 'follow', signal: null, own: null, ...at }, c),
     newResponse: (status, headers, c) => new Response(inside, about(status, headers), c) };
 });

@@ -1,6 +1,6 @@
 // What turns a Lambda proxy event into a Request, and a Response into a result, for fetch handlers.
 (function (native) {
-  const { newRequest, adopt, content, contentOf, outgoing, aboutOf, pump } = native.part('fetch.js');
+  const { newRequest, adopt, content, contentOf, outgoing, aboutOf, pump, leave } = native.part('fetch.js');
   const { sorted } = native.part('headers.js');
 
   function url(event) {
@@ -57,8 +57,8 @@
     return newRequest({ url: url(event), method, headers: adopt(pairs) }, c);
   }
 
-  // respond gives the result's meta and how its body leaves.
-  function respond(response, event) {
+  // respond gives the result's meta, how its body leaves, and what to call when nobody waits for that any more.
+  function respond(response, event, request) {
     const about = aboutOf(response);
     if (about === null) throw new TypeError('fetch must return a Response');
     if (about.status === 0) throw new TypeError('fetch returned an error response');
@@ -73,7 +73,7 @@
       if (event.version === '2.0' || !event.httpMethod) meta.cookies = cookies;
       else meta.multiValueHeaders = { 'set-cookie': cookies };
     }
-    return [meta, outgoing(content(response))];
+    return [meta, outgoing(content(response)), () => leave(request)];
   }
 
   return {
