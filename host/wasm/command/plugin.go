@@ -49,18 +49,17 @@ func (p *Plugin) Close(ctx context.Context) error { return p.pool.Close(ctx) }
 // Call implements host.Plugin. Over CGI the body of the result may still be made while it is read; closing it early is a closed pipe to the
 // program, and ends it if it does not end by itself soon. A read of in.Body that is then under way is the last one.
 func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error) {
+	c := &call{plugin: p.pool.Plugin(), entry: entry, fx: fx}
+	if err := p.prepare(ctx, c, in); err != nil { // before an instance is leased: it may wait for a slow client
+		return host.Event{}, err
+	}
 	asked := time.Now()
 	inst, err := p.pool.Acquire(ctx)
-	stats := host.CallStats{Waited: time.Since(asked)}
+	c.stats.Waited = time.Since(asked)
 	if err != nil {
-		return host.Event{Stats: stats}, err
+		return host.Event{Stats: c.stats}, err
 	}
-	stats.Cold = inst.Cold()
-	c := &call{plugin: p.pool.Plugin(), entry: entry, fx: fx, stats: stats}
-	if err := p.prepare(ctx, c, in); err != nil {
-		inst.Release()
-		return host.Event{Stats: stats}, err
-	}
+	c.stats.Cold = inst.Cold()
 	guest := stream.Guest{
 		Run:     func(ctx context.Context) error { return c.run(ctx, inst) },
 		End:     inst.Release,

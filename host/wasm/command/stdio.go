@@ -8,11 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/lambda"
 	"github.com/postern/postern/host/wasm/stream"
 )
 
@@ -67,7 +66,7 @@ func (c *call) wholeEvent(ctx context.Context, in host.Event) ([]byte, error) {
 	if len(bytes.TrimSpace(out)) > 1 {
 		out = append(out, ',')
 	}
-	text := utf8.Valid(body) && isText(head.Headers)
+	text := lambda.IsText(contentType(head.Headers), body)
 	switch {
 	case len(body) > 0 && text:
 		quoted, err := json.Marshal(string(body))
@@ -100,34 +99,24 @@ func readAll(ctx context.Context, body io.Reader) ([]byte, error) {
 		case err == io.EOF:
 			return all, nil
 		case errors.Is(err, stream.ErrDeadline):
-			return nil, &host.Error{Op: "read", Kind: host.Timeout, Err: err}
+			kind := host.Timeout
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) { // who asked has gone
+				kind = host.Unavailable
+			}
+			return nil, &host.Error{Op: "read", Kind: kind, Err: context.Cause(ctx)}
 		case err != nil:
 			return nil, err
 		}
 	}
 }
 
-// isText reports whether a body goes into an event as it is, by its type: the same as for scripts.
-func isText(headers map[string]string) bool {
-	contentType := ""
+func contentType(headers map[string]string) string {
 	for name, value := range headers {
 		if strings.EqualFold(name, "content-type") {
-			contentType = value
+			return value
 		}
 	}
-	if contentType == "" {
-		return true
-	}
-	media, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return false
-	}
-	major, minor, _ := strings.Cut(media, "/")
-	switch minor {
-	case "json", "xml", "javascript", "x-www-form-urlencoded", "graphql", "yaml", "x-yaml", "x-ndjson", "sql":
-		return true
-	}
-	return major == "text" || strings.HasSuffix(minor, "+json") || strings.HasSuffix(minor, "+xml") || strings.HasSuffix(minor, "+yaml")
+	return ""
 }
 
 // A bodySink makes a mapping's new body of the output.
