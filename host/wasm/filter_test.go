@@ -104,16 +104,20 @@ func TestFilterStreams(t *testing.T) {
 
 // Behind its answer a filter may run no longer than its time between a read and a write.
 func TestFilterSpins(t *testing.T) {
-	rt, p := openFilter(t, "l", 2*time.Second)
-	out, err := p.Call(context.Background(), host.EntryFilterRequest, host.Event{Meta: []byte(requestMeta)}, &effects{})
-	if err != nil {
-		t.Fatal(err)
+	for _, act := range []string{"l", "s"} { // in a loop, and on reads and writes of nothing
+		rt, p := openFilter(t, act, 2*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+		defer cancel()
+		out, err := p.Call(ctx, host.EntryFilterRequest, host.Event{Meta: []byte(requestMeta)}, &effects{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(out.Body); !errors.Is(err, host.Timeout) || !strings.Contains(err.Error(), "2s (default)") {
+			t.Errorf("%s: got %v", act, err)
+		}
+		_ = out.Body.Close()
+		waitFor(t, func() bool { return rt.Stats().Leased == 0 })
 	}
-	if _, err := io.ReadAll(out.Body); !errors.Is(err, host.Timeout) || !strings.Contains(err.Error(), "2s (default)") {
-		t.Errorf("got %v", err)
-	}
-	_ = out.Body.Close()
-	waitFor(t, func() bool { return rt.Stats().Leased == 0 })
 }
 
 // Both halves of an exchange find one instance, and no other exchange comes in between.

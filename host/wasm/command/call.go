@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,16 +97,10 @@ func (c *call) result(err error) (host.Event, error) {
 	}
 	ev := host.Event{Meta: c.meta, Stats: c.stats}
 	if c.stream.Out.Written() {
-		ev.Body = &wholeBody{*bytes.NewReader(c.stream.Out.Bytes())}
+		ev.Body = c.stream.Whole()
 	}
 	return ev, nil
 }
-
-// A wholeBody is a body that a program has written to its end. It tells its length by Len.
-type wholeBody struct{ bytes.Reader }
-
-// Close frees nothing.
-func (*wholeBody) Close() error { return nil }
 
 // A stdin is the program's standard input.
 type stdin struct{ *call }

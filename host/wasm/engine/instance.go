@@ -34,10 +34,12 @@ type Instance struct {
 	killed bool
 }
 
-// A watch ends a guest that runs for too long without a pause, however long all of it takes.
+// A watch ends a guest that runs for too long without getting on, however long all of it takes.
 type watch struct {
 	timer *time.Timer
 	limit time.Duration
+	left  time.Duration // of limit, at since
+	since time.Time     // when its clock was started
 }
 
 // callContext is the context of host functions: the deadline of the call, and its instance.
@@ -104,13 +106,13 @@ func (i *Instance) Call(ctx context.Context, export string, stack []uint64, stat
 	return i.call(ctx, run, cancel, export, stack, state, fx)
 }
 
-// CallWatched is Call, but for the deadline, which Hold takes away and Resume sets anew: the plugin's timeout is then how long the
+// CallWatched is Call, but for the deadline, which Hold stops and Resume may set anew: the plugin's timeout is then how long the
 // guest may run in between.
 func (i *Instance) CallWatched(ctx context.Context, export string, stack []uint64, state any, fx host.Effects) error {
 	limit := i.pool.plugin.Limits.Timeout.Value
 	run, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	i.watch = &watch{time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) }), limit}
+	i.watch = &watch{time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) }), limit, limit, time.Now()}
 	defer func() {
 		i.watch.timer.Stop()
 		i.watch = nil
@@ -120,15 +122,20 @@ func (i *Instance) CallWatched(ctx context.Context, export string, stack []uint6
 
 // Hold stops the clock of a watched call, as while a host function waits for somebody else.
 func (i *Instance) Hold() {
-	if i.watch != nil {
-		i.watch.timer.Stop()
+	if w := i.watch; w != nil {
+		w.timer.Stop()
+		w.left -= time.Since(w.since)
 	}
 }
 
-// Resume starts the clock of a watched call anew.
-func (i *Instance) Resume() {
-	if i.watch != nil {
-		i.watch.timer.Reset(i.watch.limit)
+// Resume starts the clock of a watched call again: anew where the guest got on, and otherwise where Hold stopped it.
+func (i *Instance) Resume(anew bool) {
+	if w := i.watch; w != nil {
+		if anew {
+			w.left = w.limit
+		}
+		w.since = time.Now()
+		w.timer.Reset(w.left)
 	}
 }
 

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -161,16 +160,10 @@ func (c *call) result(err error) (host.Event, error) {
 	}
 	ev := host.Event{Meta: c.meta, Stats: c.stats}
 	if c.stream.Out.Written() || c.edits.Body {
-		ev.Body = &wholeBody{*bytes.NewReader(c.stream.Out.Bytes())}
+		ev.Body = c.stream.Whole()
 	}
 	return ev, nil
 }
-
-// A wholeBody is a body that a guest has written to its end. It tells its length by Len.
-type wholeBody struct{ bytes.Reader }
-
-// Close frees nothing.
-func (*wholeBody) Close() error { return nil }
 
 // begin starts to hand out the body, if the meta is in order.
 func (c *call) begin(inst *engine.Instance) int32 {
@@ -184,15 +177,16 @@ func (c *call) begin(inst *engine.Instance) int32 {
 	c.begunStats = c.stats
 	c.begunStats.HostTime += inst.Slept()
 	c.begunStats.Memory = inst.MemorySize()
-	inst.Resume() // from here on, what is limited is how long a filter runs between a read and a write
+	inst.Resume(true) // from here on, what is limited is how long a filter runs between a read and a write
 	c.stream.Out.Begin()
 	return 0
 }
 
 // readBody takes from the input into the guest's memory.
 func (c *call) readBody(ctx context.Context, inst *engine.Instance, p []byte) int32 {
-	defer c.wait(inst)()
+	done := c.wait(inst)
 	n, err := c.stream.In.Read(ctx, p)
+	done(n > 0)
 	if err == nil || err == io.EOF {
 		return int32(n)
 	}
@@ -201,10 +195,13 @@ func (c *call) readBody(ctx context.Context, inst *engine.Instance, p []byte) in
 
 // writeBody appends to the output.
 func (c *call) writeBody(ctx context.Context, inst *engine.Instance, p []byte) int32 {
+	done := func(bool) {}
 	if c.stream.Out.HasBegun() {
-		defer c.wait(inst)()
+		done = c.wait(inst)
 	}
-	if err := c.stream.Out.Write(ctx, p); err != nil {
+	err := c.stream.Out.Write(ctx, p)
+	done(err == nil && len(p) > 0)
+	if err != nil {
 		return c.refuseStream("body_write", err)
 	}
 	return 0
@@ -220,15 +217,16 @@ func (c *call) refuseStream(op string, err error) int32 {
 	return c.refuse(resultFailed, err.Error())
 }
 
-// wait begins a host function that may wait for the client or the reader. Behind the beginning of its answer, a filter's time stands still.
-func (c *call) wait(inst *engine.Instance) (done func()) {
+// wait begins a host function that may wait for the client or the reader. Behind the beginning of its answer, a filter's time stands still
+// meanwhile, and starts anew where bytes were read or written: reads at the end and writes of nothing would buy time without end.
+func (c *call) wait(inst *engine.Instance) (done func(moved bool)) {
 	begun, since := c.stream.Out.HasBegun(), time.Now()
 	if begun {
 		inst.Hold()
 	}
-	return func() {
+	return func(moved bool) {
 		if begun {
-			inst.Resume()
+			inst.Resume(moved)
 		}
 		c.hostTime(since)
 	}

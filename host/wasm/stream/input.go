@@ -58,6 +58,8 @@ func NewInput(body io.Reader) *Input {
 // body's own.
 func (in *Input) Read(ctx context.Context, p []byte) (int, error) {
 	switch {
+	case len(p) == 0: // as an empty vector of WASI asks; no reader could make progress
+		return 0, nil
 	case in.failed != nil:
 		return 0, in.failed
 	case in.ended || in.body == nil:

@@ -27,6 +27,9 @@ func TestInput(t *testing.T) {
 		"a large read": {io.MultiReader(bytes.NewReader(make([]byte, 3*Buffer))), string(make([]byte, 3*Buffer)), io.EOF},
 	} {
 		in := NewInput(test.body)
+		if n, err := in.Read(background, nil); n != 0 || err != nil {
+			t.Errorf("%s: a read of nothing: %d, %v", name, n, err)
+		}
 		var got []byte
 		p := make([]byte, 2*Buffer)
 		var err error

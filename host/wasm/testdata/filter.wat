@@ -59,6 +59,13 @@
       (drop (call $meta_write (i32.const 64) (i32.const 13)))
       (drop (call $body_flush))
       (loop $l (br $l))))
+    (if (call $does (i32.const 115)) (then                                                    ;; s pins on reads and writes of nothing
+      (drop (call $meta_write (i32.const 64) (i32.const 13)))
+      (drop (call $body_flush))
+      (loop $l
+        (drop (call $body_read (i32.const 1024) (i32.const 4)))
+        (drop (call $body_write (i32.const 144) (i32.const 0)))
+        (br $l))))
     (i32.const 0))
 
   (func (export "filter_request") (result i32)
