@@ -124,7 +124,7 @@ func FilterResponse(fn func(r *LiveResponse) (*ResponseEdits, error)) int32 {
 			return err
 		}
 		in.response.Filtering, in.response.Request = in.request.Filtering, &in.request
-		in.request.Body = nil
+		in.request.Body = strings.NewReader("")
 		edits, err := fn(&in.response)
 		if err != nil || edits == nil {
 			return err
