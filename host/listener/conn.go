@@ -214,7 +214,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		case n > 0 && isTimeout(err):
 			continue
 		case c.streams.Load(): // net/http would read on and start Handlers, whose answers nobody gets
-			_ = c.shut()
+			c.abort()
 		}
 		return done, err
 	}

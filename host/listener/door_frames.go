@@ -3,6 +3,7 @@ package listener
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,8 +13,9 @@ import (
 )
 
 const (
-	// frameBurst is how many frames that carry nothing a client may send on an HTTP/2 connection, beyond those that it earns.
-	frameBurst = 10_000
+	// frameBurst is how many frames that carry nothing a client may send on an HTTP/2 connection, beyond those that it earns. It is less
+	// than the 10,000 answers that net/http lets wait before it closes, in a way that a client which reads nothing does not notice.
+	frameBurst = 5_000
 	// frameRate is how many of them it earns in a second.
 	frameRate = 100
 	// frameShare is for how many bytes that are sent to it, which it acknowledges with WINDOW_UPDATE, it earns one.
@@ -139,6 +141,18 @@ const floodOfResets = "too many streams were reset"
 func (c *conn) flood(detail string) {
 	c.flooded.Do(func() {
 		c.l.refuse(Refusal{Remote: c.remote, Reason: ReasonFlood, Detail: detail})
-		_ = c.shut()
+		c.abort()
 	})
+}
+
+// abort closes at once and forgets what is still to be sent, which a client that reads nothing would keep in the kernel for long.
+func (c *conn) abort() {
+	inner := c.Conn
+	if p, ok := inner.(*proxied); ok {
+		inner = p.Conn
+	}
+	if tcp, ok := inner.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.shut()
 }
