@@ -22,7 +22,7 @@ import (
 	"github.com/postern/postern/host/wasm"
 )
 
-// goGuest is testdata/goguest, built as a user builds a plugin: without a network. The go command's cache makes the
+// goGuest is the conformance guest of sdk/go, built as a user builds a plugin: without a network. The go command's cache makes the
 // second time quick.
 var goGuest = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "goguest")
@@ -32,7 +32,7 @@ var goGuest = sync.OnceValues(func() ([]byte, error) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	out := filepath.Join(dir, "guest.wasm")
 	build := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, ".")
-	build.Dir = filepath.Join("testdata", "goguest")
+	build.Dir = filepath.Join("..", "..", "sdk", "go", "conformance")
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
 	if text, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, text)

@@ -1,4 +1,5 @@
-// Command goguest is a plugin for the tests of host/wasm: a function, an authorizer, two mappings and a filter in one.
+// Command conformance is a function, an authorizer, two mappings and a filter in one, which use all that the SDK has. The tests of
+// host/wasm hold it to the contracts.
 package main
 
 import (
