@@ -323,6 +323,38 @@ func TestStdio(t *testing.T) {
 	}
 }
 
+// A client that is slow to send what the program must have whole keeps no instance from others.
+func TestStdioWaitsBeforeItLeases(t *testing.T) {
+	cfg := commandConfig()
+	cfg.Limits.Concurrency = host.Default(1)
+	rt := newRuntime(t, wasm.Options{})
+	p := open(t, compileAs(t, rt, host.ABIStdio, guestCode(t, "is_command")), cfg)
+	slow, feed := io.Pipe()
+	first := make(chan error, 1)
+	go func() {
+		_, err := p.Call(context.Background(), host.EntryHandle, host.Event{Meta: []byte(`{}`), Body: slow}, &effects{})
+		first <- err
+	}()
+	if _, err := io.WriteString(feed, "a part"); err != nil { // which it reads
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	defer cancel()
+	if _, err := p.Call(ctx, host.EntryHandle, host.Event{Meta: []byte(`{}`)}, &effects{}); err != nil {
+		t.Errorf("while another client sends: %v", err)
+	}
+	_ = feed.Close()
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	never, _ := io.Pipe()
+	if _, err := p.Call(gone, host.EntryHandle, host.Event{Meta: []byte(`{}`), Body: never}, &effects{}); !errors.Is(err, host.Unavailable) {
+		t.Errorf("a client that left: %v", err)
+	}
+}
+
 func TestCommandInfo(t *testing.T) {
 	rt := newRuntime(t, wasm.Options{})
 	for abi, want := range map[string]host.ModuleInfo{
