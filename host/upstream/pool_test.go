@@ -210,7 +210,7 @@ func TestHTTP2OverTLS(t *testing.T) {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	p := open(t, &host.Upstream{Targets: targets(s.URL), TLS: host.UpstreamTLS{CA: ca, ServerName: "example.com"}})
 	req := post("", "hello")
-	req.Length, req.Header = -1, host.Header{{Name: "Trailer", Value: "X-Sum"}}
+	req.Length, req.Header = -1, host.Header{{Name: "Trailer", Value: "X-Sum, Content-Length"}}
 	req.Trailer = func() host.Header {
 		return host.Header{{Name: "X-Sum", Value: "42"}, {Name: "X-Unannounced", Value: "1"}}
 	}

@@ -145,12 +145,14 @@ func requestHeader(req *host.Request, out *http.Request) http.Header {
 	return h
 }
 
+// announce names the trailers that there will be, but for fields that may be none (RFC 9110, section 6.5.1): with one of those
+// net/http sends no request at all, and its error would be taken for the upstream's.
 func announce(out *http.Request, names string) {
 	if out.Trailer == nil {
 		out.Trailer = http.Header{}
 	}
 	for name := range strings.SplitSeq(names, ",") {
-		if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name != "" {
+		if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name != "" && httpguts.ValidTrailerHeader(name) {
 			out.Trailer[name] = nil
 		}
 	}
