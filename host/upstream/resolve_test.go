@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -273,5 +274,28 @@ func TestDirectFollowsItsName(t *testing.T) {
 	defer z.mu.Unlock()
 	if z.asked == 0 || z.asked > 2 { // A and AAAA
 		t.Errorf("the name server was asked %d times", z.asked)
+	}
+}
+
+// Who waits for a name that is still looked up when the pool is closed learns of that.
+func TestCloseWhileLookingUp(t *testing.T) {
+	silent := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	p := openPool(t, &host.Upstream{Targets: targets("http://slow.example"), ConnectTimeout: host.Default(time.Minute)}, upstream.Options{Resolver: silent})
+	failed := make(chan error, 1)
+	go func() {
+		_, _, err := p.Do(t.Context(), get(""), "")
+		failed <- err
+	}()
+	p.Close()
+	select {
+	case err := <-failed:
+		if !errors.Is(err, host.BadGateway) || upstream.CauseOf(err) != upstream.CauseUnreachable {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("it waits on")
 	}
 }
