@@ -103,7 +103,7 @@ func TestHealthChecksOfTheDead(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
 	hang.hold.Store(&hold)
-	check := &host.HealthCheck{Path: "/health", Interval: time.Hour, Timeout: 100 * time.Millisecond, Unhealthy: 100}
+	check := &host.HealthCheck{Path: "/health", Interval: time.Hour, Timeout: time.Second, Unhealthy: 100}
 	p := testPool(t, &host.Upstream{Targets: targets(b.URL, "http://"+closedAddr(t), hang.URL), HealthCheck: check}, upstream.Options{})
 	waitFor(t, "the dead to be found", func() bool {
 		return health(p, 1) == upstream.HealthUnwell && health(p, 2) == upstream.HealthUnwell
@@ -116,7 +116,7 @@ func TestHealthChecksOfTheDead(t *testing.T) {
 func TestEjection(t *testing.T) {
 	backends, all := startBackends(t, 3)
 	rec, opts := record()
-	p := testPool(t, &host.Upstream{Targets: all, Ejection: &host.Ejection{Failures: 2, For: 50 * time.Millisecond, Max: 34}}, opts)
+	p := testPool(t, &host.Upstream{Targets: all, Ejection: &host.Ejection{Failures: 2, For: time.Second, Max: 34}}, opts)
 	backends[1].status.Store(503)
 	got := names(t, p, 6)
 	if health(p, 1) != upstream.HealthEjected {
@@ -178,7 +178,7 @@ func TestClientsBlameNoTarget(t *testing.T) {
 		go func() { _, _ = w.Write([]byte("a")) }()
 		req := get("")
 		req.Method, req.Body, req.Length = "POST", r, -1
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_, _, err := p.Do(ctx, req, "")
 		return err

@@ -162,7 +162,7 @@ func TestIdleConnectionsOfOthersMakeRoom(t *testing.T) {
 
 // The time for an answer's head begins with the request's end: a client may take longer for its body.
 func TestTimeoutBeginsBehindTheBody(t *testing.T) {
-	const limit = time.Second
+	const limit = 500 * time.Millisecond
 	hang := make(chan struct{})
 	defer close(hang)
 	url := httpServer(t, func(_ http.ResponseWriter, r *http.Request) {

@@ -70,7 +70,7 @@ func forever(head, part string) func(net.Conn, *bufio.Reader) {
 // Each way to go wrong has its cause, for the head or for the body; leaves nothing behind; and does not spoil the next request.
 func TestUpstreamsThatMisbehave(t *testing.T) {
 	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-	const late = 300 * time.Millisecond
+	const late = time.Second
 	for name, tc := range map[string]struct {
 		wrong func(net.Conn, *bufio.Reader)
 		head  upstream.Cause // "" when there is a response

@@ -175,7 +175,7 @@ func TestRetryOnTimeout(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
 	backends[0].hold.Store(&hold)
-	u := &host.Upstream{Targets: all, Timeout: host.Default(500 * time.Millisecond), Retries: &host.Retries{Attempts: 1, On: []string{"timeout"}}}
+	u := &host.Upstream{Targets: all, Timeout: host.Default(2 * time.Second), Retries: &host.Retries{Attempts: 1, On: []string{"timeout"}}}
 	if got, err := ask(t, testPool(t, u, upstream.Options{}), ""); got != "b" || err != nil {
 		t.Error(got, err)
 	}
