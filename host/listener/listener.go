@@ -256,8 +256,15 @@ func (l *Listener) refuse(r Refusal) {
 	}
 }
 
+// afterTheEnd is net/http's name for DATA on a stream that it has closed. Clients break no rule by it: what they had sent when an answer
+// came before the end of their request is still on its way (RFC 9113, section 5.1). Floods of such frames are seen elsewhere, as frames.
+const afterTheEnd = "stream_STREAM_CLOSED_closed"
+
 // countHTTP2 is net/http's report of a frame or stream that broke a rule. It does not say whose.
 func (l *Listener) countHTTP2(errType string) {
+	if errType == afterTheEnd {
+		return
+	}
 	l.refuse(Refusal{Reason: ReasonHTTP2, Detail: errType})
 }
 
