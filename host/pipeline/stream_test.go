@@ -23,11 +23,13 @@ apis:
 			GET /script/idle: {idleTimeout: 400ms, integration: {function: script}}
 			GET /script/own: {integration: {function: script}}
 			POST /wasm: {streaming: true, idleTimeout: 400ms, integration: {function: echo}}
+			POST /wasm/own: {streaming: true, timeout: 1s, integration: {function: brief}}
 			POST /limited: {integration: {http: "UPSTREAM/count"}}
 			POST /unlimited: {streaming: true, integration: {http: "UPSTREAM/count"}}
 functions:
 	script: {plugin: ./script.js, timeout: 2s, url: true}
 	echo: {plugin: ./echo.wasm, timeout: 25s, maxResult: 64KiB}
+	brief: {plugin: ./echo.wasm, timeout: 2s, maxResult: 64KiB}
 `
 
 // streamingUpstream has a path for each way to stream. Those that go on do so until the request ends.
@@ -125,6 +127,22 @@ func TestLimitsOfStreams(t *testing.T) {
 	// A function's own timeout bounds its streamed body, at its own URL too.
 	expectCut(t, g, g.Get(t, "/script/own"), "not done after 2s, its timeout (postern.yaml:")
 	expectCut(t, g, g.Get(t, "/", "Host: script.function.localhost"), "not done after 2s, its timeout (postern.yaml:")
+}
+
+// The route's timeout ends with the head, and the function's holds on, also where the route's is the shorter one.
+func TestFunctionsTimeoutOutlastsTheRoutes(t *testing.T) {
+	g := startStreaming(t)
+	in, out := io.Pipe()
+	defer out.Close()
+	go func() { _, _ = out.Write(make([]byte, 1<<20)) }() // more than what is buffered of a result, and then nothing
+	reply, err := g.Send(t.Context(), "POST", "/wasm/own", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectCut(t, g, reply, "timeout of 2s (postern.yaml:")
+	if line := g.Log.Request(t, reply); strings.Contains(line.Text("error"), "could not be stopped") {
+		t.Errorf("the guest outlived its timeout: %v", line)
+	}
 }
 
 // The bytes of the request count as well, and their end is waited for no longer than those of the response.

@@ -101,9 +101,13 @@ func (i *Instance) config() wazero.ModuleConfig {
 // Call runs an export with the plugin's deadline laid inside ctx's. Parameters and result are in stack. Host
 // functions find state and fx at the instance.
 func (i *Instance) Call(ctx context.Context, export string, stack []uint64, state any, fx host.Effects) error {
-	run, cancel := context.WithTimeout(ctx, i.pool.plugin.Limits.Timeout.Value)
-	defer cancel()
-	return i.call(ctx, run, cancel, export, stack, state, fx)
+	// Not context.WithTimeout: where ctx has an earlier deadline, that sets no timer, and a route's deadline is lifted when its
+	// response begins to stream.
+	run, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(i.pool.plugin.Limits.Timeout.Value, func() { cancel(context.DeadlineExceeded) })
+	defer timer.Stop()
+	return i.call(ctx, run, func() { cancel(context.Canceled) }, export, stack, state, fx)
 }
 
 // CallWatched is Call, but for the deadline, which Hold stops and Resume may set anew: the plugin's timeout is then how long the
