@@ -116,12 +116,16 @@ func (b *builder) plugin(def *settingsDef, name string, timeout time.Duration) h
 	if def.Concurrency.written() {
 		p.Limits.Concurrency = setting(int(def.Concurrency.Value), def.Concurrency.place)
 	}
-	if p.ABI == host.ABICGI || p.ABI == host.ABIStdio {
+	command := p.ABI == host.ABICGI || p.ABI == host.ABIStdio
+	if command {
 		p.Isolation = b.commandIsolation(def)
 	}
-	if p.Runtime == host.RuntimeJS {
+	switch {
+	case p.Runtime == host.RuntimeJS:
 		b.onlyWasm(def)
 		p.Limits.Memory = host.Default[int64](0)
+	case command:
+		b.notForCommands(def)
 	}
 	for _, v := range def.Egress.items {
 		b.origin(v, "the egress", webSchemes, true)
@@ -142,6 +146,23 @@ func (b *builder) commandIsolation(def *settingsDef) host.Isolation {
 		b.add(def.Isolation.place, RuleConflict, "a command (abi: "+def.ABI.Value+") runs anew for each call, and is never pooled").Hint = "remove it"
 	}
 	return host.IsolationFresh
+}
+
+// notForCommands reports the settings that a command could never see: it has no host function but WASI's (spec/wasi.md).
+func (b *builder) notForCommands(def *settingsDef) {
+	const own = "build the plugin for Postern's own ABI"
+	for _, setting := range []struct {
+		at         place
+		name, hint string
+	}{
+		{def.Secrets.place, "secrets", own},
+		{def.Config.place, "config", "write it as env, or " + own},
+		{def.Egress.place, "egress", own},
+	} {
+		if setting.at.written() {
+			b.add(setting.at, RuleConflict, "a command (abi: "+def.ABI.Value+") has no "+setting.name).Hint = setting.hint
+		}
+	}
 }
 
 // onlyABI reports a carrier that has no way to speak a contract.

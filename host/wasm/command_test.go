@@ -291,12 +291,29 @@ func TestCommandInfo(t *testing.T) {
 	}
 }
 
+// What a command could never see is refused, also where nobody wrote that it is one.
+func TestCommandsHaveNoConfiguration(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{})
+	module := compileAs(t, rt, "", guestCode(t, "command_echo"))
+	for what, cfg := range map[string]host.PluginConfig{
+		"secrets": {Secrets: []host.Secret{{Name: "key", Value: "s"}}},
+		"config":  {Config: []byte(`{}`)},
+		"egress":  {Egress: []string{"https://a"}},
+	} {
+		cfg.Name, cfg.Limits = "teller", limits()
+		if _, err := module.Open(t.Context(), cfg); !errors.Is(err, host.Invalid) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // Nothing is left of programs and filters that were dropped at every point.
 func TestDroppedCallsLeaveNothing(t *testing.T) {
 	rt := newRuntime(t, wasm.Options{})
-	cfg := host.PluginConfig{Name: "dropped", Limits: limits(), Config: []byte(`"c"`)}
+	cfg := host.PluginConfig{Name: "dropped", Limits: limits()}
 	cfg.Limits.Timeout = host.Default(25 * time.Second)
 	command := open(t, compileAs(t, rt, "", guestCode(t, "command_echo")), cfg)
+	cfg.Config = []byte(`"c"`)
 	filter := open(t, compileAs(t, rt, "", guestCode(t, "filter")), cfg)
 	sender := func() *io.PipeReader {
 		r, w := io.Pipe()

@@ -22,8 +22,12 @@ type Plugin struct {
 var _ host.Plugin = (*Plugin)(nil)
 
 // Open makes a plugin of code that Check has passed for the carrier abi. Its first argument, by which programs know themselves, is the
-// plugin's name.
+// plugin's name. A configuration that a command could never see is refused with Kind Invalid, rather than be ignored.
 func Open(ctx context.Context, code *engine.Code, abi string, cfg host.PluginConfig) (*Plugin, error) {
+	if what := outOfReach(&cfg); what != "" {
+		return nil, &host.Error{Op: "open " + cfg.Name, Kind: host.Invalid,
+			Err: fmt.Errorf("it is a WASI command (abi: %s), which has no %s; build it for Postern's own ABI, or use env", abi, what)}
+	}
 	if cfg.Limits.MaxResult.Value <= 0 {
 		cfg.Limits.MaxResult = host.Default[int64](host.DefaultMaxResult)
 	}
@@ -41,6 +45,19 @@ func Open(ctx context.Context, code *engine.Code, abi string, cfg host.PluginCon
 		p.env = append(p.env, name+"="+cfg.Env[name])
 	}
 	return p, nil
+}
+
+// outOfReach names what the configuration gives and no host function of WASI's would hand over; "" for nothing.
+func outOfReach(cfg *host.PluginConfig) string {
+	switch {
+	case len(cfg.Secrets) > 0:
+		return "secrets"
+	case cfg.Config != nil:
+		return "config"
+	case len(cfg.Egress) > 0:
+		return "egress"
+	}
+	return ""
 }
 
 // Close implements host.Plugin.
