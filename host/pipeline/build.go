@@ -66,9 +66,10 @@ func (b *builder) fail(err error) {
 func (b *builder) openPlugins(ctx context.Context) {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
+	places := filterPlaces(b.p.snapshot)
 	open := func(cfg *host.PluginConfig, entry string) {
 		group.Go(func() error {
-			p, release, err := b.cfg.Shared.acquire(ctx, cfg, entry)
+			p, release, err := b.cfg.Shared.acquire(ctx, cfg, entry, places[cfg])
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			if err != nil {

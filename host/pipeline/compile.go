@@ -10,6 +10,24 @@ import (
 	"github.com/postern/postern/host/mapping"
 )
 
+// filterPlaces numbers the filters of each route from the outside in, from 1. A plugin has a pool for each place where it is a filter:
+// an exchange holds its outer filters' instances while it waits for those of the inner ones, so that exchanges which share a pool
+// from different places could wait for each other, and one with a plugin twice on its way for itself.
+func filterPlaces(s *host.Snapshot) map[*host.PluginConfig]int {
+	places := map[*host.PluginConfig]int{}
+	for _, a := range s.APIs {
+		for i, f := range a.Filters {
+			places[&f.Plugin] = i + 1
+		}
+		for _, r := range a.Routes {
+			for i, f := range r.Filters {
+				places[&f.Plugin] = len(a.Filters) + i + 1
+			}
+		}
+	}
+	return places
+}
+
 // filters returns the steps of filters inside outer ones.
 func (b *builder) filters(outer []step, filters []*host.Filter) []step {
 	steps := slices.Clone(outer)

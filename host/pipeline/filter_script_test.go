@@ -130,3 +130,24 @@ func TestScriptsAsFiltersStream(t *testing.T) {
 		return runtime.NumGoroutine() <= goroutines
 	})
 }
+
+// One plugin may stand twice on a request's way, or in another order on another route's, at any concurrency.
+func TestFiltersThatStandTwice(t *testing.T) {
+	g := servertest.Start(t, project(`
+apis:
+	main:
+		filters: [&one {plugin: ./mark.js, concurrency: 1, timeout: 5s, env: {NAME: one}}]
+		routes:
+			GET /same: {filters: [*one, *one], request: {mapping: {$default: *one}}, integration: {mock: {status: 204}}}
+			GET /ab: {filters: [&a {plugin: ./mark.js, concurrency: 1, timeout: 5s, env: {NAME: a}}, &b {plugin: ./mark.js, concurrency: 1, timeout: 5s, env: {NAME: b}}], integration: {mock: {}}}
+			GET /ba: {filters: [*b, *a], integration: {mock: {}}}
+`, map[string]string{"mark.js": `
+export const filter_request = () => {};
+export const filter_response = (response) => response.headers.append("x-mark", process.env.NAME);
+export const map_request = (input) => input.body;`}))
+	for path, marks := range map[string]string{"/same": "one, one, one", "/ab": "b, a, one", "/ba": "a, b, one"} {
+		if reply := g.Get(t, path); reply.Status >= 300 || strings.Join(reply.Header.Values("X-Mark"), ", ") != marks {
+			t.Errorf("%s: %+v", path, reply)
+		}
+	}
+}

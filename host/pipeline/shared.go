@@ -16,7 +16,7 @@ import (
 )
 
 // Shared is what the pipelines of one process have in common: compiled modules by their code, open
-// plugins by code and configuration, connection pools by upstream. Building a pipeline anew touches nothing that did
+// plugins by code, configuration and place, connection pools by upstream. Building a pipeline anew touches nothing that did
 // not change, and what no pipeline holds any more is closed at once.
 type Shared struct {
 	runtimes  map[string]host.Runtime
@@ -75,12 +75,12 @@ func (p *plugin) Close(ctx context.Context) error {
 }
 
 // acquire opens the plugin of cfg, or shares the one that is open, and checks that it has the entry, or either of a filter's for
-// EntryFilterRequest.
-func (s *Shared) acquire(ctx context.Context, cfg *host.PluginConfig, entry string) (*plugin, func(context.Context) error, error) {
+// EntryFilterRequest. place is the filter's among those of a route, 0 for what is none.
+func (s *Shared) acquire(ctx context.Context, cfg *host.PluginConfig, entry string, place int) (*plugin, func(context.Context) error, error) {
 	if cfg.Source == nil {
 		return nil, nil, refusal(cfg, errors.New("its code was not resolved"))
 	}
-	p, release, err := s.plugins.acquire(pluginKey(cfg), func() (*plugin, error) { return s.open(ctx, cfg) })
+	p, release, err := s.plugins.acquire(pluginKey(cfg, place), func() (*plugin, error) { return s.open(ctx, cfg) })
 	if err != nil {
 		return nil, nil, refusal(cfg, err)
 	}
@@ -138,13 +138,13 @@ func moduleKey(cfg *host.PluginConfig) string {
 
 // pluginKey tells plugins apart: equal keys share an instance pool. It is a hash because secrets are in it. The positions
 // of limits are in it too: a pool names them in its errors, and an edit that moves them would make it name wrong lines.
-func pluginKey(cfg *host.PluginConfig) string {
+func pluginKey(cfg *host.PluginConfig, place int) string {
 	h := sha256.New()
 	secrets := map[string]string{}
 	for _, secret := range cfg.Secrets {
 		secrets[secret.Name] = secret.Value.Reveal()
 	}
-	parts := []any{cfg.Name, moduleKey(cfg), cfg.Env, secrets, cfg.Config, cfg.Limits, cfg.Isolation, cfg.Egress}
+	parts := []any{place, cfg.Name, moduleKey(cfg), cfg.Env, secrets, cfg.Config, cfg.Limits, cfg.Isolation, cfg.Egress}
 	if err := json.NewEncoder(h).Encode(parts); err != nil {
 		panic("pipeline: a plugin's configuration does not encode: " + err.Error()) // plain data always does
 	}
