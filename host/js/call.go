@@ -36,9 +36,10 @@ type call struct {
 	unseen   []*goja.Promise // rejected, and nobody handled it
 	waiting  []*goja.Promise // given to waitUntil
 	open     openSet
-	input    *source       // the event's body, where it streams
+	inputs   []*source     // the events' bodies, where they stream: one, or those of both halves of a filter
 	streams  int           // bodies that are on their way out
 	left     goja.Callable // hears that their reader has left; nil where nobody listens
+	crunch   chan struct{} // of cryptography beside the script; nil until it is needed
 	peers    int           // of all that is awaited, reads of the event's body and room in an outgoing one
 	asked    atomic.Pointer[asking]
 	pinned   *pinned // nil when this is one call alone
@@ -171,8 +172,8 @@ func (c *call) finish(err error) {
 		a.unhook()
 	}
 	c.settle(err)
-	if c.input != nil {
-		c.input.end()
+	for _, s := range c.inputs {
+		s.end()
 	}
 	if c.in != nil && !c.stuck {
 		c.plugin.giveBack(c.in)
@@ -190,6 +191,7 @@ func (c *call) ready(a *asking) error {
 		}
 	}
 	c.in.call = c
+	c.in.calls++
 	return nil
 }
 

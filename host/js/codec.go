@@ -58,6 +58,9 @@ func (in *instance) codec(fc goja.FunctionCall) goja.Value {
 		piece, err := k.piece()
 		if err != nil {
 			call.open.close(k)
+			if errors.Is(err, errEnded) {
+				in.throw("The stream was made in a call that has ended")
+			}
 			in.throw("The data is malformed: " + err.Error())
 		}
 		if piece == nil {
@@ -96,6 +99,9 @@ func (k *codec) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stop()
+	if k.err == nil {
+		k.err = errEnded // for a script that keeps it beyond its call
+	}
 	return nil
 }
 

@@ -22,6 +22,7 @@ const (
 	maxNewModulus = 4096      // bits of one that is made: seconds
 	maxIterations = 10_000_000
 	maxDerived    = 1 << 20 // bytes that deriveBits gives
+	maxKeyData    = 8 << 10 // bytes of a key that is not symmetric, in any format: one of RSA has up to 4.7 KiB
 )
 
 // A cryptoKey is the numbers of a key, which scripts hold without seeing them. One of the fields is set.
@@ -58,33 +59,42 @@ func (c *cryptoCall) key(i int) cryptoKey { return *arg[*cryptoKey](c, i) }
 
 // A cryptoOp computes []byte, bool, int64, *cryptoKey or []any of these.
 type cryptoOp struct {
-	args int
-	slow bool // takes milliseconds and more, whatever the input
-	run  func(context.Context, *cryptoCall) (any, error)
+	args  int
+	place place
+	run   func(context.Context, *cryptoCall) (any, error)
 }
+
+// A place tells whether an operation runs beside the script.
+type place int
+
+const (
+	bySize place = iota // where it has many bytes to work on
+	here                // never: it makes or shows a key
+	beside              // always: it takes milliseconds and more, whatever the input
+)
 
 func cryptoOps() map[string]cryptoOp {
 	return map[string]cryptoOp{
-		"digest":         {2, false, digest},
-		"sign":           {5, false, sign},
-		"verify":         {6, false, verify},
-		"encrypt":        {7, false, encrypt},
-		"decrypt":        {7, false, decrypt},
-		"wrap":           {2, false, wrap},
-		"unwrap":         {2, false, unwrap},
-		"hkdf":           {5, false, deriveHKDF},
-		"pbkdf2":         {5, true, derivePBKDF2},
-		"agree":          {3, false, agree},
-		"secret":         {1, false, secretKey},
-		"generateRSA":    {2, true, generateRSA},
-		"generateEC":     {1, false, generateEC},
-		"import":         {3, false, importKey},
-		"export":         {2, false, exportKey},
-		"numbers":        {1, false, keyNumbers},
-		"rsaOfNumbers":   {8, false, rsaOfNumbers},
-		"ecOfNumbers":    {4, false, ecOfNumbers},
-		"modulusLength":  {1, false, modulusLength},
-		"publicExponent": {1, false, publicExponent},
+		"digest":         {2, bySize, digest},
+		"sign":           {5, bySize, sign},
+		"verify":         {6, bySize, verify},
+		"encrypt":        {7, bySize, encrypt},
+		"decrypt":        {7, bySize, decrypt},
+		"wrap":           {2, bySize, wrap},
+		"unwrap":         {2, bySize, unwrap},
+		"hkdf":           {5, bySize, deriveHKDF},
+		"pbkdf2":         {5, beside, derivePBKDF2},
+		"agree":          {3, bySize, agree},
+		"secret":         {1, here, secretKey},
+		"generateRSA":    {2, beside, generateRSA},
+		"generateEC":     {1, here, generateEC},
+		"import":         {3, here, importKey},
+		"export":         {2, here, exportKey},
+		"numbers":        {1, here, keyNumbers},
+		"rsaOfNumbers":   {8, here, rsaOfNumbers},
+		"ecOfNumbers":    {4, here, ecOfNumbers},
+		"modulusLength":  {1, here, modulusLength},
+		"publicExponent": {1, here, publicExponent},
 	}
 }
 
@@ -103,7 +113,7 @@ func (in *instance) subtle(fc goja.FunctionCall) goja.Value {
 		call.args[i] = v
 		size += n
 	}
-	if c.loading || !op.slow && size <= besideBytes {
+	if c.loading || op.place == here || op.place == bySize && size <= besideBytes {
 		v, err := op.run(c.ctx, call)
 		if err != nil {
 			in.cryptoFailed(err)
@@ -116,8 +126,9 @@ func (in *instance) subtle(fc goja.FunctionCall) goja.Value {
 		}
 	}
 	promise, resolve, reject := in.rt.NewPromise()
+	turn := c.crunching()
 	c.loop.begin(func() func() error {
-		v, err := op.safely(c.ctx, call)
+		v, err := op.safely(c.ctx, call, turn)
 		return func() error {
 			if err != nil {
 				thrown := in.rt.Try(func() { in.cryptoFailed(err) })
@@ -129,8 +140,25 @@ func (in *instance) subtle(fc goja.FunctionCall) goja.Value {
 	return in.rt.ToValue(promise)
 }
 
-// safely runs an operation on a goroutine of its own, where a panic would end the process.
-func (op cryptoOp) safely(ctx context.Context, c *cryptoCall) (v any, err error) {
+// crunching is what an operation beside the script has to hold. One works at a time: what has begun cannot be stopped, and burns its
+// core beyond the call's end.
+func (c *call) crunching() chan struct{} {
+	if c.crunch == nil {
+		c.crunch = make(chan struct{}, 1)
+	}
+	return c.crunch
+}
+
+// safely runs an operation on a goroutine of its own, where a panic would end the process, when it is its turn.
+func (op cryptoOp) safely(ctx context.Context, c *cryptoCall, turn chan struct{}) (v any, err error) {
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			v, err = nil, operationError(fmt.Sprint("The operation failed: ", r))

@@ -53,3 +53,38 @@ export const handle = async () => [(await crypto.subtle.sign('HMAC', await key, 
 		}
 	}
 }
+
+// What a script does to what a key shows changes nothing that the key may do.
+func TestKeysShowCopies(t *testing.T) {
+	same(t, eval(t, `const k = await crypto.subtle.importKey('raw', new Uint8Array(16), {name: 'HMAC', hash: 'SHA-256'}, false, ['verify'])
+	const same = k.usages === k.usages && k.algorithm === k.algorithm
+	k.usages.push('sign'); k.algorithm.hash.name = 'SHA-1'
+	const failed = await crypto.subtle.sign('HMAC', k, new Uint8Array(1)).catch((e) => e.name)
+	const mac = Buffer.from('b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad', 'hex')
+	return [same, failed, await crypto.subtle.verify('HMAC', k, mac, new Uint8Array(0)), k.algorithm.hash.name]`, nil), `[true, "InvalidAccessError", true, "SHA-1"]`)
+}
+
+// Keys are made at once, whatever their size; what is too large for one is none.
+func TestLargeKeys(t *testing.T) {
+	same(t, eval(t, `const large = new Uint8Array(300000)
+	const of = (format, data, a, usages) => crypto.subtle.importKey(format, data, a, false, usages).then((k) => k.type, (e) => e.name)
+	const rsa = { name: 'RSA-PSS', hash: 'SHA-256' }
+	const number = 'A'.repeat(400000)
+	const base = await crypto.subtle.importKey('raw', large, 'PBKDF2', false, ['deriveBits'])
+	const bits = (length) => crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt: new Uint8Array(1), iterations: 1 }, base, length).then((b) => b.byteLength, (e) => e.name)
+	return [await of('raw', large, { name: 'HMAC', hash: 'SHA-256' }, ['sign']), await bits('256'), await bits(null), await bits(7), await of('pkcs8', large, rsa, ['sign']),
+	  await of('spki', large, rsa, ['verify']), await of('raw', large, { name: 'ECDSA', namedCurve: 'P-256' }, ['verify']),
+	  await of('jwk', { kty: 'RSA', n: number, e: 'AQAB' }, rsa, ['verify']), await of('jwk', { kty: 'EC', crv: 'P-256', x: number, y: number }, { name: 'ECDSA', namedCurve: 'P-256' }, ['verify'])]`, nil),
+		`["secret", 32, "OperationError", "OperationError", "DataError", "DataError", "DataError", "DataError", "DataError"]`)
+}
+
+// Of many keys that a call asks for at once, none is begun when its time is over.
+func TestKeysAreMadeOneByOne(t *testing.T) {
+	noLeak(t)
+	p := open(t, "a.js", `export const handle = () => Promise.all(Array.from({ length: 500 }, () =>
+	  crypto.subtle.generateKey({name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1])}, true, ['sign'])))`, timeout(2*time.Second))
+	var failed *host.Error
+	if _, err := call(p, "handle", "{}", nil, nil); !errors.As(err, &failed) || failed.Kind != host.Timeout {
+		t.Error(err)
+	}
+}

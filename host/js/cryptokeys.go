@@ -100,6 +100,9 @@ func generateEC(_ context.Context, c *cryptoCall) (any, error) {
 // importKey(format, curve or "rsa", bytes) reads a key in a binary format.
 func importKey(_ context.Context, c *cryptoCall) (any, error) {
 	kind, data := c.text(1), c.bytes(2)
+	if len(data) > maxKeyData { // to parse a private key is to check its numbers
+		return nil, dataError("The data is no such key")
+	}
 	switch c.text(0) {
 	case "raw":
 		return rawPublic(kind, data)
@@ -222,6 +225,11 @@ func point(k *ecdsa.PublicKey) ([]any, error) {
 // rsaOfNumbers(n, e) is a public key; with d, p, q, dp, dq, qi after them, a private one.
 func rsaOfNumbers(_ context.Context, c *cryptoCall) (any, error) {
 	number := func(i int) *big.Int { return new(big.Int).SetBytes(c.bytes(i)) }
+	for i := range c.args { // before the numbers are worked with
+		if len(c.bytes(i)) > maxKeyData {
+			return nil, dataError("The numbers are no RSA key")
+		}
+	}
 	public := rsa.PublicKey{N: number(0)}
 	if e := number(1); e.IsInt64() && e.Int64() < 1<<31 {
 		public.E = int(e.Int64())

@@ -107,9 +107,9 @@ func (c *call) failed(err error) error {
 		}
 	}
 	g := guestError(err)
-	if c.input != nil {
-		if cause := c.input.failure(); cause != nil { // the script failed because its input did
-			return &host.Error{Op: op, Kind: host.KindOf(cause), Err: fmt.Errorf("%w; the request's body could not be read: %w", g, cause)}
+	for _, s := range c.inputs {
+		if cause := s.failure(); cause != nil { // the script failed because its input did
+			return &host.Error{Op: op, Kind: host.KindOf(cause), Err: fmt.Errorf("%w; the body that it reads could not be read: %w", g, cause)}
 		}
 	}
 	kind := host.Internal

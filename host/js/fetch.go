@@ -77,8 +77,9 @@ func (in *instance) start(job *fetchJob) goja.Value {
 	c := in.call
 	ctx, cancel := context.WithCancel(c.ctx)
 	promise, resolve, reject := in.rt.NewPromise()
+	fx := c.world() // taken here: the second half of a filter brings other ones
 	c.loop.begin(func() func() error {
-		resp, err := job.run(ctx, c.fx)
+		resp, err := job.run(ctx, fx)
 		if err == nil && resp.Body != nil {
 			c.open.add(resp.Body) // here, because the call may end before the script hears of it
 		}

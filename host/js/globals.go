@@ -219,7 +219,7 @@ func nativeFunctions() map[string]native {
 		"baseBuffer": (*instance).baseBuffer, "encodeText": (*instance).encodeText, "decodeText": (*instance).decodeText,
 		"unescapeBytes": (*instance).unescapeBytes, "hash": (*instance).hash, "hmac": (*instance).hmac, "sameBytes": (*instance).sameBytes,
 		"asyncValues": (*instance).asyncValues, "setAsyncValues": (*instance).setAsyncValues,
-		"detach": (*instance).detach, "detached": (*instance).detached, "timeOrigin": (*instance).timeOrigin,
+		"detach": (*instance).detach, "detached": (*instance).detached, "timeOrigin": (*instance).timeOrigin, "turn": (*instance).turn,
 		execName: (*instance).exec, checkName: (*instance).checkText, indirectName: (*instance).indirect,
 	}
 }

@@ -17,6 +17,7 @@ type instance struct {
 	rt        *goja.Runtime
 	module    *Module
 	call      *call // whose turn it is
+	calls     int   // that it has served, with this one
 	exported  *goja.Object
 	whole     goja.Value // module.exports itself
 	targets   map[string]target

@@ -202,15 +202,16 @@ func (c *call) wait(d time.Duration) error {
 	if c.pinned != nil {
 		defer c.pinned.idle()()
 	}
+	fx := c.world() // taken here: the second half of a filter brings other ones
 	if c.loop.wake == nil {
-		return c.world().Sleep(c.ctx, d)
+		return fx.Sleep(c.ctx, d)
 	}
 	ctx, stop := context.WithCancel(c.ctx)
 	defer stop()
 	var slept chan error
 	if d >= 0 {
 		slept = make(chan error, 1)
-		c.loop.beside(func() { slept <- c.fx.Sleep(ctx, d) })
+		c.loop.beside(func() { slept <- fx.Sleep(ctx, d) })
 	}
 	select {
 	case <-c.loop.wake:

@@ -11,7 +11,7 @@ import (
 	"github.com/dop251/goja"
 )
 
-// maxParts bounds the parts of one multipart body that a script parses: each costs far more than the bytes it came in.
+// maxParts bounds the parts of one form that a script parses: each costs far more than the bytes it came in.
 const maxParts = 10_000
 
 // parseMultipart(bytes, contentType) is the parts of a multipart/form-data body (RFC 7578), each as [name, filename or

@@ -109,6 +109,9 @@ func (in *instance) now(goja.FunctionCall) goja.Value {
 	return in.rt.ToValue(float64(in.call.world().Now().Sub(in.call.start)) / float64(time.Millisecond))
 }
 
+// turn() is the number of the instance's call: what the prelude keeps for one call is not the next one's.
+func (in *instance) turn(goja.FunctionCall) goja.Value { return in.rt.ToValue(in.calls) }
+
 // timeOrigin() is when the call began, in milliseconds since 1970.
 func (in *instance) timeOrigin(goja.FunctionCall) goja.Value {
 	return in.rt.ToValue(float64(in.call.start.UnixMicro()) / 1000)

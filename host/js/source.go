@@ -29,8 +29,9 @@ type source struct {
 	length int64 // -1 when unknown
 	peer   bool  // it is the event's body: who sends it is not the script's fault
 
-	begun  bool // something was read, or dropped
-	err    error
+	begun  bool                  // something was read, or dropped
+	err    error                 // what reads fail with from now on
+	lost   error                 // what reading it failed with
 	broken atomic.Pointer[error] // why it broke off while it went by the script
 	buffer []byte
 	once   sync.Once
@@ -38,10 +39,10 @@ type source struct {
 
 // failure is why the body could not be read, nil when it could.
 func (s *source) failure() error {
-	if broken := s.broken.Load(); s.err == nil && broken != nil {
+	if broken := s.broken.Load(); s.lost == nil && broken != nil {
 		return *broken
 	}
-	return s.err
+	return s.lost
 }
 
 // pass makes a reader of a body that goes by the script.
@@ -87,10 +88,11 @@ func (c *call) newSource(ev host.Event) *source {
 	if length <= 0 {
 		length = -1
 	}
-	c.input = &source{in: c.in, body: ev.Body, length: length, peer: true, reject: func(err error) goja.Value {
-		return c.in.rt.NewTypeError("the request's body could not be read: " + err.Error())
+	s := &source{in: c.in, body: ev.Body, length: length, peer: true, reject: func(err error) goja.Value {
+		return c.in.rt.NewTypeError("the body could not be read: " + err.Error())
 	}}
-	return c.input
+	c.inputs = append(c.inputs, s)
+	return s
 }
 
 func (in *instance) source(fc goja.FunctionCall) *source {
@@ -119,7 +121,9 @@ func (s *source) await(read func(body io.Reader) error, use func() goja.Value) g
 			c.peers--
 			c.progress()
 			if err != nil && err != io.EOF {
-				s.err = err
+				if s.err = err; failed == nil {
+					s.lost = err
+				}
 				s.close()
 				return reject(s.reject(err))
 			}

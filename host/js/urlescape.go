@@ -183,13 +183,21 @@ func (u *webURL) hostPart(value string) string {
 	return value
 }
 
-// decodeForm(text) is the pairs of application/x-www-form-urlencoded (url.spec.whatwg.org, section 5.1).
+// decodeForm(text, form) is the pairs of application/x-www-form-urlencoded (url.spec.whatwg.org, section 5.1), maxParts at most when
+// form is true. The end of the call ends it.
 func (in *instance) decodeForm(fc goja.FunctionCall) goja.Value {
 	pairs := in.rt.NewArray()
 	push, _ := goja.AssertFunction(pairs.Get("push"))
+	bounded, n := fc.Argument(1).ToBoolean(), 0
 	for part := range strings.SplitSeq(fc.Argument(0).String(), "&") {
 		if part == "" {
 			continue
+		}
+		if n++; bounded && n > maxParts {
+			in.throw("The form has more than 10,000 parts")
+		}
+		if n%1024 == 0 && in.call.ctx.Err() != nil {
+			break // the interrupt is on its way
 		}
 		name, value, _ := strings.Cut(strings.ReplaceAll(part, "+", " "), "=")
 		pair := in.rt.NewArray(repairUTF8([]byte(percentDecode(name))), repairUTF8([]byte(percentDecode(value))))

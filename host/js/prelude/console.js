@@ -110,10 +110,16 @@
     return out.join(' ');
   }
 
-  const counts = new Map();
-  const timers = new Map();
-  let indent = '';
-  const write = (level) => (...args) => log(level, indent === '' ? format(args) : format(args).replace(/^/gm, indent));
+  // mine() is what groups, counts and timers keep, until the call ends.
+  let turn, state;
+  const mine = () => {
+    if (turn !== native.turn()) [turn, state] = [native.turn(), { counts: new Map(), timers: new Map(), indent: '' }];
+    return state;
+  };
+  const write = (level) => (...args) => {
+    const { indent } = mine();
+    log(level, indent === '' ? format(args) : indent + format(args).replaceAll('\n', `\n${indent}`));
+  };
   const info = write(0);
   const error_ = write(8);
   // table writes rows in columns; what is no object, it writes as log does.
@@ -136,19 +142,27 @@
     const line = (cells) => cells.map((c, i) => c.padEnd(widths[i])).join('  ').trimEnd();
     return info([line(names), ...lines.map((l) => line(names.map((n) => l.get(n) || '')))].join('\n'));
   }
-  const elapsed = (label) => `${label}: ${(native.now() - timers.get(label)).toFixed(3)}ms`;
+  const elapsed = (label) => `${label}: ${(native.now() - mine().timers.get(label)).toFixed(3)}ms`;
   return { inspect: (v, depth) => inspect(v, 2.5 - depth, []) /* never 0, where text has no quotes */, format: (...args) => format(args), console: {
     log: info, info, debug: write(-4), warn: write(4), error: error_,
     trace: (...args) => log(-4, `Trace: ${format(args)}\n${cleanStack(String(new Error().stack))}`),
     assert: (ok, ...args) => { if (!ok) error_('Assertion failed' + (args.length ? ':' : ''), ...args); },
     dir: (v) => info(safely(v, 1)), dirxml: info, clear: () => {}, table,
-    group: (...args) => { if (args.length) info(...args); indent += '  '; },
-    groupCollapsed: (...args) => { if (args.length) info(...args); indent += '  '; },
-    groupEnd: () => { indent = indent.slice(2); },
-    count: (label = 'default') => { counts.set(label, (counts.get(label) || 0) + 1); info(`${label}: ${counts.get(label)}`); },
-    countReset: (label = 'default') => { counts.delete(label); },
-    time: (label = 'default') => { timers.set(label, native.now()); },
-    timeLog: (label = 'default', ...args) => { if (timers.has(label)) info(elapsed(label), ...args); },
-    timeEnd: (label = 'default') => { if (timers.has(label)) info(elapsed(label)); timers.delete(label); }, timeStamp: () => {},
+    group: (...args) => { if (args.length) info(...args); mine().indent += '  '; },
+    groupCollapsed: (...args) => { if (args.length) info(...args); mine().indent += '  '; },
+    groupEnd: () => { mine().indent = mine().indent.slice(2); },
+    count: (label = 'default') => {
+      const n = (mine().counts.get(label) || 0) + 1;
+      mine().counts.set(label, n);
+      info(`${label}: ${n}`);
+    },
+    countReset: (label = 'default') => { mine().counts.delete(label); },
+    time: (label = 'default') => { mine().timers.set(label, native.now()); },
+    timeLog: (label = 'default', ...args) => { if (mine().timers.has(label)) info(elapsed(label), ...args); },
+    timeEnd: (label = 'default') => {
+      if (mine().timers.has(label)) info(elapsed(label));
+      mine().timers.delete(label);
+    },
+    timeStamp: () => {},
   } };
 });

@@ -2,14 +2,14 @@
 (function (native) {
   const { subtle: run, random, part } = native;
   const keys = part('cryptokeys.js');
-  const { handleOf, algorithm, hashOf, copy, fail } = keys;
+  const { inner, algorithm, hashOf, copy, fail } = keys;
 
-  // use(key, name, usage) is the handle of a key that may do this.
+  // use(key, name, usage) is what is inside a key that may do this.
   const use = (key, name, usage) => {
-    const handle = handleOf(key);
-    if (key.algorithm.name !== name) fail(`The key is for ${key.algorithm.name}, not for ${name}`, 'InvalidAccessError');
-    if (!key.usages.includes(usage)) fail(`The key is not for ${usage}`, 'InvalidAccessError');
-    return handle;
+    const own = inner(key);
+    if (own.algorithm.name !== name) fail(`The key is for ${own.algorithm.name}, not for ${name}`, 'InvalidAccessError');
+    if (!own.usages.includes(usage)) fail(`The key is not for ${usage}`, 'InvalidAccessError');
+    return own;
   };
   const need = (a, field) => {
     if (a[field] === undefined) throw new TypeError(`The algorithm ${a.name} needs ${field}`);
@@ -26,9 +26,9 @@
   const signer = (a, key, usage) => {
     const name = algorithm(a);
     if (!['HMAC', 'RSASSA-PKCS1-v1_5', 'RSA-PSS', 'ECDSA', 'Ed25519'].includes(name)) unsupported(name, usage);
-    const handle = use(key, name, usage);
-    const hash = name === 'ECDSA' ? hashOf(a.hash) : key.algorithm.hash ? key.algorithm.hash.name : '';
-    return [name, handle, hash, name === 'RSA-PSS' ? count(a, 'saltLength', 8192) : 0];
+    const own = use(key, name, usage);
+    const hash = name === 'ECDSA' ? hashOf(a.hash) : own.algorithm.hash ? own.algorithm.hash.name : '';
+    return [name, own.handle, hash, name === 'RSA-PSS' ? count(a, 'saltLength', 8192) : 0];
   };
   // cipher gives the parameters of encrypt and decrypt after the handle.
   const cipher = (name, a) => {
@@ -44,32 +44,34 @@
   const crypt = (what, usage, a, key, data) => {
     const name = algorithm(a);
     const params = cipher(name, a);
-    const handle = use(key, name, usage);
-    const hash = name === 'RSA-OAEP' ? key.algorithm.hash.name : '';
-    return run(what, name, handle, data, hash, ...params);
+    const own = use(key, name, usage);
+    const hash = name === 'RSA-OAEP' ? own.algorithm.hash.name : '';
+    return run(what, name, own.handle, data, hash, ...params);
   };
 
   const bits = async (a, key, length, usage) => {
     const name = algorithm(a);
+    if (length === undefined) length = null;
+    if (length !== null) length >>>= 0; // an unsigned long, as WebIDL has it
     const divided = (n) => {
-      if (n === null || n === undefined || n % 8 !== 0) fail('The length must be a multiple of 8', 'OperationError');
+      if (n === null || n % 8 !== 0) fail('The length must be a multiple of 8', 'OperationError');
       return n;
     };
     switch (name) {
       case 'HKDF':
-        return run('hkdf', use(key, name, usage), hashOf(a.hash), need(a, 'salt'), need(a, 'info'), divided(length));
+        return run('hkdf', use(key, name, usage).handle, hashOf(a.hash), need(a, 'salt'), need(a, 'info'), divided(length));
       case 'PBKDF2': {
         const iterations = count(a, 'iterations', 2 ** 32 - 1);
-        return run('pbkdf2', use(key, name, usage), hashOf(a.hash), need(a, 'salt'), iterations, divided(length));
+        return run('pbkdf2', use(key, name, usage).handle, hashOf(a.hash), need(a, 'salt'), iterations, divided(length));
       }
       case 'ECDH': case 'X25519': {
-        const handle = use(key, name, usage);
-        const other = handleOf(a.public);
-        if (key.type !== 'private' || a.public.type !== 'public' || a.public.algorithm.name !== name ||
-          a.public.algorithm.namedCurve !== key.algorithm.namedCurve) {
+        const own = use(key, name, usage);
+        const other = inner(a.public);
+        if (own.type !== 'private' || other.type !== 'public' || other.algorithm.name !== name ||
+          other.algorithm.namedCurve !== own.algorithm.namedCurve) {
           fail('The public key does not fit the private one', 'InvalidAccessError');
         }
-        return run('agree', handle, other, length === null || length === undefined ? -1 : length);
+        return run('agree', own.handle, other.handle, length === null ? -1 : length);
       }
       default: return unsupported(name, 'derive');
     }
@@ -127,14 +129,14 @@
       const name = algorithm(a);
       const plain = keys.exportKey(format, key);
       const bytes = format === 'jwk' ? native.encode(JSON.stringify(plain)) : new Uint8Array(plain);
-      if (name === 'AES-KW') return run('wrap', use(wrapping, name, 'wrapKey'), bytes);
+      if (name === 'AES-KW') return run('wrap', use(wrapping, name, 'wrapKey').handle, bytes);
       return crypt('encrypt', 'wrapKey', a, wrapping, bytes);
     }
     async unwrapKey(format, wrapped, unwrapping, a, keyAlgorithm, extractable, usages) {
       least(arguments, 7);
       const name = algorithm(a);
       const bytes = copy(wrapped, 'wrapped key');
-      const plain = name === 'AES-KW' ? run('unwrap', use(unwrapping, name, 'unwrapKey'), bytes) : await crypt('decrypt', 'unwrapKey', a, unwrapping, bytes);
+      const plain = await (name === 'AES-KW' ? run('unwrap', use(unwrapping, name, 'unwrapKey').handle, bytes) : crypt('decrypt', 'unwrapKey', a, unwrapping, bytes));
       if (format !== 'jwk') return keys.importKey(format, plain, keyAlgorithm, extractable, usages);
       let jwk;
       try {

@@ -26,6 +26,7 @@
   const names = new Map(Object.keys(algorithms).map((name) => [name.toUpperCase(), name]));
   const allUsages = ['encrypt', 'decrypt', 'sign', 'verify', 'deriveKey', 'deriveBits', 'wrapKey', 'unwrapKey'];
   const hashes = { 'SHA-1': 64, 'SHA-256': 64, 'SHA-384': 128, 'SHA-512': 128 }; // to the block's bytes
+  const maxField = 65536; // characters of one field of a JWK
   const curves = { 'P-256': 32, 'P-384': 48, 'P-521': 66 }; // to a coordinate's bytes
 
   const nameOf = (a) => {
@@ -59,34 +60,44 @@
   };
   const base64url = (b) => native.base64(b).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
   const field = (jwk, name) => {
-    if (typeof jwk[name] !== 'string' || /[^\w-]/.test(jwk[name])) fail(`The JWK has no proper ${name}`, 'DataError');
+    if (typeof jwk[name] !== 'string' || jwk[name].length > maxField || /[^\w-]/.test(jwk[name])) fail(`The JWK has no proper ${name}`, 'DataError');
     return native.encodeText(jwk[name], 'base64url');
   };
 
-  let make, handleOf;
+  // What a key shows are copies: a script that changes them changes nothing that the key may do.
+  const shownOf = (algorithm) => {
+    const out = { ...algorithm };
+    if (out.hash) out.hash = { ...out.hash };
+    if (out.publicExponent) out.publicExponent = out.publicExponent.slice();
+    return out;
+  };
+  let make, inner;
   let allowed = false;
   class CryptoKey {
-    #handle;
     #about;
+    #shown = null;
     static {
       make = (handle, type, algorithm, extractable, usages) => {
         allowed = true;
         const key = new CryptoKey();
         allowed = false;
-        key.#handle = handle;
-        key.#about = { type, algorithm, extractable: !!extractable, usages };
+        key.#about = { handle, type, algorithm, extractable: !!extractable, usages };
         return key;
       };
-      handleOf = (key) => {
-        if (typeof key !== 'object' || key === null || !(#handle in key)) throw new TypeError('The key must be a CryptoKey');
-        return key.#handle;
+      inner = (key) => {
+        if (typeof key !== 'object' || key === null || !(#about in key)) throw new TypeError('The key must be a CryptoKey');
+        return key.#about;
       };
     }
     constructor() { if (!allowed) throw new TypeError('Illegal constructor'); }
+    #show() {
+      const { algorithm, usages } = this.#about;
+      return this.#shown || (this.#shown = { algorithm: shownOf(algorithm), usages: [...usages] });
+    }
     get type() { return this.#about.type; }
     get extractable() { return this.#about.extractable; }
-    get algorithm() { return this.#about.algorithm; }
-    get usages() { return this.#about.usages; }
+    get algorithm() { return this.#show().algorithm; }
+    get usages() { return this.#show().usages; }
     get [Symbol.toStringTag]() { return 'CryptoKey'; }
   }
 
@@ -235,6 +246,7 @@
     return load(format, data, name, about, extractable, usages, a);
   }
 
+  // exportJWK(key) takes what inner gave.
   function exportJWK(key) {
     const name = key.algorithm.name;
     const out = { key_ops: [...key.usages], ext: key.extractable };
@@ -242,19 +254,19 @@
     switch (algorithms[name].family) {
       case 'rsa':
         out.kty = 'RSA';
-        put(key.type === 'public' ? ['n', 'e'] : ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'], subtle('numbers', handleOf(key)));
+        put(key.type === 'public' ? ['n', 'e'] : ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'], subtle('numbers', key.handle));
         break;
       case 'ec':
         Object.assign(out, { kty: 'EC', crv: key.algorithm.namedCurve });
-        put(key.type === 'public' ? ['x', 'y'] : ['x', 'y', 'd'], subtle('numbers', handleOf(key)));
+        put(key.type === 'public' ? ['x', 'y'] : ['x', 'y', 'd'], subtle('numbers', key.handle));
         break;
       case 'okp':
         Object.assign(out, { kty: 'OKP', crv: name });
-        put(key.type === 'public' ? ['x'] : ['x', 'd'], subtle('numbers', handleOf(key)));
+        put(key.type === 'public' ? ['x'] : ['x', 'd'], subtle('numbers', key.handle));
         break;
       default:
         out.kty = 'oct';
-        put(['k'], [subtle('export', 'raw', handleOf(key))]);
+        put(['k'], [subtle('export', 'raw', key.handle)]);
     }
     const alg = jwkAlg(name, key.algorithm, key.algorithm.length / 8);
     if (alg !== undefined && name !== 'ECDSA') out.alg = alg;
@@ -262,7 +274,7 @@
   }
   function exportKey(format, key) {
     if (!['raw', 'pkcs8', 'spki', 'jwk'].includes(format)) throw new TypeError(`${JSON.stringify(`${format}`)} is no format of a key`);
-    const handle = handleOf(key);
+    key = inner(key);
     const { name } = key.algorithm;
     const { family } = algorithms[name];
     if (family === 'kdf') fail(`${name} keys cannot be exported`, 'NotSupportedError');
@@ -273,7 +285,7 @@
       if (key.type === 'secret' || format === 'raw' && family === 'rsa') fail(`${name} keys have no format ${format}`, 'NotSupportedError');
       fail(`A ${key.type} key has no format ${format}`, 'InvalidAccessError');
     }
-    return subtle('export', format, handle);
+    return subtle('export', format, key.handle);
   }
 
   // lengthOf(a) is how many bits deriveKey needs for a key.
@@ -284,5 +296,5 @@
     if (algorithms[name].family === 'kdf') return null;
     return fail(`Keys for ${name} cannot be derived`, 'NotSupportedError');
   }
-  return { CryptoKey, handleOf, algorithm, algorithms, hashOf, nameOf, copy, fail, generate, importKey, exportKey, lengthOf, checked };
+  return { CryptoKey, inner, algorithm, hashOf, copy, fail, generate, importKey, exportKey, lengthOf };
 });

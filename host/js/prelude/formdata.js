@@ -63,7 +63,7 @@
     get [Symbol.toStringTag]() { return 'FormData'; }
   }
 
-  const lines = (text) => text.replace(/\r\n?|\n/g, '\r\n');
+  const lines = (text) => text.replaceAll('\r\n', '\n').replaceAll('\r', '\n').replaceAll('\n', '\r\n'); // a long text is no match that takes long
   const quoted = (text) => text.replaceAll('\n', '%0A').replaceAll('\r', '%0D').replaceAll('"', '%22');
 
   // encodeFormData(form) is {bytes, type}: the form as multipart/form-data (html.spec.whatwg.org, section 4.10.21.8).
@@ -91,7 +91,7 @@
     const media = String(contentType || '').split(';')[0].trim().toLowerCase();
     const list = entriesOf(form);
     if (media === 'application/x-www-form-urlencoded') {
-      list.push(...decodeForm(text(bytes)));
+      list.push(...decodeForm(text(bytes), true));
     } else if (media === 'multipart/form-data') {
       for (const [name, filename, type, body] of parseMultipart(bytes, contentType)) {
         list.push([name, filename === null ? text(body) : new blobs.File([body], filename, { type })]);

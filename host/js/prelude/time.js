@@ -25,13 +25,19 @@
   class PerformanceMeasure extends PerformanceEntry {}
 
   let entries = [];
+  let turn;
+  // mine() is the marks and measures of this call.
+  const mine = () => {
+    if (turn !== native.turn()) [turn, entries] = [native.turn(), []];
+    return entries;
+  };
   const keep = (entry) => {
-    if (entries.length < maxEntries) entries.push(entry);
+    if (mine().push(entry) > maxEntries) entries.shift();
     return entry;
   };
   const when = (mark) => {
     if (typeof mark === 'number') return mark;
-    const found = entries.findLast((e) => e.entryType === 'mark' && e.name === `${mark}`);
+    const found = mine().findLast((e) => e.entryType === 'mark' && e.name === `${mark}`);
     if (!found) throw new DOMException(`The mark ${JSON.stringify(`${mark}`)} has not been set`, 'SyntaxError');
     return found.startTime;
   };
@@ -54,11 +60,11 @@
       const start = o.start !== undefined ? when(o.start) : o.duration !== undefined ? end - o.duration : 0;
       return keep(make(PerformanceMeasure, { name: `${name}`, type: 'measure', start, duration: end - start, detail: detailOf(o) }));
     }
-    getEntries() { return sorted(entries); }
-    getEntriesByName(name, type) { return sorted(entries.filter((e) => e.name === name && (type === undefined || e.entryType === type))); }
-    getEntriesByType(type) { return sorted(entries.filter((e) => e.entryType === type)); }
-    clearMarks(name) { entries = entries.filter((e) => e.entryType !== 'mark' || (name !== undefined && e.name !== name)); }
-    clearMeasures(name) { entries = entries.filter((e) => e.entryType !== 'measure' || (name !== undefined && e.name !== name)); }
+    getEntries() { return sorted(mine()); }
+    getEntriesByName(name, type) { return sorted(mine().filter((e) => e.name === name && (type === undefined || e.entryType === type))); }
+    getEntriesByType(type) { return sorted(mine().filter((e) => e.entryType === type)); }
+    clearMarks(name) { entries = mine().filter((e) => e.entryType !== 'mark' || (name !== undefined && e.name !== name)); }
+    clearMeasures(name) { entries = mine().filter((e) => e.entryType !== 'measure' || (name !== undefined && e.name !== name)); }
     get [Symbol.toStringTag]() { return 'Performance'; }
   }
 
