@@ -131,7 +131,7 @@ func (b *builder) metrics(def *host.API, name string) map[*host.Stage]*telemetry
 }
 
 func (b *builder) compileRoute(def *host.API, r *host.Route, authorizers map[*host.Authorizer]*authorizer, filters []step) *route {
-	out := &route{def: r, name: routePath(r), timeout: r.Timeout.Value, metrics: b.metrics(def, routePath(r))}
+	out := &route{def: r, name: routePath(r), metrics: b.metrics(def, routePath(r))}
 	add := func(phase host.Phase, handler host.Handler) { out.steps = append(out.steps, step{phase, handler}) }
 	add(host.PhaseLimit, &bodyLimit{max: r.MaxBody})
 	out.steps = append(out.steps, b.filters(filters, r.Filters)...)
@@ -143,7 +143,7 @@ func (b *builder) compileRoute(def *host.API, r *host.Route, authorizers map[*ho
 	}
 	integration, err := b.integration(r)
 	b.fail(err)
-	add(host.PhaseIntegrate, &integrate{integration: integration, timeout: b.integrationTimeout(r)})
+	add(host.PhaseIntegrate, &integrate{integration: integration, timeout: integrationTimeout(r)})
 	if len(r.Responses) > 0 {
 		mapping, err := b.responseMapping(r)
 		b.fail(err)

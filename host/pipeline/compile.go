@@ -50,7 +50,6 @@ func (b *builder) notFound(def *host.API, filters []step) *route {
 		MaxDuration: host.Default(host.DefaultMaxDuration),
 		MaxBody:     host.Default[int64](host.DefaultMaxBody),
 	}
-	out.timeout = out.def.Timeout.Value
 	out.steps = slices.Concat([]step{{host.PhaseLimit, &bodyLimit{max: out.def.MaxBody}}}, filters, notFound.steps)
 	return out
 }
@@ -136,11 +135,11 @@ func mapsResponses(r *host.Route) bool {
 	return slices.ContainsFunc(r.Responses, func(rule host.ResponseRule) bool { return len(rule.Mappings) > 0 })
 }
 
-// integrationTimeout returns the timeout that stands inside the exchange's deadline, 0 when that one is as short. An upstream's own
-// timeout, for the head of its answer, is its pool's.
-func (b *builder) integrationTimeout(r *host.Route) time.Duration {
+// integrationTimeout returns the timeout that stands inside the exchange's deadline, 0 when that one is as short. Where the route
+// streams, a gRPC client's word may stand in for that one. An upstream's own timeout, for the head of its answer, is its pool's.
+func integrationTimeout(r *host.Route) time.Duration {
 	timeout := r.Integration.Timeout.Value
-	if r.Timeout.Value > 0 && timeout >= r.Timeout.Value {
+	if !r.Streaming && r.Timeout.Value > 0 && timeout >= r.Timeout.Value {
 		return 0
 	}
 	return timeout

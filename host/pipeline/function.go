@@ -26,7 +26,7 @@ func (b *builder) compileFunction(def *host.Function) {
 	f.api = &host.API{Name: def.Name, Protocol: host.ProtocolHTTP, Stages: []*host.Stage{stage}, Pos: def.Pos}
 	r := &host.Route{Key: host.DefaultRoute, Timeout: urlTimeout(def), MaxBody: host.Default[int64](host.DefaultMaxBody),
 		IdleTimeout: host.Default(host.DefaultStreamIdle), MaxDuration: host.Default(host.DefaultMaxDuration), Pos: def.Pos}
-	f.route = &route{def: r, name: host.DefaultRoute, timeout: r.Timeout.Value, metrics: b.metrics(f.api, host.DefaultRoute), steps: []step{
+	f.route = &route{def: r, name: host.DefaultRoute, metrics: b.metrics(f.api, host.DefaultRoute), steps: []step{
 		{host.PhaseLimit, &bodyLimit{max: r.MaxBody}},
 		{host.PhaseIntegrate, &integrate{integration: &functionIntegration{function: f, format: "2.0", telemetry: b.cfg.Telemetry}}},
 	}}

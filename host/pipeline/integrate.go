@@ -64,10 +64,7 @@ func (i *integrate) bind(ctx context.Context, x *host.Exchange) *deadline {
 		return nil
 	}
 	return newDeadline(ctx, time.Now().Add(i.timeout), func() error {
-		if limit := x.Match.Route.Integration.Timeout; limit.Value == i.timeout {
-			return late("not done within the integration's timeout", limit)
-		}
-		return lateFor("the upstream's timeout", i.timeout)
+		return late("not done within the integration's timeout", x.Match.Route.Integration.Timeout)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,11 @@ func TestPanicsReleaseThePipeline(t *testing.T) {
 	}()
 	if p.holds.Load() != 1 { // the builder's own
 		t.Errorf("%d holds are left", p.holds.Load())
+	}
+	metrics := httptest.NewRecorder()
+	p.telemetry.MetricsHandler().ServeHTTP(metrics, httptest.NewRequest("GET", "/metrics", nil))
+	if !strings.Contains(metrics.Body.String(), `http_response_status_code="500"`) {
+		t.Error("the request is not among those that failed")
 	}
 }
 

@@ -41,7 +41,6 @@ type api struct {
 type route struct {
 	def     *host.Route // nil: nothing matched
 	name    string      // the path's pattern, or $default; "" when nothing matched
-	timeout time.Duration
 	steps   []step
 	metrics map[*host.Stage]*telemetry.RouteMetrics
 }

@@ -185,7 +185,7 @@ func (r *run) end(err error) {
 		switch why := context.Cause(r.ctx); {
 		case errors.Is(why, host.Unavailable): // the listener cut it
 			status, cause = outcomes[host.Unavailable].status, why
-		case errors.Is(why, context.Canceled):
+		case errors.Is(why, context.Canceled), r.cutByClient():
 			status = statusClientGone
 		}
 	}
@@ -195,6 +195,13 @@ func (r *run) end(err error) {
 	r.log(status, failed, elapsed, cause)
 	r.endRoot(status, failed, cause)
 	r.release()
+}
+
+// cutByClient reports whether the response broke off because the request's body did. On HTTP/1 whoever reads the body hears first
+// that the client has left, and the context may never tell.
+func (r *run) cutByClient() bool {
+	broke := r.incoming.broke.Load()
+	return broke != nil && r.bodyErr != nil && errors.Is(r.bodyErr, error(broke))
 }
 
 // failed reports whether the gateway or what is behind it failed, if only behind the status line.
@@ -213,6 +220,9 @@ func (r *run) grpcStatus() string {
 	if requestType(r.arrived).Form == grpc.None {
 		return ""
 	}
+	if r.response == nil { // a panic
+		return ""
+	}
 	if status := r.response.Header.Get(grpc.StatusField); status != "" || !r.whole && r.bodyErr == nil || r.response.Trailer == nil {
 		return status
 	}
@@ -226,6 +236,10 @@ func (r *run) abandon() {
 	}
 	for i := len(r.seconds) - 1; i >= 0; i-- {
 		r.seconds[i].End(errPanic)
+	}
+	if r.ctx != nil { // the panic came behind its start
+		r.record(500, time.Since(r.x.Started))
+		r.endRoot(500, true, errPanic)
 	}
 	r.release()
 }

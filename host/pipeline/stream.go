@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"context"
 	"io"
 	"math"
@@ -33,18 +34,25 @@ func isEventStream(contentType string) bool {
 	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
 }
 
+const pastMaxDuration = "not done within the route's maxDuration"
+
 // bind makes the context of the exchange, with the route's timeout and what a gRPC client allows its call. Where the route streams, that
-// takes the timeout's place.
+// takes the timeout's place, and maxDuration holds from the beginning: a client must not be the only one to say how long it may take.
 func (r *run) bind(ctx context.Context) {
-	var at time.Time
-	if r.route.timeout > 0 {
-		at = r.x.Started.Add(r.route.timeout)
-	}
 	allowed, ok := callTimeout(r.x.Request)
-	if ok && r.route.def != nil && r.route.def.Streaming {
-		at = time.Time{}
+	limit, what := host.Setting[time.Duration]{}, "not done within the route's timeout"
+	switch def := r.route.def; {
+	case def == nil:
+	case ok && def.Streaming:
+		limit, what = def.MaxDuration, pastMaxDuration
+	default:
+		limit = def.Timeout
 	}
-	r.bound = newDeadline(ctx, at, func() error { return late("not done within the route's timeout", r.route.def.Timeout) })
+	var at time.Time
+	if limit.Value > 0 {
+		at = r.x.Started.Add(limit.Value)
+	}
+	r.bound = newDeadline(ctx, at, func() error { return late(what, limit) })
 	if ok {
 		r.call = time.AfterFunc(allowed, func() { r.bound.cancel(lateCall(allowed)) })
 	}
@@ -77,7 +85,7 @@ func (r *run) takeBody() {
 	if request.Length == 0 {
 		return
 	}
-	r.incoming = incoming{request.Body, r}
+	r.incoming.ReadCloser, r.incoming.run = request.Body, r
 	request.Body = &r.incoming
 	// Whoever reads the body may not look at the context: closing it ends a read that waits for a client which sends no more.
 	body := r.incoming.ReadCloser
@@ -107,7 +115,7 @@ type activity struct {
 func (a *activity) begin(bound *deadline, route *host.Route, started time.Time) {
 	a.bound, a.route = bound, route
 	if d := route.MaxDuration.Value; d > 0 {
-		a.whole = time.AfterFunc(time.Until(started.Add(d)), func() { bound.cancel(late("not done within the route's maxDuration", route.MaxDuration)) })
+		a.whole = time.AfterFunc(time.Until(started.Add(d)), func() { bound.cancel(late(pastMaxDuration, route.MaxDuration)) })
 	}
 	if d := route.IdleTimeout.Value; d > 0 {
 		a.touch()
@@ -144,7 +152,8 @@ func (a *activity) end() {
 // An incoming is the request's body, which tells when its bytes pass.
 type incoming struct {
 	io.ReadCloser
-	run *run
+	run   *run
+	broke atomic.Pointer[host.Error] // why the client's message is not complete; nil as long as it is
 }
 
 // Read implements io.Reader.
@@ -152,6 +161,9 @@ func (b *incoming) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
 		b.run.activity.touch()
+	}
+	if broke := (*host.Error)(nil); err != nil && errors.As(err, &broke) {
+		b.broke.Store(broke)
 	}
 	return n, err
 }

@@ -20,6 +20,8 @@ apis:
 			ANY /stream/{path+}: {streaming: true, timeout: 300ms, integration: {http: "UPSTREAM/{path}", timeout: 200ms}}
 			ANY /idle/{path+}: {streaming: true, idleTimeout: 400ms, integration: {http: "UPSTREAM/{path}"}}
 			ANY /long/{path+}: {streaming: true, maxDuration: 600ms, integration: {http: "UPSTREAM/{path}"}}
+			ANY /rpc/whole/{path+}: {streaming: true, timeout: 300ms, maxDuration: 600ms, integration: {http: "UPSTREAM/{path}"}}
+			ANY /rpc/own/{path+}: {streaming: true, timeout: 300ms, integration: {http: "UPSTREAM/{path}", timeout: 500ms}}
 			GET /script/idle: {idleTimeout: 400ms, integration: {function: script}}
 			GET /script/own: {integration: {function: script}}
 			POST /wasm: {streaming: true, idleTimeout: 400ms, integration: {function: echo}}
@@ -99,6 +101,20 @@ func TestTimeoutsEndWithTheHeadOfAStream(t *testing.T) {
 	expectCut(t, g, g.Get(t, "/whole/plain"), "not done within the route's timeout of 300ms (postern.yaml:")
 	expect(t, g, g.Get(t, "/events/late"), 504, timedOut, "not done within the route's timeout of 300ms")
 	expect(t, g, g.Get(t, "/stream/late"), 504, timedOut, "not done within the integration's timeout of 200ms (postern.yaml:")
+}
+
+// A gRPC client's word stands in for the timeout of a route that streams, and for no other limit.
+func TestGRPCTimeoutsLiftNoOtherLimit(t *testing.T) {
+	g := startStreaming(t)
+	for path, reason := range map[string]string{
+		"/rpc/whole/late": "not done within the route's maxDuration of 600ms (postern.yaml:",
+		"/rpc/own/late":   "not done within the integration's timeout of 500ms (postern.yaml:",
+	} {
+		reply := g.Get(t, path, "Content-Type: application/grpc", "Grpc-Timeout: 99999999H")
+		if line := g.Log.Request(t, reply); reply.Header.Get("Grpc-Status") != "4" || !strings.Contains(line.Text("error"), reason) {
+			t.Errorf("%s: %+v, logged as %v", path, reply, line)
+		}
+	}
 }
 
 // expectCut wants a part of a body that was not ended as if it were whole, and the reason in the log.
