@@ -65,7 +65,6 @@ func TestClientsThatLeaveBetweenTwoHalves(t *testing.T) {
 			servertest.Eventually(t, "the end is logged as 499", func() bool {
 				for _, line := range g.Log.Lines()[before:] {
 					if line["msg"] == "request" {
-						t.Log(line)
 						return line["status"] == float64(499) && line["level"] == "INFO" && line.Text("error") != ""
 					}
 				}

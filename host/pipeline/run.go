@@ -197,12 +197,9 @@ func (r *run) end(err error) {
 	r.release()
 }
 
-// cutByClient reports whether the response broke off because the request's body did. On HTTP/1 whoever reads the body hears first
-// that the client has left, and the context may never tell.
-func (r *run) cutByClient() bool {
-	broke := r.incoming.broke.Load()
-	return broke != nil && r.bodyErr != nil && errors.Is(r.bodyErr, error(broke))
-}
+// cutByClient reports whether the response broke off where the client left in the middle of its request. On HTTP/1 whoever reads the
+// body hears of that first, and ends what is made of it before the context ends.
+func (r *run) cutByClient() bool { return r.bodyErr != nil && r.incoming.left.Load() }
 
 // failed reports whether the gateway or what is behind it failed, if only behind the status line.
 func (r *run) failed(status int) bool {

@@ -1,12 +1,13 @@
 package pipeline
 
 import (
-	"errors"
 	"context"
+	"errors"
 	"io"
 	"math"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/postern/postern/host"
@@ -152,8 +153,8 @@ func (a *activity) end() {
 // An incoming is the request's body, which tells when its bytes pass.
 type incoming struct {
 	io.ReadCloser
-	run   *run
-	broke atomic.Pointer[host.Error] // why the client's message is not complete; nil as long as it is
+	run  *run
+	left atomic.Bool // the client ended its half of the connection in the middle of it
 }
 
 // Read implements io.Reader.
@@ -162,8 +163,8 @@ func (b *incoming) Read(p []byte) (int, error) {
 	if n > 0 {
 		b.run.activity.touch()
 	}
-	if broke := (*host.Error)(nil); err != nil && errors.As(err, &broke) {
-		b.broke.Store(broke)
+	if err != nil && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)) { // not by a Close from here
+		b.left.Store(true)
 	}
 	return n, err
 }
