@@ -39,6 +39,7 @@ type conn struct {
 	upgraded atomic.Bool // the connection is somebody else's: no deadlines but their own
 	open     atomic.Bool // what comes is not read along: HTTP/2, or what follows a request to upgrade
 	short    atomic.Bool // the client ended its half of the connection in the middle of a body
+	left     atomic.Bool // reading failed; of HTTP/2, that the client has left, for there are no deadlines
 	armed    atomic.Int64
 
 	wire  wire // of HTTP/1, touched by Read alone
@@ -128,8 +129,11 @@ func (c *conn) Read(p []byte) (int, error) {
 			c.short.Store(true)
 		}
 	}
-	if err != nil && inBody && c.body.Load() && isTimeout(err) {
-		c.cut.Store(true)
+	if err != nil {
+		c.left.Store(true)
+		if inBody && c.body.Load() && isTimeout(err) {
+			c.cut.Store(true)
+		}
 	}
 	if c.secure {
 		return n, err
@@ -350,6 +354,7 @@ func (s *secureConn) Read(p []byte) (int, error) {
 		s.c.arrived() // the first request may have come in one piece with the handshake's end
 	}
 	if err != nil {
+		s.c.left.Store(true) // TLS may have an end that the connection below does not show
 		s.c.readFailed(s.Conn, err)
 	}
 	n = s.c.inspect(p, n)

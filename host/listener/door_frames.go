@@ -20,20 +20,21 @@ const (
 	frameRate = 100
 	// frameShare is for how many bytes that are sent to it, which it acknowledges with WINDOW_UPDATE, it earns one.
 	frameShare = 32
-	// frameCarrying is how many it earns with a frame that carries something.
+	// frameCarrying is how many it earns with a frame of DATA that carries something, and with a request that comes to the Handler.
 	frameCarrying = 4
 )
 
 // frames counts what a client sends on an HTTP/2 connection. Frames that carry nothing cost the client next to nothing and make work
-// here: SETTINGS and PING are answered, PRIORITY, WINDOW_UPDATE and empty DATA and CONTINUATION are looked at. net/http
-// bounds the memory that they take, but not their number (RFC 9113, section 10.5).
+// here: SETTINGS and PING are answered, PRIORITY, WINDOW_UPDATE and empty DATA and CONTINUATION are looked at. HEADERS are among
+// them until a request comes of them, as net/http answers those beyond ConcurrentStreams by itself. It bounds the memory that
+// all these take, but not their number (RFC 9113, section 10.5).
 type frames struct {
 	header  [9]byte
 	have    int // bytes of the header
 	left    uint32
 	balance int
-	since   time.Time // when time was last paid for
-	sent    atomic.Int64
+	since   time.Time    // when time was last paid for
+	sent    atomic.Int64 // bytes that the client was sent since, or their worth
 }
 
 // feed takes what arrived. It reports false for a flood.
@@ -51,22 +52,18 @@ func (f *frames) feed(p []byte) bool {
 			return true
 		}
 		f.have, f.left = 0, binary.BigEndian.Uint32(f.header[:4])>>8
-		if !f.count(f.header[3], f.header[4]) {
+		if !f.count(f.header[3]) {
 			return false
 		}
 	}
 	return true
 }
 
-// The types of frame that can carry something, and DATA's flag for the end (RFC 9113, section 6).
-const (
-	frameData    = 0x0
-	frameHeaders = 0x1
-	flagEnd      = 0x1
-)
+// frameData is the type of DATA (RFC 9113, section 6.1).
+const frameData = 0x0
 
-func (f *frames) count(kind, flags byte) bool {
-	if kind == frameHeaders || kind == frameData && (f.left > 0 || flags&flagEnd != 0) {
+func (f *frames) count(kind byte) bool {
+	if kind == frameData && f.left > 0 {
 		f.balance = min(f.balance+frameCarrying, frameBurst)
 		return true
 	}
@@ -82,6 +79,9 @@ func (f *frames) count(kind, flags byte) bool {
 	f.balance = min(earned, frameBurst)
 	return f.balance > 0
 }
+
+// request is told of each that comes to the Handler.
+func (f *frames) request() { f.sent.Add(frameCarrying * frameShare) }
 
 const (
 	// logBurst is how many refusals are logged at once, and logRate how many in a second after that: they are cheaper to make than to log.
@@ -120,7 +120,7 @@ func (b *bucket) add(burst, rate float64) bool {
 // resetEnds is called at the end of an exchange, and closes its connection when too many of them ended by a reset, of either side: their
 // Handlers ran for nothing (CVE-2023-44487, CVE-2025-8671). net/http bounds how many run and wait at a time.
 func (x *exchange) resetEnds() {
-	if x.r.ProtoMajor != 2 || x.conn == nil || x.r.Context().Err() == nil || x.l.base.Err() != nil || x.conn.resets.add(resetBurst, resetRate) {
+	if x.r.ProtoMajor != 2 || x.r.Context().Err() == nil || x.conn.left.Load() || x.l.base.Err() != nil || x.conn.resets.add(resetBurst, resetRate) {
 		return
 	}
 	x.conn.flood(floodOfResets)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -21,69 +20,6 @@ import (
 
 // heapBound is how much an attack on one connection may make the heap grow. What a test itself holds is in it.
 const heapBound = 24 << 20
-
-// A raw is one end of an HTTP/2 connection that does what it likes.
-type raw struct {
-	c     net.Conn
-	fr    *http2.Framer
-	enc   *hpack.Encoder
-	block bytes.Buffer
-
-	headers, resets, goAways atomic.Int64
-	ended                    chan struct{} // the server hung up
-}
-
-// newRaw shakes hands. With read it reads on and counts; without, nothing is read.
-func newRaw(t *testing.T, c net.Conn, read bool, settings ...http2.Setting) *raw {
-	t.Helper()
-	_ = c.SetDeadline(time.Now().Add(6 * patience))
-	r := &raw{c: c, fr: http2.NewFramer(c, c), ended: make(chan struct{})}
-	r.fr.AllowIllegalWrites = true
-	r.enc = hpack.NewEncoder(&r.block)
-	if _, err := io.WriteString(c, http2.ClientPreface); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.fr.WriteSettings(settings...); err != nil {
-		t.Fatal(err)
-	}
-	if read {
-		go r.read()
-	}
-	return r
-}
-
-func (r *raw) read() {
-	defer close(r.ended)
-	for {
-		f, err := r.fr.ReadFrame()
-		if err != nil {
-			return
-		}
-		switch f.(type) {
-		case *http2.HeadersFrame:
-			r.headers.Add(1)
-		case *http2.RSTStreamFrame:
-			r.resets.Add(1)
-		case *http2.GoAwayFrame:
-			r.goAways.Add(1)
-		}
-	}
-}
-
-func (r *raw) encode(path string, fields ...string) []byte {
-	r.block.Reset()
-	for _, f := range []hpack.HeaderField{{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "h"}, {Name: ":path", Value: path}} {
-		_ = r.enc.WriteField(f)
-	}
-	for i := 0; i < len(fields); i += 2 {
-		_ = r.enc.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
-	}
-	return r.block.Bytes()
-}
-
-func (r *raw) open(id uint32, path string, end bool) error {
-	return r.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: r.encode(path), EndHeaders: true, EndStream: end})
-}
 
 // attack floods one connection, and then asks on another whether the listener still serves.
 type attack struct {
@@ -132,8 +68,8 @@ var attacks = []attack{
 		}
 		return nil
 	}},
-	{name: "streams that are refused", ends: false, starts: 250, flood: func(r *raw) error {
-		for id := uint32(1); id < 20_000; id += 2 {
+	{name: "streams that are refused", ends: true, reason: listener.ReasonHTTP2, starts: 250, flood: func(r *raw) error {
+		for id := uint32(1); id < 400_000; id += 2 {
 			if err := r.open(id, "/held", true); err != nil {
 				return err
 			}

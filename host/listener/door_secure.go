@@ -43,3 +43,23 @@ func adequate(state tls.ConnectionState) bool {
 		tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
 	}, state.CipherSuite)
 }
+
+// takePreface tells HTTP/2 from HTTP/1 by a connection's first bytes.
+func (w *wire) takePreface(b byte) {
+	if b == preface[w.at] {
+		if w.at++; w.at == len(preface) {
+			w.step = stepFrames
+		}
+		return
+	}
+	if w.only {
+		w.fault = "HTTP/1 where HTTP/2 was agreed"
+		return
+	}
+	matched := w.at
+	w.next()
+	w.feed([]byte(preface[:matched]))
+	if w.fault == "" {
+		w.take(b)
+	}
+}

@@ -221,3 +221,20 @@ func openFiles(t *testing.T) int {
 	}
 	return len(files)
 }
+
+// A client that gives no window for an answer does not keep its stream for ever, however short the answer is and whoever made it.
+func TestAnswersWithoutWindow(t *testing.T) {
+	for _, path := range []string{"/hello", "/a b"} {
+		t.Run(path, func(t *testing.T) {
+			_, c := startRawH2(t, listener.Config{Handler: hello, Limits: listener.Limits{WriteIdle: 200 * time.Millisecond}}, false)
+			r := newRaw(t, c, true, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+			const streams = 20
+			for id := uint32(1); id < 2*streams; id += 2 {
+				if err := r.open(id, path, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, "the end of every stream", func() bool { return r.resets.Load() == streams })
+		})
+	}
+}

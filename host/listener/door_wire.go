@@ -180,25 +180,6 @@ func (w *wire) want(b, wanted byte, then step, fault string) {
 // next makes ready for another message.
 func (w *wire) next() { *w = wire{step: stepStart} }
 
-func (w *wire) takePreface(b byte) {
-	if b == preface[w.at] {
-		if w.at++; w.at == len(preface) {
-			w.step = stepFrames
-		}
-		return
-	}
-	if w.only {
-		w.fault = "HTTP/1 where HTTP/2 was agreed"
-		return
-	}
-	matched := w.at
-	w.next()
-	w.feed([]byte(preface[:matched]))
-	if w.fault == "" {
-		w.take(b)
-	}
-}
-
 func (w *wire) takeLine(b byte) {
 	switch w.step {
 	case stepPreface:
@@ -363,7 +344,7 @@ func (w *wire) value() {
 	case fieldCoding:
 		w.head.chunked = strings.EqualFold(text, "chunked")
 	case fieldUpgrade:
-		w.head.upgrade = !strings.EqualFold(text, "h2c")
+		w.head.upgrade = w.head.upgrade || !strings.EqualFold(text, "h2c")
 	}
 }
 

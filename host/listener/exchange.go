@@ -37,6 +37,9 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(connKey{}).(*conn)
 	c.serving.Store(true)
 	c.fresh.Store(false)
+	if r.ProtoMajor == 2 {
+		c.frames.request()
+	}
 	if c.tls != nil {
 		r.TLS = c.tls
 	}
@@ -80,6 +83,7 @@ func (x *exchange) writePlain(status int) {
 		x.w.Header().Set("Connection", "close")
 		x.conn.cut.Store(true) // it lingers, so that the answer is not lost
 	}
+	x.armWrite() // the engine sends it when the exchange is over
 	x.w.WriteHeader(status)
 	_, _ = fmt.Fprintln(x.w, status, http.StatusText(status))
 }

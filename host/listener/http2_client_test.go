@@ -6,10 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -116,4 +119,67 @@ func (s *stream2) receive(heads chan<- *http2.MetaHeadersFrame, out *io.PipeWrit
 			return
 		}
 	}
+}
+
+// A raw is one end of an HTTP/2 connection that does what it likes.
+type raw struct {
+	c     net.Conn
+	fr    *http2.Framer
+	enc   *hpack.Encoder
+	block bytes.Buffer
+
+	headers, resets, goAways atomic.Int64
+	ended                    chan struct{} // the server hung up
+}
+
+// newRaw shakes hands. With read it reads on and counts; without, nothing is read.
+func newRaw(t *testing.T, c net.Conn, read bool, settings ...http2.Setting) *raw {
+	t.Helper()
+	_ = c.SetDeadline(time.Now().Add(6 * patience))
+	r := &raw{c: c, fr: http2.NewFramer(c, c), ended: make(chan struct{})}
+	r.fr.AllowIllegalWrites = true
+	r.enc = hpack.NewEncoder(&r.block)
+	if _, err := io.WriteString(c, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.fr.WriteSettings(settings...); err != nil {
+		t.Fatal(err)
+	}
+	if read {
+		go r.read()
+	}
+	return r
+}
+
+func (r *raw) read() {
+	defer close(r.ended)
+	for {
+		f, err := r.fr.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch f.(type) {
+		case *http2.HeadersFrame:
+			r.headers.Add(1)
+		case *http2.RSTStreamFrame:
+			r.resets.Add(1)
+		case *http2.GoAwayFrame:
+			r.goAways.Add(1)
+		}
+	}
+}
+
+func (r *raw) encode(path string, fields ...string) []byte {
+	r.block.Reset()
+	for _, f := range []hpack.HeaderField{{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "h"}, {Name: ":path", Value: path}} {
+		_ = r.enc.WriteField(f)
+	}
+	for i := 0; i < len(fields); i += 2 {
+		_ = r.enc.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
+	}
+	return r.block.Bytes()
+}
+
+func (r *raw) open(id uint32, path string, end bool) error {
+	return r.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: r.encode(path), EndHeaders: true, EndStream: end})
 }

@@ -195,7 +195,8 @@ func (l *Listener) Serve() error {
 }
 
 // Shutdown stops accepting, tells clients that this is the end (HTTP/2: GOAWAY; HTTP/1: Connection: close; HTTP/3: new requests
-// are rejected as not processed, and connections closed when they fall idle), and waits for the running exchanges until ctx ends. It then cuts what is left and returns how many exchanges that were.
+// are rejected as not processed, and connections closed when they fall idle), and waits for the running exchanges until ctx ends. It
+// then cuts what is left and returns how many exchanges that were.
 func (l *Listener) Shutdown(ctx context.Context) (cut int) {
 	l.stop.Do(func() {
 		close(l.done)
@@ -257,7 +258,7 @@ func (l *Listener) refuse(r Refusal) {
 }
 
 // afterTheEnd is net/http's name for DATA on a stream that it has closed. Clients break no rule by it: what they had sent when an answer
-// came before the end of their request is still on its way (RFC 9113, section 5.1). Floods of such frames are seen elsewhere, as frames.
+// came before the end of their request is still on its way (RFC 9113, section 5.1).
 const afterTheEnd = "stream_STREAM_CLOSED_closed"
 
 // countHTTP2 is net/http's report of a frame or stream that broke a rule. It does not say whose.

@@ -25,11 +25,13 @@ var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 func (x *exchange) answer(resp *host.Response) {
 	err := errPanicked
 	defer func() {
-		if resp.Body != nil {
-			_ = resp.Body.Close()
-		}
 		if resp.End != nil {
 			resp.End(err)
+		}
+	}()
+	defer func() {
+		if resp.Body != nil {
+			_ = resp.Body.Close()
 		}
 	}()
 	if x.l.base.Err() != nil { // it is cut: the connection closes at any moment
@@ -182,11 +184,10 @@ func (x *exchange) copyBody(resp *host.Response) error {
 	for {
 		n, err := resp.Body.Read(buf[:])
 		if n > 0 {
-			x.armWrite()
-			if _, werr := x.w.Write(buf[:n]); werr != nil {
+			written += int64(n)
+			if werr := x.send(buf[:n], streaming, written == resp.Length); werr != nil {
 				return fmt.Errorf("write to the client: %w", werr)
 			}
-			written += int64(n)
 		}
 		switch {
 		case err == io.EOF:
@@ -196,15 +197,26 @@ func (x *exchange) copyBody(resp *host.Response) error {
 			return nil
 		case err != nil:
 			return err
-		case n == 0:
-		case streaming:
-			if err := x.flush(); err != nil {
-				return err
-			}
-		default:
-			x.disarmWrite()
 		}
 	}
+}
+
+// send writes a piece of the body. The deadline stays behind the last one, of which the engine sends what it held back when the exchange
+// is over: a client that gives a stream no window would otherwise keep it for ever.
+func (x *exchange) send(piece []byte, flush, last bool) error {
+	x.armWrite()
+	if _, err := x.w.Write(piece); err != nil {
+		return err
+	}
+	if flush {
+		if err := x.w.(interface{ FlushError() error }).FlushError(); err != nil {
+			return err
+		}
+	}
+	if !last {
+		x.disarmWrite()
+	}
+	return nil
 }
 
 // armWrite sets the deadline of a write to a stream: flow control may stop one while the connection is well.
