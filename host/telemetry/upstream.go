@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -14,11 +15,10 @@ type upstreams struct {
 	refused metric.Int64Counter
 
 	mu   sync.Mutex
-	open map[*UpstreamMetrics]struct{}
+	open []*UpstreamMetrics // the newest last: what it observes replaces what one of the same name does that still drains
 }
 
 func (u *upstreams) instruments(meter metric.Meter) (err error) {
-	u.open = map[*UpstreamMetrics]struct{}{}
 	if u.retries, err = meter.Int64Counter("postern.upstream.retries", metric.WithUnit("{request}"),
 		metric.WithDescription("Requests that were sent to an upstream again.")); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (u *upstreams) instruments(meter metric.Meter) (err error) {
 	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		for m := range u.open {
+		for _, m := range u.open {
 			m.observe(o, healthy, breaker)
 		}
 		return nil
@@ -54,7 +54,7 @@ func (m *Metrics) Upstream(name string) *UpstreamMetrics {
 	u := &UpstreamMetrics{all: &m.upstream, name: Upstream.String(name), targets: map[string]int64{}, breaker: -1}
 	m.upstream.mu.Lock()
 	defer m.upstream.mu.Unlock()
-	m.upstream.open[u] = struct{}{}
+	m.upstream.open = append(m.upstream.open, u)
 	return u
 }
 
@@ -117,5 +117,5 @@ func (u *UpstreamMetrics) Refused(ctx context.Context, reason string) {
 func (u *UpstreamMetrics) Close() {
 	u.all.mu.Lock()
 	defer u.all.mu.Unlock()
-	delete(u.all.open, u)
+	u.all.open = slices.DeleteFunc(u.all.open, func(m *UpstreamMetrics) bool { return m == u })
 }

@@ -43,3 +43,17 @@ func TestUpstreamMetrics(t *testing.T) {
 		t.Error("an upstream that is closed is reported")
 	}
 }
+
+// A reload opens an upstream anew while the old pool still drains, for as long as its last WebSocket: the new one's word counts.
+func TestUpstreamMetricsOfAReload(t *testing.T) {
+	tel, _ := setup(t, nil)
+	for range 10 { // each is the old one of the next
+		tel.Metrics.Upstream("shop").Breaker("open")
+	}
+	tel.Metrics.Upstream("shop").Breaker("closed")
+	w := httptest.NewRecorder()
+	tel.MetricsHandler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if want := `postern_upstream_breaker{postern_upstream="shop"} 0`; !strings.Contains(w.Body.String(), want) {
+		t.Errorf("%s is missing in\n%s", want, w.Body)
+	}
+}
