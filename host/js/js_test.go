@@ -132,6 +132,7 @@ func compile(t testing.TB, name, text string) host.Module {
 func open(t testing.TB, name, text string, change ...func(*host.PluginConfig)) host.Plugin {
 	t.Helper()
 	cfg := host.PluginConfig{Name: "test", Isolation: host.IsolationFresh}
+	cfg.Limits.Timeout.Value = 25 * time.Second // a machine may be busy; tests of time set their own
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -187,7 +188,7 @@ func call(p host.Plugin, entry, meta string, body io.ReadCloser, fx *effects) (r
 // eval runs the body of an async function and returns its result as JSON.
 func eval(t testing.TB, code string, fx *effects) string {
 	t.Helper()
-	r, err := call(open(t, "eval.js", "export async function handle(event, context) {\n"+code+"\n}", timeout(25*time.Second)), "handle", "{}", nil, fx)
+	r, err := call(open(t, "eval.js", "export async function handle(event, context) {\n"+code+"\n}"), "handle", "{}", nil, fx)
 	if err != nil {
 		var g *host.GuestError
 		errors.As(err, &g)

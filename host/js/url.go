@@ -339,20 +339,6 @@ func (u *webURL) pathname() string {
 	return b.String()
 }
 
-func (u *webURL) hostname() string {
-	if u.host == nil {
-		return ""
-	}
-	return *u.host
-}
-
-func (u *webURL) hostport() string {
-	if u.port == "" {
-		return u.hostname()
-	}
-	return u.hostname() + ":" + u.port
-}
-
 func (u *webURL) search() string {
 	if u.query == nil || *u.query == "" {
 		return ""

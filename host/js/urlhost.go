@@ -92,3 +92,17 @@ func ipv4Number(s string) (uint64, error) {
 	}
 	return strconv.ParseUint(s, 10, 33)
 }
+
+func (u *webURL) hostname() string {
+	if u.host == nil {
+		return ""
+	}
+	return *u.host
+}
+
+func (u *webURL) hostport() string {
+	if u.port == "" {
+		return u.hostname()
+	}
+	return u.hostname() + ":" + u.port
+}

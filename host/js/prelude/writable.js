@@ -1,7 +1,6 @@
-// WritableStream, pipes, TransformStream and the queuing strategies (streams.spec.whatwg.org, sections 5, 6, 7 and 3.3.3).
+// WritableStream, and pipes into one (streams.spec.whatwg.org, sections 3.4 and 5).
 (function (native) {
-  const { acquire, release, read, cancel, invoke, method, dictionary, highWaterMark, sizeOf, measured, inside, Later, noop,
-    recordOf: readableOf, create, enqueue, close: closeReadable, fail, open, wanted, desired: desiredOf } = native.part('streams.js');
+  const { acquire, release, read, cancel, invoke, method, dictionary, highWaterMark, sizeOf, measured, inside, Later, noop } = native.part('streams.js');
   const CLOSE = {}; // in the queue, behind the last chunk
 
   function newRecord(stream, algorithms) {
