@@ -162,7 +162,9 @@ func (h *filterHalf) pass(body *madeBody) error {
 func (h *filterHalf) Response(ctx context.Context, x *host.Exchange) error {
 	defer h.rest()
 	if h.made != nil && x.Err != nil {
-		if err := h.made.failure(); err != nil { // the integration failed for what it read from here
+		err := h.made.failure()
+		_ = h.made.Close() // nobody reads on; the second half would wait for the first to notice
+		if err != nil {    // the integration failed for what it read from here
 			return err
 		}
 	}

@@ -270,3 +270,31 @@ GET /x server
 		t.Error("the metrics do not count the filter's calls")
 	}
 }
+
+// Who is refused takes no instance's time: the second half waits for no first half whose body nobody will read. It would wait for
+// stream.Grace, a second.
+func TestRefusalsEndTheFirstHalf(t *testing.T) {
+	for name, filter := range map[string]string{
+		"Wasm": wasmFilter("REQUEST", `{"body":true}`, "DO_REQUEST", "u", "RESPONSE", `{"setHeaders":[["X-Second","yes"]]}`),
+		"JS":   "./both.js",
+	} {
+		g := servertest.Start(t, project(`
+apis:
+	main:
+		authorizers: {nobody: {plugin: ./nobody.js}}
+		routes:
+			POST /refused: {timeout: 950ms, filters: [FILTER], authorizer: nobody, integration: {mock: {}}}
+`, map[string]string{
+			"filter.wasm": servertest.Guest(t, "filter_by_env.wasm"),
+			"nobody.js":   `export const authorize = () => ({isAuthorized: false})`,
+			"both.js": `
+export const filter_request = (request) => new Request(request, {body: request.body.pipeThrough(new TransformStream()), duplex: "half"});
+export const filter_response = (response) => response.headers.set("X-Second", "yes");`,
+		}, "FILTER", filter))
+		for range 2 {
+			if reply := g.Do(t, "POST", "/refused", strings.Repeat("x", 1<<20)); reply.Status != 403 || reply.Header.Get("X-Second") != "yes" {
+				t.Errorf("%s: %+v", name, reply)
+			}
+		}
+	}
+}
