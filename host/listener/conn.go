@@ -20,6 +20,10 @@ import (
 // overtake the answer (RFC 9112, section 9.6).
 const lingerTime = 500 * time.Millisecond
 
+// restTime is how long an answer waits for the rest of a request whose body nobody wants. When that is there, the connection is good for
+// another request; a client that sends no further before it has its answer gets it then.
+const restTime = time.Second
+
 const timeoutAnswer = "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n408 Request Timeout"
 
 var errCut = errors.New("the request body was given up")
@@ -41,6 +45,7 @@ type conn struct {
 	short    atomic.Bool // the client ended its half of the connection in the middle of a body
 	left     atomic.Bool // reading failed; of HTTP/2, that the client has left, for there are no deadlines
 	armed    atomic.Int64
+	rest     atomic.Int64 // until when the rest of a body is waited for that nobody wants, as Unix time in ns; 0 where somebody does
 
 	wire  wire // of HTTP/1, touched by Read alone
 	spoil int  // how much of the poison was read
@@ -114,7 +119,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	inBody := c.body.Load() && c.wire.inBody()
 	if inBody {
-		_ = c.Conn.SetReadDeadline(c.pace.start(c.l.limits))
+		_ = c.Conn.SetReadDeadline(c.bodyDeadline())
 		if c.cut.Load() { // giveUp was between
 			_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 		}
@@ -284,9 +289,22 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
+// bodyDeadline is until when the next read of a body may take, the zero time for no limit.
+func (c *conn) bodyDeadline() time.Time {
+	until := c.pace.start(c.l.limits)
+	if ns := c.rest.Load(); ns != 0 && (until.IsZero() || ns < until.UnixNano()) {
+		return time.Unix(0, ns)
+	}
+	return until
+}
+
+// awaitRest is told when net/http reads the rest of a body before it answers.
+func (c *conn) awaitRest() { c.rest.Store(time.Now().Add(restTime).UnixNano()) }
+
 // beginBody is told when what is read next belongs to a body.
 func (c *conn) beginBody() {
 	c.pace.reset()
+	c.rest.Store(0)
 	c.body.Store(true)
 }
 

@@ -39,46 +39,48 @@ func trickle(piece string, n int, pause time.Duration) io.Reader {
 
 // A body must keep up with the minimum rate while somebody waits for it.
 func TestBodyRate(t *testing.T) {
-	cases := []struct {
-		path, piece string
-		pieces      int
-		slow        bool
-		seen        chan error
-	}{
-		{"/fast", strings.Repeat("x", 500), 12, false, make(chan error, 1)}, // longer than BodyIdle, at 5,000 bytes a second
-		{"/slow", "x", 100, true, make(chan error, 1)},                      // 10 bytes a second: cut before it has gone on for 10 s
-		{"/unhurried", "x", 13, false, make(chan error, 1)},
-		{"/late", "x", 5, false, make(chan error, 1)}, // nobody waited for it
-	}
-	cfg := listener.Config{Limits: listener.Limits{BodyIdle: time.Second, BodyRate: 1000}, Handler: func(_ context.Context, r *host.Request) *host.Response {
-		switch r.Target {
-		case "/unhurried":
-			r.Body.(host.Unhurried).Unhurried()
-		case "/late":
-			time.Sleep(1200 * time.Millisecond)
+	everyEngineAtOnce(t, func() (listener.Config, func(*testing.T, engine)) {
+		cases := []struct {
+			path, piece string
+			pieces      int
+			slow        bool
+			seen        chan error
+		}{
+			{"/fast", strings.Repeat("x", 500), 12, false, make(chan error, 1)}, // longer than BodyIdle, at 5,000 bytes a second
+			{"/slow", "x", 100, true, make(chan error, 1)},                      // 10 bytes a second: cut before it has gone on for 10 s
+			{"/unhurried", "x", 13, false, make(chan error, 1)},
+			{"/late", "x", 5, false, make(chan error, 1)}, // nobody waited for it
 		}
-		_, err := io.ReadAll(r.Body)
-		for _, c := range cases {
-			if c.path == r.Target {
-				c.seen <- err
+		cfg := listener.Config{Limits: listener.Limits{BodyIdle: time.Second, BodyRate: 1000}, Handler: func(_ context.Context, r *host.Request) *host.Response {
+			switch r.Target {
+			case "/unhurried":
+				r.Body.(host.Unhurried).Unhurried()
+			case "/late":
+				time.Sleep(1200 * time.Millisecond)
 			}
-		}
-		return text("seen")
-	}}
-	everyEngine(t, cfg, func(t *testing.T, e engine) {
-		var group sync.WaitGroup
-		for _, c := range cases {
-			group.Go(func() {
-				res, err := e.client.Post(e.url+c.path, "", trickle(c.piece, c.pieces, 100*time.Millisecond))
-				if err == nil {
-					_ = res.Body.Close()
+			_, err := io.ReadAll(r.Body)
+			for _, c := range cases {
+				if c.path == r.Target {
+					c.seen <- err
 				}
-				if err := <-c.seen; errors.Is(err, host.Invalid) != c.slow {
-					t.Errorf("%s: %v", c.path, err)
-				}
-			})
+			}
+			return text("seen")
+		}}
+		return cfg, func(t *testing.T, e engine) {
+			var group sync.WaitGroup
+			for _, c := range cases {
+				group.Go(func() {
+					res, err := e.client.Post(e.url+c.path, "", trickle(c.piece, c.pieces, 100*time.Millisecond))
+					if err == nil {
+						_ = res.Body.Close()
+					}
+					if err := <-c.seen; errors.Is(err, host.Invalid) != c.slow {
+						t.Errorf("%s: %v", c.path, err)
+					}
+				})
+			}
+			group.Wait()
 		}
-		group.Wait()
 	})
 }
 
@@ -93,14 +95,16 @@ func TestHandlerSlowerThanBodyIdle(t *testing.T) {
 		}
 		return text(fmt.Sprint("done ", err))
 	}}
-	everyEngine(t, cfg, func(t *testing.T, e engine) {
-		res, err := e.client.Post(e.url, "", strings.NewReader("hello"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		if b, err := io.ReadAll(res.Body); string(b) != "done <nil>" || err != nil {
-			t.Errorf("%q, %v", b, err)
+	everyEngineAtOnce(t, func() (listener.Config, func(*testing.T, engine)) {
+		return cfg, func(t *testing.T, e engine) {
+			res, err := e.client.Post(e.url, "", strings.NewReader("hello"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if b, err := io.ReadAll(res.Body); string(b) != "done <nil>" || err != nil {
+				t.Errorf("%q, %v", b, err)
+			}
 		}
 	})
 }

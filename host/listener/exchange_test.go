@@ -219,51 +219,57 @@ func (b broken) Read(p []byte) (int, error) {
 func (broken) Close() error { return nil }
 
 func TestBodyCutOff(t *testing.T) {
-	for name, resp := range map[string]host.Response{
-		"known length":   {Length: 100_000, Body: broken{strings.NewReader(strings.Repeat("x", 50_000))}},
-		"unknown length": {Length: -1, Body: broken{strings.NewReader("part")}},
-		"too short":      {Length: 10, Body: io.NopCloser(strings.NewReader("part"))},
-		"too long":       {Length: 2, Body: io.NopCloser(strings.NewReader("part"))},
-		"none at all":    {Length: 2},
-		"panic":          {Length: -1, Body: panicking{}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			ended := make(chan error, 2)
-			everyEngine(t, listener.Config{Handler: func(_ context.Context, r *host.Request) *host.Response {
-				if r.Path() == "/fine" {
-					return text("fine")
-				}
-				resp := resp
-				if b, ok := resp.Body.(broken); ok {
-					_, _ = b.Reader.(*strings.Reader).Seek(0, 0)
-				} else if resp.Body != nil && name != "panic" {
-					resp.Body = io.NopCloser(strings.NewReader("part"))
-				}
-				resp.Status = 200
-				resp.End = func(err error) { ended <- err }
-				return &resp
-			}}, func(t *testing.T, e engine) {
-				res, err := e.client.Get(e.url)
+	part := func() io.ReadCloser { return io.NopCloser(strings.NewReader("part")) }
+	cases := map[string]func() host.Response{
+		"known": func() host.Response {
+			return host.Response{Length: 100_000, Body: broken{strings.NewReader(strings.Repeat("x", 50_000))}}
+		},
+		"unknown": func() host.Response { return host.Response{Length: -1, Body: broken{strings.NewReader("part")}} },
+		"short":   func() host.Response { return host.Response{Length: 10, Body: part()} },
+		"long":    func() host.Response { return host.Response{Length: 2, Body: part()} },
+		"none":    func() host.Response { return host.Response{Length: 2} },
+		"panic":   func() host.Response { return host.Response{Length: -1, Body: panicking{}} },
+		"closing": func() host.Response { return host.Response{Length: 10, Body: panicsAtClose{part()}} },
+	}
+	everyEngineAtOnce(t, func() (listener.Config, func(*testing.T, engine)) {
+		ended := make(chan error, 2)
+		cfg := listener.Config{Handler: func(_ context.Context, r *host.Request) *host.Response {
+			respond, ok := cases[r.Path()[1:]]
+			if !ok {
+				return text("fine")
+			}
+			resp := respond()
+			resp.Status = 200
+			resp.End = func(err error) { ended <- err }
+			return &resp
+		}}
+		return cfg, func(t *testing.T, e engine) {
+			for name := range cases {
+				res, err := e.client.Get(e.url + "/" + name)
 				if err == nil {
 					_, err = io.ReadAll(res.Body)
 					_ = res.Body.Close()
 				}
 				if err == nil {
-					t.Error("the client took a part for the whole")
+					t.Error(name, "the client took a part for the whole")
 				}
 				if err := <-ended; err == nil {
-					t.Error("End(nil)")
+					t.Error(name, "End(nil)")
 				}
 				if len(ended) > 0 {
-					t.Error("End was called twice")
+					t.Error(name, "End was called twice")
 				}
 				if res, err := e.client.Get(e.url + "/fine"); err != nil || res.StatusCode != 200 {
-					t.Error("the next request:", err)
+					t.Error(name, "the next request:", err)
 				}
-			})
-		})
-	}
+			}
+		}
+	})
 }
+
+type panicsAtClose struct{ io.ReadCloser }
+
+func (panicsAtClose) Close() error { panic("at the end of the body") }
 
 type panicking struct{}
 

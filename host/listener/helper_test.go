@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,8 +23,17 @@ import (
 	"github.com/postern/postern/host/listener"
 )
 
-// patience bounds every wait of a test; none is meant to take it.
-const patience = 10 * time.Second
+// patience bounds every wait of a test; none is meant to take it, on a loaded machine either.
+const patience = 30 * time.Second
+
+// TestMain lets the tests of every engine run at once on few cores too: they wait, and do no more.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = f.Value.Set(strconv.Itoa(max(len(engines), runtime.GOMAXPROCS(0))))
+	}
+	os.Exit(m.Run())
+}
 
 type running struct {
 	*listener.Listener
@@ -34,6 +46,13 @@ type running struct {
 
 // start serves until the test ends, and then checks that no goroutine is left.
 func start(t *testing.T, cfg listener.Config) *running {
+	t.Helper()
+	t.Cleanup(func() { noGoroutines(t) })
+	return serve(t, cfg)
+}
+
+// serve is start for tests that run beside others: whose a goroutine is cannot be told.
+func serve(t *testing.T, cfg listener.Config) *running {
 	t.Helper()
 	r := &running{}
 	cfg.Name = "test"
@@ -61,7 +80,6 @@ func start(t *testing.T, cfg listener.Config) *running {
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
-		noGoroutines(t)
 	})
 	return r
 }
@@ -194,24 +212,40 @@ type engine struct {
 // everyEngine runs f against each protocol a listener speaks.
 func everyEngine(t *testing.T, cfg listener.Config, f func(t *testing.T, e engine)) {
 	t.Helper()
-	for _, name := range []string{"h1", "h2c", "https", "h2", "h3"} {
-		t.Run(name, func(t *testing.T) {
-			cfg, url := cfg, "http://"
-			e := engine{name: name}
-			if name == "https" || name == "h2" || name == "h3" {
-				cfg.HTTP3 = name == "h3"
-				conf, roots := testTLS(t)
-				cfg.TLS, url = conf, "https://"
-				e.server = start(t, cfg)
-				e.client = client(t, name, roots)
-			} else {
-				e.server = start(t, cfg)
-				e.client = client(t, name, nil)
-			}
-			e.url = url + e.server.addr
-			f(t, e)
-		})
+	for _, name := range engines {
+		t.Run(name, func(t *testing.T) { f(t, startEngine(t, name, cfg, start)) })
 	}
+}
+
+// everyEngineAtOnce is everyEngine for what takes its time by waiting. Each engine has a test of its own.
+func everyEngineAtOnce(t *testing.T, test func() (listener.Config, func(t *testing.T, e engine))) {
+	t.Helper()
+	t.Run("engines", func(t *testing.T) {
+		for _, name := range engines {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				cfg, f := test()
+				f(t, startEngine(t, name, cfg, serve))
+			})
+		}
+	})
+	noGoroutines(t)
+}
+
+var engines = []string{"h1", "h2c", "https", "h2", "h3"}
+
+func startEngine(t *testing.T, name string, cfg listener.Config, start func(*testing.T, listener.Config) *running) engine {
+	t.Helper()
+	e, url := engine{name: name}, "http://"
+	var roots *x509.CertPool
+	if name == "https" || name == "h2" || name == "h3" {
+		cfg.HTTP3 = name == "h3"
+		cfg.TLS, roots = testTLS(t)
+		url = "https://"
+	}
+	e.server = start(t, cfg)
+	e.client, e.url = client(t, name, roots), url+e.server.addr
+	return e
 }
 
 func fields(namesAndValues ...string) host.Header {

@@ -121,8 +121,10 @@ func TestEarlyData(t *testing.T) {
 // TestAddressValidation opens handshakes and leaves them, as one who forges addresses does, until a new client has to show that it
 // has its own.
 func TestAddressValidation(t *testing.T) {
-	s, roots := startHTTP3(t, listener.Config{Handler: hello})
-	ctx, leave := context.WithCancel(patient(t))
+	// Neither side gives up while the test runs.
+	s, roots := startHTTP3(t, listener.Config{Handler: hello, Limits: listener.Limits{ReadHeader: 4 * patience}})
+	conf := &quic.Config{HandshakeIdleTimeout: 4 * patience}
+	ctx, leave := context.WithCancel(context.Background())
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	defer leave()
@@ -131,7 +133,7 @@ func TestAddressValidation(t *testing.T) {
 			return onlyPackets{&filteredSocket{UDPConn: c, received: func([]byte) bool { return false }}}
 		})
 		clients.Go(func() {
-			if _, err := tr.Dial(ctx, udpAddr(t, s.addr), quicTLS(roots), nil); err == nil {
+			if _, err := tr.Dial(ctx, udpAddr(t, s.addr), quicTLS(roots), conf); err == nil {
 				t.Error("a client that receives nothing is connected")
 			}
 		})
@@ -146,7 +148,7 @@ func TestAddressValidation(t *testing.T) {
 				return true
 			}}}
 		})
-		c, err := tr.Dial(patient(t), udpAddr(t, s.addr), quicTLS(roots), nil)
+		c, err := tr.Dial(patient(t), udpAddr(t, s.addr), quicTLS(roots), conf)
 		if err != nil {
 			t.Fatal(err)
 		}

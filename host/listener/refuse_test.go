@@ -121,40 +121,33 @@ func TestSlowHeader(t *testing.T) {
 }
 
 func TestSlowBody(t *testing.T) {
-	failed := make(chan error, 1)
-	everyEngine(t, listener.Config{Limits: listener.Limits{BodyIdle: time.Second, BodyRate: 3},
-		Handler: func(_ context.Context, r *host.Request) *host.Response {
+	everyEngineAtOnce(t, func() (listener.Config, func(*testing.T, engine)) {
+		failed := make(chan error, 1)
+		cfg := listener.Config{Limits: listener.Limits{BodyIdle: time.Second, BodyRate: 3}, Handler: func(_ context.Context, r *host.Request) *host.Response {
 			_, err := io.ReadAll(r.Body)
-			failed <- err
 			if _, again := r.Body.Read(make([]byte, 1)); err != nil && again == nil {
-				t.Error("a failed body can be read on")
+				err = errors.New("a failed body can be read on")
 			}
+			failed <- err
 			return text("seen")
-		}}, func(t *testing.T, e engine) {
-		r, w := io.Pipe()
-		req, _ := http.NewRequest("POST", e.url, r)
-		go func() { // a byte now and then is fine, in all longer than the limit
-			for range 8 {
-				_, _ = w.Write([]byte("x"))
-				time.Sleep(200 * time.Millisecond)
+		}}
+		return cfg, func(t *testing.T, e engine) {
+			// A byte now and then is fine, in all longer than the limit.
+			res, err := e.client.Post(e.url, "", trickle("x", 8, 200*time.Millisecond))
+			if err := errors.Join(err, <-failed); err != nil {
+				t.Fatal(err)
 			}
-			_ = w.Close()
-		}()
-		res, err := e.client.Do(req)
-		if err := errors.Join(err, <-failed); err != nil {
-			t.Fatal(err)
-		}
-		_ = res.Body.Close()
-
-		r, w = io.Pipe()
-		defer w.Close()
-		req, _ = http.NewRequest("POST", e.url, r)
-		go func() { _, _ = w.Write([]byte("x")) }() // and then nothing
-		if res, err := e.client.Do(req); err == nil {
 			_ = res.Body.Close()
-		}
-		if err := <-failed; !errors.Is(err, host.Invalid) {
-			t.Error(err)
+
+			r, w := io.Pipe()
+			defer w.Close()
+			go func() { _, _ = w.Write([]byte("x")) }() // and then nothing
+			if res, err := e.client.Post(e.url, "", r); err == nil {
+				_ = res.Body.Close()
+			}
+			if err := <-failed; !errors.Is(err, host.Invalid) {
+				t.Error(err)
+			}
 		}
 	})
 }
@@ -192,19 +185,21 @@ func TestUnreadBody(t *testing.T) {
 }
 
 func TestSlowReader(t *testing.T) {
-	ended := make(chan error, 1)
-	cfg := listener.Config{Limits: listener.Limits{WriteIdle: 200 * time.Millisecond}, Handler: func(context.Context, *host.Request) *host.Response {
-		return &host.Response{Status: 200, Length: -1, Body: endless{}, End: func(err error) { ended <- err }}
-	}}
-	everyEngine(t, cfg, func(t *testing.T, e engine) {
-		res, err := e.client.Get(e.url)
-		if err != nil {
-			t.Fatal(err)
+	everyEngineAtOnce(t, func() (listener.Config, func(*testing.T, engine)) {
+		ended := make(chan error, 1)
+		cfg := listener.Config{Limits: listener.Limits{WriteIdle: 200 * time.Millisecond}, Handler: func(context.Context, *host.Request) *host.Response {
+			return &host.Response{Status: 200, Length: -1, Body: endless{}, End: func(err error) { ended <- err }}
+		}}
+		return cfg, func(t *testing.T, e engine) {
+			res, err := e.client.Get(e.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; err == nil { // nobody reads
+				t.Error("End(nil)")
+			}
+			_ = res.Body.Close()
 		}
-		if err := <-ended; err == nil { // nobody reads
-			t.Error("End(nil)")
-		}
-		_ = res.Body.Close()
 	})
 }
 

@@ -230,7 +230,7 @@ func (b *body) Close() error {
 }
 
 // settle decides, before an answer begins on HTTP/1, what becomes of a request that has not ended. Where nobody has begun to
-// read it and the answer is whole, net/http reads the rest, or hangs up if that is long. Otherwise reading may go on
+// read it and the answer is whole, net/http reads the rest, or hangs up if that is long or does not come. Otherwise reading may go on
 // beside the answer; that is the connection's last one, as some clients stop sending when they have the answer.
 func (b *body) settle(whole bool) (last bool) {
 	if b.conn == nil {
@@ -243,6 +243,7 @@ func (b *body) settle(whole bool) (last bool) {
 		}
 		if whole && !b.begun {
 			b.ended.Store(true)
+			b.conn.awaitRest()
 			return false
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,7 +165,8 @@ func TestUpgradeEarly(t *testing.T) {
 			_, c := startRaw(t, listener.Config{Handler: func(context.Context, *host.Request) *host.Response {
 				return accept(func(_ context.Context, c net.Conn) { _, _ = io.Copy(c, c) })
 			}}, secure)
-			_, _ = io.WriteString(c, upgradeRequest+"early ")
+			// A second offer, which nobody takes, does not make what follows HTTP again.
+			_, _ = io.WriteString(c, strings.TrimSuffix(upgradeRequest, "\r\n")+"Upgrade: h2c\r\n\r\nearly ")
 			br := bufio.NewReader(c)
 			if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 101 {
 				t.Fatal(res, err)
