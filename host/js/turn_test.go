@@ -88,3 +88,24 @@ func TestFormsHaveAsManyPartsEitherWay(t *testing.T) {
 	const read = "(n) => new Response('&a'.repeat(n), { headers: { 'content-type': 'application/x-www-form-urlencoded' } }).formData().then((f) => [...f].length, (e) => e.message)"
 	same(t, eval(t, "const read = "+read+"; return [await read(10000), await read(10001)]", nil), `[10000, "The form has more than 10,000 parts"]`)
 }
+
+// A name that every object has is no name of an algorithm, a curve or an encoding.
+func TestNamesOfEveryObject(t *testing.T) {
+	p := open(t, "a.js", `import { createHash } from 'node:crypto'
+	export async function handle() {
+	  const out = []
+	  for (const name of ['constructor', 'toString', 'valueOf', '__proto__', 'hasOwnProperty']) {
+	    const ec = { name: 'ECDSA', namedCurve: name }
+	    for (const f of [() => createHash(name), () => crypto.subtle.generateKey(ec, true, ['sign']), () => crypto.subtle.importKey('raw', new Uint8Array(65), ec, true, ['verify']),
+	      () => crypto.subtle.digest(name, new Uint8Array(1)), () => new TextDecoder(name), () => Buffer.from('a', name), () => Buffer.isEncoding(name)]) {
+	      try { out.push(await f()) } catch (e) { out.push(e.name) }
+	    }
+	  }
+	  return [...new Set(out)]
+	}`)
+	r, err := call(p, "handle", "{}", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, r.meta, `["Error", "NotSupportedError", "RangeError", "TypeError", false]`)
+}

@@ -2,7 +2,7 @@
 // with the first byte stream and gives what both use.
 (function (native) {
   const { transfer } = native;
-  const views = { Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array, DataView };
+  const views = { __proto__: null, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array, DataView };
   const kindOf = (view) => views[Object.prototype.toString.call(view).slice(8, -1)] || views[view.constructor.name] || Uint8Array;
 
   function make({ open, pullIfNeeded, fail, drained, acquire, release, invalidate, inside, dictionary, recordOf, cancel, close: closeDefault }) {

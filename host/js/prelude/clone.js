@@ -1,6 +1,6 @@
 // structuredClone (html.spec.whatwg.org, section 2.7), for what is here to be cloned.
 (function (native) {
-  const errors = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+  const errors = { __proto__: null, Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
   const refuse = (what) => { throw new DOMException(`${what} could not be cloned`, 'DataCloneError'); };
   const show = (v) => (typeof v === 'function' ? 'A function' : typeof v === 'symbol' ? String(v) : Object.prototype.toString.call(v));
   const hidden = (to, name, value) => Object.defineProperty(to, name, { value, writable: true, configurable: true, enumerable: false });

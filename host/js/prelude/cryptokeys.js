@@ -25,9 +25,9 @@
   };
   const names = new Map(Object.keys(algorithms).map((name) => [name.toUpperCase(), name]));
   const allUsages = ['encrypt', 'decrypt', 'sign', 'verify', 'deriveKey', 'deriveBits', 'wrapKey', 'unwrapKey'];
-  const hashes = { 'SHA-1': 64, 'SHA-256': 64, 'SHA-384': 128, 'SHA-512': 128 }; // to the block's bytes
+  const hashes = { __proto__: null, 'SHA-1': 64, 'SHA-256': 64, 'SHA-384': 128, 'SHA-512': 128 }; // to the block's bytes
   const maxField = 65536; // characters of one field of a JWK
-  const curves = { 'P-256': 32, 'P-384': 48, 'P-521': 66 }; // to a coordinate's bytes
+  const curves = { __proto__: null, 'P-256': 32, 'P-384': 48, 'P-521': 66 }; // to a coordinate's bytes
 
   const nameOf = (a) => {
     const name = typeof a === 'object' && a !== null ? a.name : a;

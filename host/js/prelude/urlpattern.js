@@ -2,7 +2,7 @@
 (function (native) {
   const { parseURL, setURL } = native;
   const names = ['protocol', 'username', 'password', 'hostname', 'port', 'pathname', 'search', 'hash'];
-  const special = { http: '80', https: '443', ws: '80', wss: '443', ftp: '21', file: '' };
+  const special = { __proto__: null, http: '80', https: '443', ws: '80', wss: '443', ftp: '21', file: '' };
   const record = { protocol: 1, username: 2, password: 3, hostname: 5, port: 6, pathname: 7, search: 8, hash: 9 }; // of url.js
   const { wrong, tokenize, compile, escapePattern, basic, forHost, forPath } = native.part('pattern.js');
   const run = (component, text) => text.match(component.regexp);

@@ -4,7 +4,7 @@
   const { Buffer } = base;
   const proto = Buffer.prototype;
   const { encodeText, decodeText } = native;
-  const known = { utf8: 'utf8', 'utf-8': 'utf8', hex: 'hex', base64: 'base64', base64url: 'base64url', ascii: 'ascii', latin1: 'latin1', binary: 'latin1',
+  const known = { __proto__: null, utf8: 'utf8', 'utf-8': 'utf8', hex: 'hex', base64: 'base64', base64url: 'base64url', ascii: 'ascii', latin1: 'latin1', binary: 'latin1',
     ucs2: 'utf16le', 'ucs-2': 'utf16le', utf16le: 'utf16le', 'utf-16le': 'utf16le' };
   const encodingOf = (name) => {
     const found = known[`${name === undefined || name === null ? 'utf8' : name}`.toLowerCase()];

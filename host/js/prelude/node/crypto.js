@@ -1,7 +1,7 @@
 // Of Node's crypto (nodejs.org/api/crypto.html): random values, hashes and HMAC, and the web's part.
 (function (native) {
   const { Buffer } = native.part('node/buffer.js').exports;
-  const names = { md5: 'MD5', sha1: 'SHA-1', sha256: 'SHA-256', sha384: 'SHA-384', sha512: 'SHA-512', sha224: 'SHA-224' };
+  const names = { __proto__: null, md5: 'MD5', sha1: 'SHA-1', sha256: 'SHA-256', sha384: 'SHA-384', sha512: 'SHA-512', sha224: 'SHA-224' };
   const maxRandom = 2 ** 24; // bytes at once
   const hashOf = (name) => {
     const found = names[`${name}`.toLowerCase().replace('-', '').replace('rsa', '')];

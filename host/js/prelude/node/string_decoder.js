@@ -1,7 +1,7 @@
 // Node's StringDecoder (nodejs.org/api/string_decoder.html): text of bytes that come in pieces.
 (function (native) {
   const { Buffer } = native.part('node/buffer.js').exports;
-  const names = { 'utf-8': 'utf8', ucs2: 'utf16le', 'ucs-2': 'utf16le', 'utf-16le': 'utf16le', binary: 'latin1' };
+  const names = { __proto__: null, 'utf-8': 'utf8', ucs2: 'utf16le', 'ucs-2': 'utf16le', 'utf-16le': 'utf16le', binary: 'latin1' };
   // rest is how many bytes at the end begin something that is not complete.
   function rest(b, encoding) {
     switch (encoding) {
