@@ -65,6 +65,7 @@ func startHurried(t *testing.T) *servertest.Gateway {
 }
 
 func TestOneDeadline(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startHurried(t)
 	const cause = "not done within the route's timeout of "
 	for _, path := range []string{"/sum", "/authorizer", "/kept", "/upstream", "/function"} {
@@ -87,6 +88,7 @@ func TestOneDeadline(t *testing.T) {
 
 // The deadline holds for a client, too, that sends its body too slowly.
 func TestDeadlineOfSlowBodies(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startHurried(t)
 	for _, path := range []string{"/slow/mapping", "/slow/function", "/slow/wasm", "/slow/upstream"} {
 		t.Run(path, func(t *testing.T) {
@@ -105,6 +107,7 @@ func TestDeadlineOfSlowBodies(t *testing.T) {
 
 // A function that has begun to answer and is too late is cut off, as an upstream is.
 func TestFunctionIsCutOffByItsTimeout(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startHurried(t)
 	in, out := io.Pipe()
 	defer out.Close()

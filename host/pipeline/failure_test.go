@@ -125,6 +125,7 @@ func TestUpstreamsThatFail(t *testing.T) {
 
 // A response that breaks off behind its status line is cut for the client too, and is an error in the log.
 func TestResponsesThatBreakOff(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startFailing(t)
 	for path, c := range map[string]struct {
 		status int

@@ -218,6 +218,7 @@ func TestFilterSeesTheIntegrationsError(t *testing.T) {
 }
 
 func TestFilterThatNeverAnswers(t *testing.T) {
+	t.Parallel() // it mostly waits
 	slow := strings.Replace(wasmFilter("DO_REQUEST", "l"), `"5s"`, `"2s"`, 1)
 	g := filtered(t, "", slow, seen)
 	expect(t, g, g.Get(t, "/x"), 500, internal, "filter ./filter.wasm")

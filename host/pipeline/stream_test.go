@@ -89,6 +89,7 @@ func startStreaming(t *testing.T) *servertest.Gateway {
 
 // A response that streams leaves the timeouts of its route and of its integration behind with its head.
 func TestTimeoutsEndWithTheHeadOfAStream(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startStreaming(t)
 	whole := strings.Repeat("data: x\n\n", 8)
 	for _, path := range []string{"/events/sse", "/stream/plain", "/stream/sse"} {
@@ -105,6 +106,7 @@ func TestTimeoutsEndWithTheHeadOfAStream(t *testing.T) {
 
 // A gRPC client's word stands in for the timeout of a route that streams, and for no other limit.
 func TestGRPCTimeoutsLiftNoOtherLimit(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startStreaming(t)
 	for path, reason := range map[string]string{
 		"/rpc/whole/late": "not done within the route's maxDuration of 600ms (postern.yaml:",
@@ -129,6 +131,7 @@ func expectCut(t *testing.T, g *servertest.Gateway, reply servertest.Reply, reas
 }
 
 func TestLimitsOfStreams(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startStreaming(t)
 	const idle, long = "no byte either way within the route's idleTimeout of 400ms (postern.yaml:", "not done within the route's maxDuration of 600ms (postern.yaml:"
 	expectCut(t, g, g.Get(t, "/idle/pause"), idle)
@@ -147,6 +150,7 @@ func TestLimitsOfStreams(t *testing.T) {
 
 // The route's timeout ends with the head, and the function's holds on, also where the route's is the shorter one.
 func TestFunctionsTimeoutOutlastsTheRoutes(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startStreaming(t)
 	in, out := io.Pipe()
 	defer out.Close()
@@ -163,6 +167,7 @@ func TestFunctionsTimeoutOutlastsTheRoutes(t *testing.T) {
 
 // The bytes of the request count as well, and their end is waited for no longer than those of the response.
 func TestUploadsKeepAStreamAlive(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startStreaming(t)
 	for _, path := range []string{"/idle/upload", "/wasm"} {
 		in, out := io.Pipe()

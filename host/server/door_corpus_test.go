@@ -160,6 +160,7 @@ func seen(line, framing, body string) string { return fmt.Sprintf("%s %s %q", li
 
 // TestCorpus sends every case through the whole gateway to a recorder.
 func TestCorpus(t *testing.T) {
+	t.Parallel() // it mostly waits
 	corpus, up := readCorpus(t), startRecorder(t)
 	g := servertest.New(t, servertest.Options{Config: func(cfg *server.Config) {
 		cfg.HTTPS, cfg.Certificate.SelfSigned = "127.0.0.1:0", true

@@ -43,6 +43,7 @@ func known(scheme, name string) string {
 
 // TestH2spec runs the conformance suite, its strict cases too, against a gateway: once over TLS and once with prior knowledge.
 func TestH2spec(t *testing.T) {
+	t.Parallel() // it mostly waits
 	if testing.Short() {
 		t.Skip("the suite takes some seconds")
 	}

@@ -72,7 +72,7 @@ func (u *streamUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, n)
 		}
 	case "/zeros":
-		_, _ = io.CopyN(w, zeros{}, 256<<20)
+		_, _ = io.CopyN(w, zeros{}, 128<<20)
 	case "/echo":
 		_ = control.EnableFullDuplex()
 		_ = control.Flush()
@@ -146,9 +146,9 @@ func h2c(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// TestLargeBodiesInConstantMemory sends a quarter of a gigabyte each way. The heap is that of client, gateway and upstream together.
+// TestLargeBodiesInConstantMemory sends much more than the bound each way. The heap is that of client, gateway and upstream together.
 func TestLargeBodiesInConstantMemory(t *testing.T) {
-	const size, bound = 256 << 20, 48 << 20
+	const size, bound = 128 << 20, 48 << 20
 	g, _ := startStreams(t)
 	for name, path := range map[string]string{"an upstream": "/plain", "a filter in JavaScript and an upstream": "/filtered"} {
 		grew := heapGrowth(t, func() {

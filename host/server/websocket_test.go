@@ -147,6 +147,7 @@ func TestWebSocketsThatAreRefused(t *testing.T) {
 }
 
 func TestWebSocketLimits(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startChat(t, "clear")
 	for name, door := range g.doors(t) {
 		for path, reason := range map[string]string{"/idle/": "no byte either way within the route's idleTimeout of 300ms (postern.yaml:", "/brief/": "not done within the route's maxDuration of 500ms (postern.yaml:"} {
@@ -171,6 +172,7 @@ func TestWebSocketLimits(t *testing.T) {
 
 // Pings are bytes too.
 func TestPingsKeepAWebSocket(t *testing.T) {
+	t.Parallel() // it mostly waits
 	g := startChat(t, "clear")
 	c := g.open(t, g.URL, nil, "/patient/x")
 	reading := c.CloseRead(t.Context())
