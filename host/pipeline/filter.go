@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/grpc"
 	"github.com/postern/postern/host/telemetry"
 )
 
@@ -208,11 +209,13 @@ func (h *filterHalf) second(ctx context.Context, x *host.Exchange) error {
 		body.drop()
 		return h.failed(err)
 	case edits.Body:
-		old := resp.Body
+		old, trailer := resp.Body, resp.Trailer
 		if h.answer = body; body.guest == nil && old != nil {
 			_ = old.Close() // nothing is made of it
 		}
-		body.answer(resp)
+		if body.answer(resp); resp.Body != nil && requestType(x.Request).Form == grpc.Native {
+			resp.Trailer = trailer // the status of the call, which is nothing of the body's
+		}
 	default:
 		if err := h.pass(body); err != nil {
 			return err
