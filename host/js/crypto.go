@@ -126,9 +126,12 @@ func (in *instance) subtle(fc goja.FunctionCall) goja.Value {
 		}
 	}
 	promise, resolve, reject := in.rt.NewPromise()
-	turn := c.crunching()
+	turns := []chan struct{}{c.crunching()}
+	if op.place == beside {
+		turns = append(turns, in.module.runtime.crunch)
+	}
 	c.loop.begin(func() func() error {
-		v, err := op.safely(c.ctx, call, turn)
+		v, err := op.safely(c.ctx, call, turns...)
 		return func() error {
 			if err != nil {
 				thrown := in.rt.Try(func() { in.cryptoFailed(err) })
@@ -140,8 +143,8 @@ func (in *instance) subtle(fc goja.FunctionCall) goja.Value {
 	return in.rt.ToValue(promise)
 }
 
-// crunching is what an operation beside the script has to hold. One works at a time: what has begun cannot be stopped, and burns its
-// core beyond the call's end.
+// crunching is what an operation beside the script has to hold. One works at a time for a call: what has begun cannot be stopped, and
+// burns its core beyond the call's end. For the same reason, all calls together leave one core to the others (Runtime.crunch).
 func (c *call) crunching() chan struct{} {
 	if c.crunch == nil {
 		c.crunch = make(chan struct{}, 1)
@@ -149,12 +152,14 @@ func (c *call) crunching() chan struct{} {
 	return c.crunch
 }
 
-// safely runs an operation on a goroutine of its own, where a panic would end the process, when it is its turn.
-func (op cryptoOp) safely(ctx context.Context, c *cryptoCall, turn chan struct{}) (v any, err error) {
-	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
-	case <-ctx.Done():
+// safely runs an operation on a goroutine of its own, where a panic would end the process, when it is its turn everywhere.
+func (op cryptoOp) safely(ctx context.Context, c *cryptoCall, turns ...chan struct{}) (v any, err error) {
+	for _, turn := range turns {
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+		case <-ctx.Done():
+		}
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

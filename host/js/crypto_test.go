@@ -2,6 +2,10 @@ package js_test
 
 import (
 	"errors"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,5 +90,37 @@ func TestKeysAreMadeOneByOne(t *testing.T) {
 	var failed *host.Error
 	if _, err := call(p, "handle", "{}", nil, nil); !errors.As(err, &failed) || failed.Kind != host.Timeout {
 		t.Error(err)
+	}
+}
+
+// Keys that take seconds to make, asked for by many calls at once, leave a core to others.
+func TestLongComputationsLeaveACore(t *testing.T) {
+	p := open(t, "a.js", `export const handler = () => crypto.subtle.generateKey({ name: 'RSA-OAEP', modulusLength: 3072,
+		publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' }, true, ['encrypt', 'decrypt']).then(() => 1)`, timeout(25*time.Second))
+	var group sync.WaitGroup
+	done := make(chan struct{})
+	for range 6 {
+		group.Go(func() {
+			if _, err := call(p, "handle", `{}`, nil, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	go func() { group.Wait(); close(done) }()
+	limit, most := max(1, runtime.GOMAXPROCS(0)-1), 0
+	for ended := false; !ended; {
+		select {
+		case <-done:
+			ended = true
+		case <-time.After(time.Millisecond):
+			var stacks strings.Builder
+			if err := pprof.Lookup("goroutine").WriteTo(&stacks, 2); err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, strings.Count(stacks.String(), "crypto/rsa.GenerateKey("))
+		}
+	}
+	if most == 0 || most > limit {
+		t.Errorf("%d keys were made at once; the limit is %d", most, limit)
 	}
 }

@@ -3,6 +3,7 @@ package js
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -31,6 +32,8 @@ type Runtime struct {
 	crypto   map[string]cryptoOp
 	nothing  *goja.Program // runs the jobs of promises
 
+	crunch chan struct{} // held by what computes long beside its script: at most GOMAXPROCS - 1 at a time, and one at least
+
 	asyncIterator *goja.Symbol // Symbol.asyncIterator, which goja lacks
 }
 
@@ -51,7 +54,7 @@ func New(o Options) *Runtime {
 		panic(err) // what is embedded can be read
 	}
 	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions(), crypto: cryptoOps(), nothing: goja.MustCompile(ours, "", true),
-		asyncIterator: goja.NewSymbol("Symbol.asyncIterator")}
+		crunch: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), asyncIterator: goja.NewSymbol("Symbol.asyncIterator")}
 }
 
 // Close frees nothing: a Runtime holds memory alone.
