@@ -19,6 +19,7 @@ type Config struct {
 	Telemetry *telemetry.Telemetry
 	Domain    string // the base domain of the execute-api hosts: "localhost"
 	AccessLog bool   // one line per exchange, and not only per failure
+	Idle      bool   // it will serve nothing: upstreams are neither looked up nor asked for their health
 }
 
 // Build opens the plugins of a snapshot and compiles its routes. It reports every error at once (errors.Join), each a

@@ -47,14 +47,14 @@ func (b *builder) openPools() {
 	})
 	for _, u := range b.p.snapshot.Upstreams {
 		b.pools[u.Name] = upstreamPool{b.acquirePool(poolKey(u), u.Pos, func() (sharedPool, error) {
-			return openPool(u, b.cfg.Telemetry)
+			return openPool(u, &b.cfg)
 		}), b.hashOn(u)}
 	}
 }
 
-func openPool(u *host.Upstream, tel *telemetry.Telemetry) (sharedPool, error) {
-	metrics := tel.Metrics.Upstream(u.Name)
-	opened, err := upstream.Open(u, upstream.Options{Logger: tel.Logger, Metrics: metrics})
+func openPool(u *host.Upstream, cfg *Config) (sharedPool, error) {
+	metrics := cfg.Telemetry.Metrics.Upstream(u.Name)
+	opened, err := upstream.Open(u, upstream.Options{Logger: cfg.Telemetry.Logger, Metrics: metrics, Idle: cfg.Idle})
 	if err != nil {
 		metrics.Close()
 		return sharedPool{}, err

@@ -11,7 +11,7 @@ import (
 )
 
 // Check builds the pipeline of a snapshot as serving would, and closes it: every plugin is compiled and started once. It
-// reports every error at once.
+// reports every error at once. No upstream hears of it.
 func Check(ctx context.Context, snapshot *host.Snapshot, cacheDir string, log *slog.Logger) (err error) {
 	silent, err := telemetry.Setup(ctx, telemetry.Options{Environ: func(string) string { return "" }})
 	if err != nil {
@@ -29,7 +29,7 @@ func Check(ctx context.Context, snapshot *host.Snapshot, cacheDir string, log *s
 	}()
 	resolveListeners(snapshot, func(name string) string { return name + "://127.0.0.1" }) // nothing listens, and any address will do
 	shared := pipeline.NewShared(runtimes, silent)
-	built, err := pipeline.Build(ctx, snapshot, pipeline.Config{Shared: shared, Telemetry: silent, Domain: DefaultDomain})
+	built, err := pipeline.Build(ctx, snapshot, pipeline.Config{Shared: shared, Telemetry: silent, Domain: DefaultDomain, Idle: true})
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type Options struct {
 	Logger   *slog.Logger  // for changes of state; nil discards
 	Metrics  Metrics       // nil records nothing
 	Resolver *net.Resolver // nil is the system's
+	Idle     bool          // looks nothing up and checks nobody's health: only to see whether an upstream opens
 }
 
 // Metrics hears what becomes of an upstream. Its methods must be quick, and safe for concurrent use.
@@ -106,7 +107,9 @@ func Open(u *host.Upstream, opts Options) (*Pool, error) {
 		p.breaker = newBreaker(u.Breaker, p)
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	p.start(targets)
+	if !opts.Idle {
+		p.start(targets)
+	}
 	return p, nil
 }
 
