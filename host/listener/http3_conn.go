@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 )
 
-// endWait is how long a request whose method gives content no meaning is waited for to end, where its header does not say. An end
+// endWait is how long a request is waited for to begin its body, or to end, where its header does not say whether it has one. An end
 // that comes later costs only that the length of the body is not known.
 const endWait = 100 * time.Millisecond
 
@@ -235,9 +236,11 @@ func isSafe(method string) bool {
 }
 
 // findEnd notices that a request has no body, which HTTP/3 shows only by the stream's end. Without it, every GET would go on with
-// a body of unknown length.
+// a body of unknown length, and no PUT without a body could be tried again. It does not wait for clients that may wait in their turn:
+// for 100 (Continue), or for the head of a gRPC call's answer.
 func (s *http3Stream) findEnd(r *http.Request) {
-	if r.ContentLength >= 0 || !isSafe(r.Method) && r.Method != http.MethodDelete {
+	if r.ContentLength >= 0 || r.Method == http.MethodConnect || r.Header["Expect"] != nil ||
+		strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "application/grpc") {
 		return
 	}
 	_ = s.SetReadDeadline(time.Now().Add(endWait))

@@ -121,6 +121,9 @@ func TestHTTP3Length(t *testing.T) {
 	}{
 		{"GET", nil, 0},
 		{"DELETE", nil, 0},
+		{"PUT", nil, 0},
+		{"POST", nil, 0},
+		{"QUERY", nil, 0},
 		{"POST", strings.NewReader("four"), 4},
 		{"GET", io.MultiReader(strings.NewReader("some")), -1},
 		{"POST", io.MultiReader(strings.NewReader("some")), -1},
@@ -134,6 +137,27 @@ func TestHTTP3Length(t *testing.T) {
 		if got := <-lengths; got != tc.want {
 			t.Errorf("%s: %d, want %d", tc.method, got, tc.want)
 		}
+	}
+}
+
+// TestHTTP3LengthNotAwaited is about clients that may wait in their turn, before they send a body or end without one.
+func TestHTTP3LengthNotAwaited(t *testing.T) {
+	lengths := make(chan int64, 1)
+	s, roots := startHTTP3(t, listener.Config{Handler: func(_ context.Context, r *host.Request) *host.Response {
+		lengths <- r.Length
+		return text("")
+	}})
+	for _, more := range [][]string{{"content-type", "application/grpc+proto"}, {"expect", "100-continue"}} {
+		str, err := dialQUIC(t, s, roots).OpenStreamSync(patient(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := append([]string{":method", "POST"}, getFields[2:]...)
+		_, _ = str.Write(frame(1, section(append(list, more...)...)))
+		if got := <-lengths; got != -1 {
+			t.Errorf("%s: %d", more, got)
+		}
+		_ = str.Close()
 	}
 }
 
