@@ -84,6 +84,7 @@ var messages = []message{
 	{name: "two lengths", fields: []string{"content-length", "5", "content-length", "6"}, body: "hello"},
 	{name: "an unknown pseudo-field", fields: []string{":x", "y"}},
 	{name: "a pseudo-field of responses", fields: []string{":status", "200"}},
+	{name: "a protocol without CONNECT", fields: []string{":protocol", "websocket"}},
 	{name: "a pseudo-field behind the others", fields: []string{"x", "y", ":path", "/admin"}},
 	{name: "Connection fields by Expect", fields: []string{"expect", "miracles"}},
 	{name: "TRACE with a body", fields: []string{":method", "TRACE"}, body: "hello"},

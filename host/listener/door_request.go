@@ -25,6 +25,9 @@ func badRequest(r *http.Request) string {
 			return "the method is not a token" // which HTTP/2 and 3 do not show by themselves
 		}
 	}
+	if r.Header[pseudoProtocol] != nil && r.Method != http.MethodConnect {
+		return ":protocol without CONNECT" // RFC 8441, section 4
+	}
 	if lengths, ok := r.Header["Content-Length"]; ok { // RFC 9110, section 8.6
 		if n, err := strconv.ParseUint(lengths[0], 10, 63); len(lengths) > 1 || err != nil || int64(n) != r.ContentLength {
 			return "Content-Length is not a number"
