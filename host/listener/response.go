@@ -65,7 +65,7 @@ func (x *exchange) write(resp *host.Response) error {
 			_ = w.EnableFullDuplex() // HTTP/1 always can
 		}
 	}
-	if x.r.ProtoMajor == 1 && x.conn.open.Load() { // what followed a request to upgrade was not read along
+	if x.r.ProtoMajor == 1 && x.switchOffered() { // what follows may not be HTTP, and was not read along
 		x.w.Header().Set("Connection", "close")
 	}
 	x.wrote = true

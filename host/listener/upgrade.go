@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -29,6 +31,12 @@ func (x *exchange) upgradeAsked() (protocol string, ok bool) {
 		return "", true
 	}
 	return host.UpgradeWebSocket, true
+}
+
+// switchOffered reports whether a request of HTTP/1 names another protocol than HTTP/2, as the wire understands it, with a body or
+// without: the client may speak it behind the request, before it knows that it was refused.
+func (x *exchange) switchOffered() bool {
+	return slices.ContainsFunc(x.r.Header["Upgrade"], func(v string) bool { return !strings.EqualFold(v, "h2c") })
 }
 
 // extended returns the :protocol of an extended CONNECT, or "".

@@ -166,15 +166,15 @@ func TestUpgradeEarly(t *testing.T) {
 				return accept(func(_ context.Context, c net.Conn) { _, _ = io.Copy(c, c) })
 			}}, secure)
 			// A second offer, which nobody takes, does not make what follows HTTP again.
-			_, _ = io.WriteString(c, strings.TrimSuffix(upgradeRequest, "\r\n")+"Upgrade: h2c\r\n\r\nearly ")
+			_, _ = io.WriteString(c, strings.TrimSuffix(upgradeRequest, "\r\n")+"Upgrade: h2c\r\n\r\n\x81early ")
 			br := bufio.NewReader(c)
 			if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 101 {
 				t.Fatal(res, err)
 			}
 			_, _ = io.WriteString(c, "late")
-			buf := make([]byte, 10)
-			if _, err := io.ReadFull(br, buf); err != nil || string(buf) != "early late" {
-				t.Fatal(string(buf), err)
+			buf := make([]byte, 11)
+			if _, err := io.ReadFull(br, buf); err != nil || string(buf) != "\x81early late" {
+				t.Fatalf("%q %v", buf, err)
 			}
 		})
 	}
@@ -343,6 +343,31 @@ func TestNoUpgradeAsked(t *testing.T) {
 			res, _ := readResponse(t, bufio.NewReader(c), "GET")
 			if r := <-seen; r.Upgrade != "" || r.Header.Has("Upgrade") || res.StatusCode != 500 {
 				t.Errorf("%q %v %d", r.Upgrade, r.Header, res.StatusCode)
+			}
+		})
+	}
+}
+
+// TestNoRequestBehindAnOffer is about what follows a request to upgrade that was not granted, behind its body too.
+func TestNoRequestBehindAnOffer(t *testing.T) {
+	s := start(t, listener.Config{Handler: func(_ context.Context, r *host.Request) *host.Response {
+		_, _ = io.Copy(io.Discard, r.Body)
+		resp := text(r.Target)
+		resp.Status = 403
+		return resp
+	}})
+	for name, more := range map[string]string{
+		"no body":  "\r\n",
+		"a body":   "Content-Length: 5\r\n\r\nhello",
+		"chunks":   "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"no bytes": "Content-Length: 0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := dial(t, s.addr)
+			answer := converse(t, c, "GET /offer HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+more+
+				"GET /behind HTTP/1.1\r\nHost: h\r\n\r\n")
+			if strings.Count(answer, "HTTP/1.1 ") != 1 || !strings.HasSuffix(answer, "/offer") || !strings.Contains(answer, "Connection: close\r\n") {
+				t.Errorf("%q", answer)
 			}
 		})
 	}
