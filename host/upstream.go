@@ -78,11 +78,11 @@ type Breaker struct {
 
 // UpstreamTLS says whom to trust at an upstream's end, and who this gateway is there.
 type UpstreamTLS struct {
-	CAFile     string // of the project
-	CA         []byte // its PEM, resolved by host/project; nil trusts the system's roots
-	CertFile   string // of the project: the client certificate's chain
-	Cert       []byte // its PEM, resolved by host/project; nil shows none
-	KeyFile    string // of the project
+	CAFile     Setting[string] // of the project; "" for none, as the two below
+	CA         []byte          // its PEM, resolved by host/project; nil trusts the system's roots
+	CertFile   Setting[string] // of the project: the client certificate's chain
+	Cert       []byte          // its PEM, resolved by host/project; nil shows none
+	KeyFile    Setting[string] // of the project
 	Key        SecretValue
 	ServerName string // for SNI and verification; "" is the target's host
 	Pos        Position

@@ -188,7 +188,7 @@ func designExample() *host.Snapshot {
 			Name: "legacy", Targets: []host.Target{{URL: "http://10.0.0.5:9000", Weight: 1, Pos: at(44, 22)}}, Timeout: set(5*time.Second, 44, 56),
 			ConnectTimeout: host.Default(host.DefaultConnectTimeout), IdleTimeout: host.Default(host.DefaultUpstreamIdle),
 			Balance: host.BalanceRoundRobin, DNSRefresh: host.Default(host.DefaultDNSRefresh),
-			TLS: host.UpstreamTLS{CAFile: "./ca.pem", Pos: at(44, 65)}, Pos: at(44, 3),
+			TLS: host.UpstreamTLS{CAFile: set("./ca.pem", 44, 70), Pos: at(44, 65)}, Pos: at(44, 3),
 		}},
 		Domains: []*host.Domain{{
 			Name: "api.example.com", Pos: at(46, 3),

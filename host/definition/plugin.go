@@ -50,7 +50,7 @@ func (b *builder) authorizer(e *entry[authorizerDef]) *host.Authorizer {
 		PayloadFormat:   def.PayloadFormat.or("2.0"),
 		Pos:             e.pos,
 	}
-	b.onlyABI(&def.settingsDef, "authorizers", host.ABIPostern, host.ABIStdio)
+	b.onlyABI(&def.settingsDef, &a.Plugin, "authorizers", host.ABIPostern, host.ABIStdio)
 	ttl := time.Duration(0)
 	if len(a.IdentitySources) > 0 {
 		ttl = host.DefaultResultTTL
@@ -71,7 +71,7 @@ func (b *builder) filters(l *list[pluginDef]) []*host.Filter {
 	for i := range l.items {
 		def := &l.items[i]
 		p := b.plugin(&def.settingsDef, def.Plugin.Value, host.DefaultPluginTimeout)
-		b.onlyABI(&def.settingsDef, "filters", host.ABIPostern)
+		b.onlyABI(&def.settingsDef, &p, "filters", host.ABIPostern)
 		filters = append(filters, &host.Filter{Plugin: p, Pos: def.pos})
 	}
 	return filters
@@ -88,7 +88,7 @@ func (b *builder) mappings(d *dict[pluginDef]) []host.Mapping {
 		}
 		lines[strings.ToLower(e.Key)] = e.pos.Line
 		p := b.plugin(&e.Value.settingsDef, e.Value.Plugin.Value, host.DefaultPluginTimeout)
-		b.onlyABI(&e.Value.settingsDef, "mappings", host.ABIPostern, host.ABIStdio)
+		b.onlyABI(&e.Value.settingsDef, &p, "mappings", host.ABIPostern, host.ABIStdio)
 		mappings = append(mappings, host.Mapping{MediaType: e.Key, Plugin: p})
 	}
 	return mappings
@@ -123,7 +123,7 @@ func (b *builder) plugin(def *settingsDef, name string, timeout time.Duration) h
 	switch {
 	case p.Runtime == host.RuntimeJS:
 		b.onlyWasm(def)
-		p.Limits.Memory = host.Default[int64](0)
+		p.ABI, p.Limits.Memory = "", host.Default[int64](0)
 	case command:
 		b.notForCommands(def)
 	}
@@ -165,12 +165,13 @@ func (b *builder) notForCommands(def *settingsDef) {
 	}
 }
 
-// onlyABI reports a carrier that has no way to speak a contract.
-func (b *builder) onlyABI(def *settingsDef, what string, fit ...string) {
-	abi := def.ABI.Value
+// onlyABI reports a carrier that has no way to speak a contract, and takes it away: what else would be said of it follows from this.
+func (b *builder) onlyABI(def *settingsDef, p *host.PluginConfig, what string, fit ...string) {
+	abi := p.ABI
 	if abi == "" || slices.Contains(fit, abi) {
 		return
 	}
+	p.ABI = ""
 	uses := "functions"
 	if abi == host.ABIStdio {
 		uses = "functions, authorizers and mappings"

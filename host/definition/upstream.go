@@ -162,6 +162,7 @@ func (b *builder) upstreamTLS(def *tlsDef) host.UpstreamTLS {
 		b.add(def.Key.place, RuleRequired, "a private key needs its certificate").Hint = "add cert: ./client.pem"
 	}
 	return host.UpstreamTLS{
-		CAFile: def.CA.Value, CertFile: def.Cert.Value, KeyFile: def.Key.Value, ServerName: def.ServerName.Value, Pos: def.pos,
+		CAFile: setting(def.CA.Value, def.CA.place), CertFile: setting(def.Cert.Value, def.Cert.place),
+		KeyFile: setting(def.Key.Value, def.Key.place), ServerName: def.ServerName.Value, Pos: def.pos,
 	}
 }

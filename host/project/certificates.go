@@ -21,36 +21,39 @@ func (l *loader) certificates(u *host.Upstream) {
 	u.TLS.Cert = l.pemFile(u, "cert", u.TLS.CertFile, checkCertificates, certificates)
 	key := l.pemFile(u, "key", u.TLS.KeyFile, checkKey, "it must hold one private key without a password: -----BEGIN PRIVATE KEY----- …")
 	u.TLS.Key = host.SecretValue(key)
-	if u.TLS.Cert == nil || key == nil {
-		return
-	}
-	if _, err := tls.X509KeyPair(u.TLS.Cert, key); err != nil {
-		e := tlsProblem(u, "key")
-		e.Rule, e.Message = definition.RuleConflict, u.TLS.KeyFile+" is not the key of "+u.TLS.CertFile
+	if u.TLS.Cert != nil && key != nil {
+		_, err := tls.X509KeyPair(u.TLS.Cert, key)
+		if err == nil {
+			return
+		}
+		e := tlsProblem(u, "key", u.TLS.KeyFile)
+		e.Rule, e.Message = definition.RuleConflict, u.TLS.KeyFile.Value+" is not the key of "+u.TLS.CertFile.Value
 		e.Hint = "the first certificate of the file must be the one that the key was made for"
 		l.fail(e)
 	}
+	u.TLS.Cert, u.TLS.Key = nil, "" // half a pair, or none: what opens it would say so again
 }
 
-func tlsProblem(u *host.Upstream, what string) *definition.Error {
-	return &definition.Error{Pos: u.TLS.Pos, Path: "upstreams" + key(u.Name) + ".tls." + what}
+func tlsProblem(u *host.Upstream, what string, file host.Setting[string]) *definition.Error {
+	return &definition.Error{Pos: file.Pos, Path: "upstreams" + key(u.Name) + ".tls." + what}
 }
 
 // pemFile reads a file of the project in PEM. It returns nil without one, and when it has reported what is wrong with it.
-func (l *loader) pemFile(u *host.Upstream, what, name string, check func([]byte) error, hint string) []byte {
+func (l *loader) pemFile(u *host.Upstream, what string, file host.Setting[string], check func([]byte) error, hint string) []byte {
+	name := file.Value
 	if name == "" || !filepath.IsLocal(filepath.FromSlash(name)) { // the definition's own error
 		return nil
 	}
 	l.input(path.Clean(name))
 	data, err := l.read(name, maxSecret)
 	if err != nil {
-		e, at := l.unreadable(name, err), tlsProblem(u, what)
+		e, at := l.unreadable(name, err), tlsProblem(u, what, file)
 		e.Pos, e.Path = at.Pos, at.Path
 		l.fail(e)
 		return nil
 	}
 	if err := check(data); err != nil {
-		e := tlsProblem(u, what)
+		e := tlsProblem(u, what, file)
 		e.Rule, e.Message, e.Hint = definition.RuleInvalidValue, name+" "+err.Error(), hint
 		l.fail(e)
 		return nil

@@ -1,6 +1,7 @@
 package project_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -17,6 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/project"
+	"github.com/postern/postern/host/upstream"
 )
 
 // pair returns a new certificate and its key, in PEM.
@@ -73,19 +76,19 @@ func TestBadClientCertificates(t *testing.T) {
 	block := func(kind string) string { return "-----BEGIN " + kind + "-----\nAAAA\n-----END " + kind + "-----\n" }
 	for _, test := range []struct {
 		name, cert, key string
-		rule, text      string
+		at, rule, text  string
 	}{
-		{"no certificate", "", key, "missing-file", "there is no ./client.pem"},
-		{"no key", cert, "", "missing-file", "there is no ./client.key"},
-		{"a certificate that is none", "hello", key, "invalid-value", "no certificate"},
-		{"a certificate that is broken", block("CERTIFICATE"), key, "invalid-value", "cannot be read"},
-		{"a key for a certificate", key, key, "invalid-value", "holds a private key"},
-		{"a certificate for a key", cert, cert, "invalid-value", "holds a certificate"},
-		{"a key that is none", cert, "secret-hello", "invalid-value", "holds 0 private keys"},
-		{"two keys", cert, key + other, "invalid-value", "holds 2 private keys"},
-		{"a key with a password", cert, block("ENCRYPTED PRIVATE KEY"), "invalid-value", "with a password"},
-		{"a key that is broken", cert, block("PRIVATE KEY"), "conflict", "is not the key of"},
-		{"another key", cert, other, "conflict", "is not the key of"},
+		{"no certificate", "", key, "7:31", "missing-file", "there is no ./client.pem"},
+		{"no key", cert, "", "7:50", "missing-file", "there is no ./client.key"},
+		{"a certificate that is none", "hello", key, "7:31", "invalid-value", "no certificate"},
+		{"a certificate that is broken", block("CERTIFICATE"), key, "7:31", "invalid-value", "cannot be read"},
+		{"a key for a certificate", key, key, "7:31", "invalid-value", "holds a private key"},
+		{"a certificate for a key", cert, cert, "7:50", "invalid-value", "holds a certificate"},
+		{"a key that is none", cert, "secret-hello", "7:50", "invalid-value", "holds 0 private keys"},
+		{"two keys", cert, key + other, "7:50", "invalid-value", "holds 2 private keys"},
+		{"a key with a password", cert, block("ENCRYPTED PRIVATE KEY"), "7:50", "invalid-value", "with a password"},
+		{"a key that is broken", cert, block("PRIVATE KEY"), "7:50", "conflict", "is not the key of"},
+		{"another key", cert, other, "7:50", "conflict", "is not the key of"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			files := map[string]string{"postern.yaml": one("./f.wasm") + mutual, "f.wasm": module, "ca.pem": cert}
@@ -94,8 +97,16 @@ func TestBadClientCertificates(t *testing.T) {
 					files[name] = data
 				}
 			}
-			errs, got := problems(t, write(t, files), options(t))
-			if diff := cmp.Diff([]string{"postern.yaml:7:10 " + test.rule}, got); diff != "" || !strings.Contains(errs.Error(), test.text) {
+			// One mistake is one error: what opening the upstream would say besides is about the same.
+			_, err := project.Validate(t.Context(), write(t, files), options(t), func(_ context.Context, s *host.Snapshot) error {
+				pool, err := upstream.Open(s.Upstreams[0], upstream.Options{Idle: true})
+				if err == nil {
+					pool.Close()
+				}
+				return err
+			})
+			errs, got := problemsOf(t, err)
+			if diff := cmp.Diff([]string{"postern.yaml:" + test.at + " " + test.rule}, got); diff != "" || !strings.Contains(errs.Error(), test.text) {
 				t.Errorf("%s\n%v", diff, errs)
 			}
 			if strings.Contains(errs.Error(), "secret-hello") {

@@ -63,14 +63,14 @@ func (e *Explanation) upstream(u *host.Upstream) {
 // trust says whom TLS trusts and who the gateway is there, by the names of files.
 func trust(t *host.UpstreamTLS) string {
 	text := "trusts the system's roots"
-	if t.CAFile != "" {
-		text = "trusts " + t.CAFile
+	if t.CAFile.Value != "" {
+		text = "trusts " + t.CAFile.Value
 	}
 	if t.ServerName != "" {
 		text += " for " + t.ServerName
 	}
-	if t.CertFile != "" {
-		text += ", shows " + t.CertFile
+	if t.CertFile.Value != "" {
+		text += ", shows " + t.CertFile.Value
 	}
 	return text
 }

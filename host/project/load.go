@@ -220,7 +220,7 @@ func (l *loader) settle(s *slot) {
 	}
 	p.Limits.Memory = host.Default[int64](0)
 	if p.ABI != "" {
-		l.fail(s.problem(definition.RuleConflict, "abi is for Wasm plugins; "+p.Ref+" is JavaScript", "remove it"))
+		l.fail(s.problem(definition.RuleConflict, "abi is for Wasm plugins; "+p.Ref+" is JavaScript", "remove abi"))
 	}
 }
 

@@ -58,14 +58,19 @@ func load(t *testing.T, dir string, opts project.Options) *project.Project {
 func problems(t *testing.T, dir string, opts project.Options) (definition.Errors, []string) {
 	t.Helper()
 	p, err := project.Load(t.Context(), dir, opts)
-	var errs definition.Errors
-	if !errors.As(err, &errs) || !errors.Is(err, host.Invalid) {
-		t.Fatalf("got %v, want definition.Errors of Kind Invalid", err)
-	}
+	errs, got := problemsOf(t, err)
 	if p == nil || p.Snapshot != nil || len(p.Inputs) == 0 {
 		t.Errorf("got project %+v, want one with inputs and without a snapshot", p)
 	}
-	var got []string
+	return errs, got
+}
+
+// problemsOf returns errors with their places and rules.
+func problemsOf(t *testing.T, err error) (errs definition.Errors, got []string) {
+	t.Helper()
+	if !errors.As(err, &errs) || !errors.Is(err, host.Invalid) {
+		t.Fatalf("got %v, want definition.Errors of Kind Invalid", err)
+	}
 	for _, e := range errs {
 		got = append(got, e.Pos.String()+" "+e.Rule)
 		t.Log(e)
@@ -222,9 +227,9 @@ func TestBadFiles(t *testing.T) {
 		{"a secret's variable is missing", one("./f.wasm", "secrets: {A: {env: NOT_SET}}"), map[string]string{"f.wasm": module}, []string{"postern.yaml:4:24 missing-secret"}, "NOT_SET"},
 		{"a secret that is a folder", one("./f.wasm", "secrets: {A: {file: ./a}}"), map[string]string{"f.wasm": module, "a/b": ""}, []string{"postern.yaml:4:25 unreadable-file"}, "not a file"},
 		{"certificates that are none", one("./f.wasm") + "upstreams:\n  u: {targets: [\"https://x\"], tls: {ca: ./ca.pem}}\n", map[string]string{"f.wasm": module, "ca.pem": "hello"},
-			[]string{"postern.yaml:5:36 invalid-value"}, "no certificate"},
+			[]string{"postern.yaml:5:41 invalid-value"}, "no certificate"},
 		{"a key where certificates should be", one("./f.wasm") + "upstreams:\n  u: {targets: [\"https://x\"], tls: {ca: ./ca.pem}}\n",
-			map[string]string{"f.wasm": module, "ca.pem": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}, []string{"postern.yaml:5:36 invalid-value"}, "private key"},
+			map[string]string{"f.wasm": module, "ca.pem": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}, []string{"postern.yaml:5:41 invalid-value"}, "private key"},
 		{"a filter that is missing", strings.Replace(one("./f.wasm"), "functions:", "apis: {a: {filters: [./x.js], routes: {$default: {filters: [./y.js], integration: {function: f}}}}}\nfunctions:", 1), map[string]string{"f.wasm": module},
 			[]string{"postern.yaml:1:22 missing-file", "postern.yaml:1:61 missing-file"}, "./x.js"},
 		{"a link that leads outside", one("./f.wasm"), map[string]string{"f.wasm": "-> " + outside}, []string{"postern.yaml:3:13 outside-project"}, ""},
