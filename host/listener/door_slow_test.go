@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -239,6 +240,38 @@ func TestAnswersWithoutWindow(t *testing.T) {
 				}
 			}
 			eventually(t, "the end of every stream", func() bool { return r.resets.Load() == streams })
+		})
+	}
+}
+
+// A client that leaves with many requests under way has reset none of them.
+func TestLeavingIsNoFlood(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprint(secure), func(t *testing.T) {
+			var begun, ended atomic.Int64
+			s, c := startRawH2(t, listener.Config{Limits: listener.Limits{ConcurrentStreams: 1000}, Handler: func(ctx context.Context, _ *host.Request) *host.Response {
+				begun.Add(1)
+				<-ctx.Done()
+				resp := text("")
+				resp.End = func(error) { ended.Add(1) }
+				return resp
+			}}, secure)
+			r := newRaw(t, c, true)
+			const streams = 800
+			for id := uint32(1); id < 2*streams; id += 2 {
+				if err := r.open(id, "/", true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, "every request", func() bool { return begun.Load() == streams })
+			_ = c.Close()
+			eventually(t, "every end", func() bool { return ended.Load() == streams })
+			s.Shutdown(patient(t))
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.refusals) > 0 {
+				t.Errorf("%+v", s.refusals[0])
+			}
 		})
 	}
 }
