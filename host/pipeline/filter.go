@@ -164,8 +164,8 @@ func (h *filterHalf) Response(ctx context.Context, x *host.Exchange) error {
 	defer h.rest()
 	if h.made != nil && x.Err != nil {
 		err := h.made.failure()
-		_ = h.made.Close() // nobody reads on; the second half would wait for the first to notice
-		if err != nil {    // the integration failed for what it read from here
+		h.made.leave()  // the second half would wait for the first to notice that nobody reads on
+		if err != nil { // the integration failed for what it read from here
 			return err
 		}
 	}

@@ -123,6 +123,15 @@ func (b *madeBody) Close() error {
 	return errors.Join(err, b.guest.Close())
 }
 
+// leave ends the guest's call and leaves open what it reads: to interrupt a read from the client is to hang up.
+func (b *madeBody) leave() {
+	b.closed.Store(true)
+	b.of.end()
+	if b.guest != nil {
+		_ = b.guest.Close() // what it made is nobody's
+	}
+}
+
 // idle reports whether no guest makes it any more; also of a body that is nil.
 func (b *madeBody) idle() bool { return b == nil || b.guest == nil || b.closed.Load() }
 
