@@ -10,7 +10,7 @@ type Upstream struct {
 	ConnectTimeout Setting[time.Duration] // for a connection, and again for its TLS handshake
 	IdleTimeout    Setting[time.Duration] // after which a connection that nobody uses closes
 	Balance        Balance
-	HashOn         string                 // of consistent_hash: an expression such as $request.header.X; "" is the client's address
+	HashOn         Setting[string]        // of consistent_hash: an expression such as $request.header.X; "" is the client's address
 	MaxConnections Setting[int]           // to one address of a target; 0 for no limit
 	MaxRequests    Setting[int]           // to one address of a target at a time; 0 for no limit
 	DNSRefresh     Setting[time.Duration] // how often a target's name is looked up again

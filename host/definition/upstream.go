@@ -72,11 +72,11 @@ func originKey(origin string) string {
 }
 
 // hashOn wants an expression only where something is hashed.
-func (b *builder) hashOn(def *upstreamDef) string {
+func (b *builder) hashOn(def *upstreamDef) host.Setting[string] {
 	if def.HashOn.written() && def.Balance.Value != string(host.BalanceConsistentHash) {
 		b.add(def.HashOn.place, RuleConflict, "hashOn means nothing without balance: consistent_hash").Hint = "add balance: consistent_hash"
 	}
-	return def.HashOn.Value
+	return setting(def.HashOn.Value, def.HashOn.place)
 }
 
 func (b *builder) healthCheck(def *healthCheckDef) *host.HealthCheck {

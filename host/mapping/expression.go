@@ -61,11 +61,22 @@ func ParseExpression(text string) (Expression, error) {
 		case f.source == fromHeader && !host.IsToken(name):
 			return fail("%q is no name of a header", name)
 		case f.source == fromContext && !knownContext(name):
-			return fail("$context has no %s; it has authorizer.{name} and %s", name, strings.Join(contextNames[:], ", "))
+			return fail("%w", &UnknownVariable{Name: name, Known: contextNames[:]})
 		}
 		return Expression{f.source, name}, nil
 	}
 	return fail("none of $request.header.N, $request.querystring.N, $request.path, $request.path.N, $context.N, $stageVariables.N")
+}
+
+// An UnknownVariable is the reason of an expression that names what $context has not.
+type UnknownVariable struct {
+	Name  string
+	Known []string // beside authorizer.{name}; not to be written to
+}
+
+// Error says which there are.
+func (u *UnknownVariable) Error() string {
+	return fmt.Sprintf("$context has no %s; it has authorizer.{name} and %s", u.Name, strings.Join(u.Known, ", "))
 }
 
 // String returns the expression as it was written.

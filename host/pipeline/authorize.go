@@ -37,7 +37,7 @@ func newAuthorizer(def *host.Authorizer, p *plugin, tel *telemetry.Telemetry) (*
 	for _, source := range def.IdentitySources {
 		expr, err := mapping.ParseExpression(source)
 		if err != nil {
-			return nil, &host.Error{Op: "authorizer " + def.Name, Kind: host.Invalid, Pos: def.Pos, Err: err}
+			return nil, badExpression(host.Setting[string]{Value: source, Pos: def.Pos}, "authorizers."+def.Name+".identitySources", err)
 		}
 		a.sources = append(a.sources, expr)
 	}

@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/mapping"
 	"github.com/postern/postern/host/telemetry"
 	"github.com/postern/postern/host/upstream"
@@ -73,15 +76,28 @@ func (b *builder) acquirePool(key string, pos host.Position, open func() (shared
 }
 
 func (b *builder) hashOn(u *host.Upstream) *mapping.Expression {
-	if u.HashOn == "" {
+	if u.HashOn.Value == "" {
 		return nil
 	}
-	e, err := mapping.ParseExpression(u.HashOn)
+	e, err := mapping.ParseExpression(u.HashOn.Value)
 	if err != nil {
-		b.fail(&host.Error{Op: "upstream " + u.Name, Kind: host.Invalid, Pos: u.Pos, Err: err})
+		b.fail(badExpression(u.HashOn, "upstreams."+u.Name+".hashOn", err))
 		return nil
 	}
 	return &e
+}
+
+// badExpression is the definition's own error of an expression that names nothing.
+func badExpression(e host.Setting[string], path string, err error) error {
+	out := &definition.Error{Pos: e.Pos, Path: path, Rule: definition.RuleInvalidValue, Message: err.Error()}
+	var unknown *mapping.UnknownVariable
+	if errors.As(err, &unknown) {
+		out.Message, out.Hint = fmt.Sprintf("%q is nothing that a request has", e.Value), "$context has authorizer.{name}, "+strings.Join(unknown.Known, ", ")
+		if best := definition.Nearest(unknown.Name, unknown.Known); best != "" {
+			out.Hint = fmt.Sprintf("did you mean %q?", "$context."+best)
+		}
+	}
+	return out
 }
 
 // key is what a consistent hash goes by: the client's address, also where a request lacks what the definition names.

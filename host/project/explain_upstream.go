@@ -22,7 +22,7 @@ func (e *Explanation) upstream(u *host.Upstream) {
 	}
 	balance := string(u.Balance)
 	if u.Balance == host.BalanceConsistentHash {
-		on := u.HashOn
+		on := u.HashOn.Value
 		if on == "" {
 			on = "the client's address"
 		}
