@@ -38,6 +38,9 @@ type head struct {
 	chunked      bool // and is "chunked"
 	upgrade      bool // to something else than HTTP/2
 	blank        bool // an empty line stood before the request line
+
+	defaultPort     string // of an absolute target's scheme; "" for targets of other forms
+	authority, host string // of an absolute target, and the Host beside it; in lower case
 }
 
 type step uint8
@@ -48,6 +51,8 @@ const (
 	stepStartLF
 	stepMethod
 	stepTarget
+	stepScheme
+	stepAuthority
 	stepTargetOn
 	stepVersion
 	stepLineLF
@@ -194,15 +199,8 @@ func (w *wire) takeLine(b byte) {
 		w.want(b, '\n', stepStart, "a bare CR")
 	case stepMethod:
 		w.method(b)
-	case stepTarget, stepTargetOn:
-		switch {
-		case b > ' ' && b != 0x7f:
-			w.step = stepTargetOn
-		case b == ' ' && w.step == stepTargetOn:
-			w.step, w.at = stepVersion, 0
-		default:
-			w.fault = "the request line is not METHOD SP target SP HTTP/1.1 CRLF"
-		}
+	case stepTarget, stepScheme, stepAuthority, stepTargetOn:
+		w.target(b)
 	case stepVersion:
 		w.version(b)
 	case stepLineLF:
@@ -263,6 +261,7 @@ func (w *wire) takeField(b byte) {
 		default:
 			w.step = stepValue
 			w.collect(b)
+			w.besideAuthority(b)
 		}
 	case stepValueLF:
 		w.want(b, '\n', stepField, "a bare CR in a field value")
@@ -357,6 +356,8 @@ func (w *wire) end() {
 		w.fault = "HTTP/2 without its preface"
 	case h.major == 1 && h.minor > 0 && h.hosts == 0:
 		w.fault = "no Host"
+	case !h.oneAuthority():
+		w.fault = "the target's authority and Host differ"
 	case h.coded && h.hasLength:
 		w.fault = "Content-Length beside Transfer-Encoding"
 	case h.coded && h.major == 1 && h.minor == 0:

@@ -70,10 +70,11 @@ func TestAbsoluteForm(t *testing.T) {
 		return text(r.Host + " " + r.Target)
 	}})
 	for target, want := range map[string]string{
-		"http://other.example/p?q": "other.example /p?q",
-		"http://other.example":     "other.example /",
-		"http://other.example?q":   "other.example /?q",
-		"//double":                 "h //double",
+		"http://h/p?q":           "h /p?q",
+		"http://h":               "h /",
+		"http://h?q":             "h /?q",
+		"//double":               "h //double",
+		"http://other.example/p": "400 Bad Request",
 	} {
 		answer := converse(t, dial(t, s.addr), "GET "+target+" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 		if !strings.HasSuffix(answer, "\r\n\r\n"+want) {
