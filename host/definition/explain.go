@@ -184,15 +184,12 @@ func (r *report) wrongType(f finding, k *kind.Type) {
 	switch n := f.node; {
 	case f.def == "secret":
 		e.Hint = "write {file: ./name.secret} or {env: NAME}; a secret does not stand in the definition"
-	case f.def == "proxyProtocol" && n.shape == shapeInteger:
-		e.Hint = "write v" + n.text
 	case f.def == "mappings" && n.shape == shapeText:
 		e.Hint = "write {application/json: " + n.text + "}"
 	case text && (n.shape == shapeInteger || n.shape == shapeNumber || n.shape == shapeBool):
-		e.Hint = "write it in quotes: " + strconv.Quote(n.text)
-		if f.def == "duration" {
-			e.Hint = "write it with a unit: " + n.text + "s"
-		}
+		e.Hint = asText(f)
+	case slices.Equal(k.Want, []string{"object"}) && n.shape != shapeList:
+		e.Hint = asObject(f)
 	case slices.Contains(k.Want, "boolean") && n.shape == shapeText:
 		e.Hint = yesOrNo(n.scalar.(string))
 	case slices.Contains(k.Want, "array") && n.shape == shapeText:
@@ -203,6 +200,86 @@ func (r *report) wrongType(f finding, k *kind.Type) {
 		}
 	}
 }
+
+// asText says how to write as text what YAML read as a number or a boolean: in quotes, but only where that would be taken.
+func asText(f finding) string {
+	listed := words(f.part["enum"])
+	pattern, _ := f.part["pattern"].(string)
+	switch n := f.node; {
+	case slices.Contains(listed, n.text), listed == nil && f.def != "plugin" && fits(pattern, n.text):
+		return "write it in quotes: " + strconv.Quote(n.text)
+	case slices.Contains(listed, "v"+n.text):
+		return "write v" + n.text
+	case listed != nil:
+		return "write " + either(f.part["enum"].([]any))
+	case f.def == "duration":
+		return "write it with a unit: " + n.text + "s"
+	}
+	if examples := words(f.part["examples"]); len(examples) > 0 {
+		return "write it as " + strconv.Quote(examples[0])
+	}
+	return ""
+}
+
+// lead has the key of an object that people mean who write its value alone.
+var lead = map[string]string{"retries": "attempts", "ejection": "failures", "circuitBreaker": "failures", "healthCheck": "path"}
+
+// asObject says how to write an object for what stands there instead.
+func asObject(f finding) string {
+	key, known := lead[f.def]
+	properties, _ := f.part["properties"].(map[string]any)
+	property, _ := properties[key].(map[string]any)
+	required, _ := f.part["required"].([]any)
+	switch n := f.node; {
+	case !known:
+	case n.shape == shapeInteger && property["type"] == "integer", n.shape == shapeText && property["type"] == "string":
+		return "write {" + key + ": " + n.text + "}"
+	case n.shape == shapeBool && n.text == "true" && len(required) == 0:
+		return "write {} for the defaults"
+	case n.shape == shapeBool && n.text == "false":
+		return "remove it"
+	}
+	return ""
+}
+
+// words returns a list of the schema's that is all text, or nil.
+func words(list any) []string {
+	values, _ := list.([]any)
+	var out []string
+	for _, v := range values {
+		word, ok := v.(string)
+		if !ok {
+			return nil
+		}
+		out = append(out, word)
+	}
+	return out
+}
+
+func fits(pattern, text string) bool {
+	matched, err := regexp.MatchString(pattern, text)
+	return err == nil && matched
+}
+
+// either joins values as YAML has them: a, b or "1.0".
+func either(values []any) string {
+	var written []string
+	for _, v := range values {
+		word := fmt.Sprint(v)
+		if _, text := v.(string); text && !unquoted.MatchString(word) {
+			word = strconv.Quote(word)
+		}
+		written = append(written, word)
+	}
+	last := len(written) - 1
+	if last <= 0 {
+		return strings.Join(written, "")
+	}
+	return strings.Join(written[:last], ", ") + " or " + written[last]
+}
+
+// unquoted is text that YAML takes for text without quotes.
+var unquoted = regexp.MustCompile(`^[A-Za-z]`)
 
 // yesOrNo explains the words that YAML 1.1 took for booleans.
 func yesOrNo(word string) string {
@@ -231,6 +308,7 @@ func (r *report) notListed(f finding, k *kind.Enum) {
 		message = f.name + " must be " + list
 	}
 	e := r.add(f.at, RuleInvalidValue, message+not(f.node))
+	e.Hint = "write " + either(k.Want)
 	if best := Nearest(value, known); best != "" && f.node.shape == shapeText {
 		e.Hint = "did you mean " + strconv.Quote(best) + "?"
 	}
