@@ -36,7 +36,7 @@ type Config struct {
 
 // Limits bound what a client may take. A field that is zero has the default beside it, a negative duration none.
 type Limits struct {
-	ReadHeader time.Duration // for the TLS handshake, and then for a whole request header from its first byte: 10 s
+	ReadHeader time.Duration // for the TLS handshake, and then for a whole request header, or trailer of HTTP/2, from its first byte: 10 s
 	BodyIdle   time.Duration // between two reads of a request body, and how far it may lag behind BodyRate: 30 s
 	Idle       time.Duration // between two requests of a connection: 60 s
 	WriteIdle  time.Duration // without progress in writing; noticed at the earliest after three quarters of it: 30 s

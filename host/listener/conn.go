@@ -165,6 +165,7 @@ func (c *conn) inspect(p []byte, n int) int {
 		if !c.frames.feed(p[good:n]) {
 			c.flood("too many frames that carry nothing")
 		}
+		c.holdHeader()
 	case good < n && c.wire.only:
 		c.l.refuse(Refusal{Remote: c.remote, Reason: ReasonMalformed, Detail: c.wire.fault})
 		_ = c.shut()

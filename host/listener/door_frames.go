@@ -35,6 +35,7 @@ type frames struct {
 	balance int
 	since   time.Time    // when time was last paid for
 	sent    atomic.Int64 // bytes that the client was sent since, or their worth
+	slow    slowHeader
 }
 
 // feed takes what arrived. It reports false for a flood.
@@ -44,6 +45,7 @@ func (f *frames) feed(p []byte) bool {
 			n := min(uint32(len(p)), f.left)
 			f.left -= n
 			p = p[n:]
+			f.slow.frameRead(&f.header, f.left)
 			continue
 		}
 		n := copy(f.header[f.have:], p)
@@ -52,6 +54,8 @@ func (f *frames) feed(p []byte) bool {
 			return true
 		}
 		f.have, f.left = 0, binary.BigEndian.Uint32(f.header[:4])>>8
+		f.slow.frameBegun(&f.header)
+		f.slow.frameRead(&f.header, f.left)
 		if !f.count(f.header[3]) {
 			return false
 		}
@@ -59,8 +63,11 @@ func (f *frames) feed(p []byte) bool {
 	return true
 }
 
-// frameData is the type of DATA (RFC 9113, section 6.1).
-const frameData = 0x0
+// frameData and frameHeaders are types of frames (RFC 9113, sections 6.1 and 6.2).
+const (
+	frameData    = 0x0
+	frameHeaders = 0x1
+)
 
 func (f *frames) count(kind byte) bool {
 	if kind == frameData && f.left > 0 {

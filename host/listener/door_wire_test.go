@@ -148,7 +148,7 @@ func FuzzFrames(f *testing.F) {
 				break
 			}
 		}
-		if whole.balance != pieces.balance || ok && (whole.left != pieces.left || whole.have != pieces.have) {
+		if whole.balance != pieces.balance || ok && (whole.left != pieces.left || whole.have != pieces.have || whole.slow != pieces.slow) {
 			t.Fatalf("%d, %d of %d; in pieces %d, %d of %d", whole.balance, whole.have, whole.left, pieces.balance, pieces.have, pieces.left)
 		}
 	})

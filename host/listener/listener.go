@@ -7,7 +7,7 @@
 //   - Each connection is wrapped. The wrapper lays deadlines around single reads and writes, which net/http has only for whole
 //     messages, and recognises the answers that net/http writes by itself, so that no refused request goes uncounted.
 //   - The wrapper reads along, over TLS too: HTTP/1 by a grammar that is stricter than net/http's (see wire), HTTP/2 by counting
-//     frames that carry nothing (see frames). spec/hardening.md says what is refused.
+//     frames that carry nothing (see frames) and by timing field blocks (see slowHeader). spec/hardening.md says what is refused.
 //   - Field order and case are what net/http leaves of them: names canonical, the order among different names not kept.
 //
 // Two refusals cannot be seen, as net/http makes them silently: a header list over the limit on HTTP/2, answered with 431, and the
