@@ -206,6 +206,8 @@ func (b *builder) duration(v val[string], def, least time.Duration) host.Setting
 	switch {
 	case err != nil: // the pattern leaves only what is out of range
 		b.add(v.place, RuleInvalidValue, "the duration "+quote(v.Value)+" is out of range")
+	case d < least && least >= time.Second:
+		b.add(v.place, RuleInvalidValue, "the duration must be at least "+least.String()+", not "+quote(v.Value)).Hint = "write " + least.String()
 	case d < least:
 		b.add(v.place, RuleInvalidValue, "the duration must be more than 0")
 	}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/postern/postern/host"
@@ -73,9 +74,7 @@ func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
 }
 
 func (b *builder) responseRule(def *responseRuleDef) host.ResponseRule {
-	if _, err := regexp.Compile(def.Match.Value); err != nil {
-		b.add(def.Match.place, RuleInvalidValue, "match is not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-	}
+	b.statuses(def.Match, "match")
 	return host.ResponseRule{
 		Match:    def.Match.Value,
 		Status:   int(def.Status.Value),
@@ -96,6 +95,34 @@ func (b *builder) mustNotBuffer(def *routeDef) {
 		}
 	}
 }
+
+// statuses checks a regular expression over status codes: it must match one that there can be.
+func (b *builder) statuses(v val[string], name string) {
+	if v.Value == "" {
+		return
+	}
+	_, err := regexp.Compile(v.Value) // by itself: its own parentheses must match
+	var whole *regexp.Regexp
+	if err == nil {
+		whole, err = regexp.Compile(`^(?:` + v.Value + `)$`)
+	}
+	if err != nil {
+		b.add(v.place, RuleInvalidValue, name+" is not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return
+	}
+	for status := 100; status <= 599; status++ {
+		if whole.MatchString(strconv.Itoa(status)) {
+			return
+		}
+	}
+	e := b.add(v.place, RuleInvalidValue, name+" "+quote(v.Value)+" matches no status from 100 to 599")
+	if e.Hint = `it is a regular expression over the whole code, such as "2\\d\\d"`; statusClass.MatchString(v.Value) {
+		e.Hint = `write "` + v.Value[:1] + `\\d\\d", which is a regular expression`
+	}
+}
+
+// statusClass is how many write the hundred codes of a class.
+var statusClass = regexp.MustCompile(`^[1-5](xx|XX|\*\*?|\.\*\*)?$`)
 
 // shapeOf returns what two routes share that match the same requests: parameters without their names, and
 // literals decoded.

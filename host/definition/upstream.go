@@ -2,9 +2,9 @@ package definition
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/postern/postern/host"
 )
@@ -21,7 +21,7 @@ func (b *builder) upstream(e *entry[upstreamDef]) *host.Upstream {
 		HashOn:         b.hashOn(def),
 		MaxConnections: count(def.MaxConnections),
 		MaxRequests:    count(def.MaxRequests),
-		DNSRefresh:     b.duration(def.DNSRefresh, host.DefaultDNSRefresh, 1),
+		DNSRefresh:     b.duration(def.DNSRefresh, host.DefaultDNSRefresh, minDNSRefresh),
 		ProxyProtocol:  proxyVersions[def.ProxyProtocol.Value],
 		HealthCheck:    b.healthCheck(&def.HealthCheck),
 		Ejection:       b.ejection(&def.Ejection),
@@ -31,6 +31,9 @@ func (b *builder) upstream(e *entry[upstreamDef]) *host.Upstream {
 		Pos:            e.pos,
 	}
 }
+
+// minDNSRefresh is what a look-up that failed waits, too: a resolver is not a queue to poll.
+const minDNSRefresh = time.Second
 
 // proxyVersions has the versions of the PROXY protocol by their names.
 var proxyVersions = map[string]int{"v1": 1, "v2": 2}
@@ -83,9 +86,7 @@ func (b *builder) healthCheck(def *healthCheckDef) *host.HealthCheck {
 	if !def.written() {
 		return nil
 	}
-	if _, err := regexp.Compile(def.Status.Value); err != nil {
-		b.add(def.Status.place, RuleInvalidValue, "status is not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-	}
+	b.statuses(def.Status, "status")
 	interval := b.duration(def.Interval, host.DefaultHealthInterval, 1)
 	timeout := b.duration(def.Timeout, min(host.DefaultHealthTimeout, interval.Value), 1)
 	if timeout.Value > interval.Value && def.Timeout.written() {
