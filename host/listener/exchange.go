@@ -18,6 +18,7 @@ type exchange struct {
 	remote, local netip.AddrPort
 	w             http.ResponseWriter
 	r             *http.Request
+	fault         string // of the header, that the request does not show
 	req           host.Request
 	body          body
 

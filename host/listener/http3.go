@@ -110,6 +110,7 @@ func (s *http3Server) quicConfig() *quic.Config {
 		MaxIncomingStreams:             int64(s.l.limits.ConcurrentStreams),
 		MaxIncomingUniStreams:          unidirectional,
 		Allow0RTT:                      true, // see earlyData
+		Tracer:                         traceFields,
 	}
 }
 
@@ -237,8 +238,12 @@ func (s *http3Server) handle(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	str.findEnd(r)
+	if str.fault == "" && str.hasContent(r, s.l.limits.ReadHeader) {
+		s.l.refuse(Refusal{Remote: c.remote, Reason: ReasonMalformed, Detail: "content where Content-Length is 0"})
+		panic(http.ErrAbortHandler)
+	}
 	defer c.resetEnds(r.Context())
-	x := &exchange{l: s.l, remote: c.remote, local: c.local, w: w, r: r}
+	x := &exchange{l: s.l, remote: c.remote, local: c.local, w: w, r: r, fault: str.fault}
 	x.run()
 	if d := s.l.limits.WriteIdle; d > 0 { // for the end of the answer, which quic-go writes when this returns
 		_ = str.SetWriteDeadline(time.Now().Add(d))

@@ -43,6 +43,7 @@ type http3Stream struct {
 	*quic.Stream
 	since  time.Time
 	passed atomic.Bool // the header was whole and good, and the request is, or was, with the Handler
+	fault  string      // what is wrong with it all the same; touched by the goroutine that serves the stream
 }
 
 // awaitHandshake notices when the client's address is its own.

@@ -33,6 +33,9 @@ func (x *exchange) convert() (status int, reason Reason, detail string) {
 	if limit := x.l.limits.HeaderFields; fields > limit {
 		return http.StatusRequestHeaderFieldsTooLarge, ReasonHeaderTooLarge, fmt.Sprintf("%d header fields, the limit is %d", fields, limit)
 	}
+	if x.fault != "" {
+		return http.StatusBadRequest, ReasonMalformed, x.fault
+	}
 	if status, reason, detail := object(r); status != 0 {
 		return status, reason, detail
 	}
