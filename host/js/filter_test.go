@@ -317,3 +317,15 @@ func TestFilterOverrunsABuiltIn(t *testing.T) {
 		t.Errorf("the next: %v %v", r, err)
 	}
 }
+
+// Who keeps an instance may keep it for long, and who waits for it has a plugin's patience, not a request's.
+func TestPinWaitsWithinTheTimeout(t *testing.T) {
+	t.Parallel() // it mostly waits
+	p := open(t, "f.js", bothHalves, pooled, concurrency(1), timeout(2*time.Second))
+	pin(t, p)
+	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+	defer cancel()
+	if _, err := p.(host.Pinner).Pin(ctx); !errors.Is(err, host.Unavailable) || ctx.Err() != nil {
+		t.Errorf("%v; the caller's own end: %v", err, ctx.Err())
+	}
+}

@@ -109,6 +109,7 @@ func newBody(b []byte) *resultBody {
 	return r
 }
 
+// enter takes a place among the concurrent calls, and waits for one as long as ctx and the plugin's timeout let it.
 func (p *Plugin) enter(ctx context.Context) error {
 	op := "call " + p.cfg.Name
 	p.mu.Lock()
@@ -123,6 +124,8 @@ func (p *Plugin) enter(ctx context.Context) error {
 		return nil
 	default:
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout(), fmt.Errorf("waited %v (%s)", p.timeout(), p.cfg.Limits.Timeout.Origin()))
+	defer cancel()
 	select {
 	case p.slots <- struct{}{}:
 		return nil
