@@ -199,11 +199,20 @@ func TestCutAtAHundredPoints(t *testing.T) {
 			}
 		}
 	}
-	for name, kind := range kinds { // whole ones first: they also make what stays, as pooled instances
-		if err := kind.exchange(t.Context(), kind.address(g)); err != nil {
-			t.Fatalf("%s: %v", name, err)
+	twice := func(when string) {
+		for name, kind := range kinds {
+			var group sync.WaitGroup
+			for range 2 {
+				group.Go(func() {
+					if err := kind.exchange(t.Context(), kind.address(g)); err != nil {
+						t.Errorf("%s, %s: %v", name, when, err)
+					}
+				})
+			}
+			group.Wait()
 		}
 	}
+	twice("before") // which also makes what stays, as pooled instances
 	upstream.CloseClientConnections()
 	settle(t)
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
@@ -215,17 +224,7 @@ func TestCutAtAHundredPoints(t *testing.T) {
 	if points < 100 {
 		t.Errorf("only %d points were cut", points)
 	}
-	for name, kind := range kinds { // both instances of each plugin are free
-		var group sync.WaitGroup
-		for range 2 {
-			group.Go(func() {
-				if err := kind.exchange(t.Context(), kind.address(g)); err != nil {
-					t.Errorf("%s, after the cuts: %v", name, err)
-				}
-			})
-		}
-		group.Wait()
-	}
+	twice("after the cuts") // both instances of each plugin are free
 	upstream.CloseClientConnections()
 	nothingIsLeft(t, goroutines, files)
 }

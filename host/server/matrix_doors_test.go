@@ -47,7 +47,7 @@ func ways() []way {
 		{"h2c", "HTTP/2.0", "http", tcp((*http.Protocols).SetUnencryptedHTTP2)},
 		{"HTTP/2", "HTTP/2.0", "https", tcp((*http.Protocols).SetHTTP2)},
 		{"HTTP/3", "HTTP/3.0", "https", func() (http.RoundTripper, func() error) {
-			tr := overQUIC(0)
+			tr := overQUIC(5 * time.Second) // whose goodbye may be lost
 			return tr, tr.Close
 		}},
 	}

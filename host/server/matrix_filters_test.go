@@ -30,6 +30,8 @@ apis:
       ANY /wasm-streams/{path+}: {streaming: true, timeout: 60s, filters: [{plugin: ./filter.wasm, timeout: 60s, STREAMS}], integration: {http: "UPSTREAM/{path}"}}
       ANY /wasm-back/{path+}: {streaming: true, timeout: 60s, filters: [{plugin: ./filter.wasm, timeout: 60s, BACK}], integration: {http: "UPSTREAM/{path}"}}
       ANY /both/{path+}: {streaming: true, timeout: 60s, filters: [./edits.js, {plugin: ./filter.wasm, timeout: 60s, BACK}, {plugin: ./streams.js, timeout: 60s}], integration: {http: "UPSTREAM/{path}"}}
+      ANY /js-once/{path+}: {streaming: true, timeout: 60s, filters: [{plugin: ./streams.js, timeout: 60s, concurrency: 1}], integration: {http: "UPSTREAM/{path}"}}
+      ANY /wasm-once/{path+}: {streaming: true, timeout: 60s, filters: [{plugin: ./filter.wasm, timeout: 60s, concurrency: 1, STREAMS}], integration: {http: "UPSTREAM/{path}"}}
       ANY /js-answers/{path+}: {streaming: true, filters: [{plugin: ./answers.js, concurrency: 2}], integration: {http: "UPSTREAM/{path}"}}
       ANY /wasm-answers/{path+}: {streaming: true, filters: [{plugin: ./filter.wasm, concurrency: 2, ANSWERS}], integration: {http: "UPSTREAM/{path}"}}
 `

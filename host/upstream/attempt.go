@@ -43,6 +43,7 @@ func (a *attempt) watch(ctx context.Context) context.Context {
 		defer a.mu.Unlock()
 		if a.conn = tracked(info.Conn); a.conn != nil {
 			a.reads = a.conn.reads.Load()
+			a.body.over(a.conn)
 		}
 	}
 	a.trace.GotFirstResponseByte = func() {

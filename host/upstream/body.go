@@ -20,6 +20,10 @@ type requestBody struct {
 	stop   func() bool // ends the watch on the context
 	gate   *gate       // nil for a body that nobody holds back
 	atEnd  func()      // called when it is read to its end; nil for nothing
+	conn   atomic.Pointer[conn]
+	broke  atomic.Bool  // reading it failed
+	lost   atomic.Bool  // the connection went before its end came, for no reason of this side's
+	ended  func() error // why the attempt's context has ended, nil while it has not
 }
 
 // A gate holds the body of a request back that expects 100 (RFC 9110, section 10.1.1). net/http sends it also when the
@@ -69,7 +73,7 @@ func newRequestBody(ctx context.Context, req *host.Request) *requestBody {
 	if req.Length == 0 || req.Body == nil {
 		return nil
 	}
-	b := &requestBody{source: req.Body}
+	b := &requestBody{source: req.Body, ended: ctx.Err}
 	if hasToken(req.Header.Get("Expect"), "100-continue") {
 		b.gate = newGate()
 	}
@@ -95,16 +99,30 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if err == io.EOF && b.state.Swap(bodyEnded) != bodyEnded && b.atEnd != nil {
 		b.atEnd()
 	}
+	if err != nil && err != io.EOF {
+		b.broke.Store(true)
+	}
 	return n, err
 }
 
 // Close implements io.Closer, for the transport. A body that nobody read stays open for another attempt.
 func (b *requestBody) Close() error {
+	if c := b.conn.Swap(nil); c != nil {
+		c.sending.CompareAndSwap(b, nil)
+	}
 	if b.state.Load() < bodyBegun {
 		return nil
 	}
 	b.stop()
 	return b.source.Close()
+}
+
+// over is told which connection carries it. Of several on one of HTTP/2 that knows the last; there, net/http closes them itself.
+func (b *requestBody) over(c *conn) {
+	if b != nil {
+		b.conn.Store(c)
+		c.sending.Store(b)
+	}
 }
 
 // giveUp takes the body back, and reports whether that could be done: not once it was begun.

@@ -21,6 +21,7 @@ type conn struct {
 	reads    atomic.Uint64
 	endpoint *endpoint
 	closing  sync.Once
+	sending  atomic.Pointer[requestBody] // which is sent over it; nil for none
 }
 
 // Read implements io.Reader.
@@ -35,6 +36,11 @@ func (c *conn) Read(p []byte) (int, error) {
 // Close implements io.Closer.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
+	// net/http waits for a read of the body even after the connection is lost, and the client may wait for its answer first.
+	if b := c.sending.Swap(nil); b.stalled() && !b.broke.Load() {
+		b.lost.Store(b.ended() == nil)
+		go func() { _ = b.source.Close() }() // apart: net/http holds a lock
+	}
 	c.closing.Do(func() {
 		c.endpoint.conns.remove(c)
 		c.endpoint.freeSlot()

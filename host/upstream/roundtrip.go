@@ -50,6 +50,9 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 	if a.unasked.Load() {
 		return a.another(ctx, t, res)
 	}
+	if err != nil && a.body != nil && a.body.lost.Load() { // what the body and the context say is the end of their reading
+		return nil, failed(req, host.BadGateway, CauseClosed, errors.New("the upstream closed the connection before the request's end"))
+	}
 	if err != nil {
 		return nil, classify(ctx, req, err)
 	}
