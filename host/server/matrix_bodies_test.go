@@ -198,7 +198,8 @@ func (k *integrationKind) exchange(t *testing.T, client *http.Client, proto, bas
 	if got != want {
 		return fmt.Errorf("%d bytes came back as %d: %.80q", len(want), len(got), got)
 	}
-	if k.length && resp.Header.Get("X-Length") != fmt.Sprint(req.ContentLength) {
+	empty := content == "" && resp.Header.Get("X-Length") == "0" // HTTP/3 may tell by the stream's end
+	if k.length && !empty && resp.Header.Get("X-Length") != fmt.Sprint(req.ContentLength) {
 		return fmt.Errorf("the upstream was told of %s bytes, the gateway of %d", resp.Header.Get("X-Length"), req.ContentLength)
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength != int64(len(body)) {
