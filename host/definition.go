@@ -306,8 +306,13 @@ const (
 	DefaultMemory          = 64 << 20         // bytes; a Go guest starts with about 3 MiB
 	DefaultMaxResult       = 10 << 20         // bytes
 	DefaultConcurrency     = 64
-	DefaultResultTTL       = 5 * time.Minute  // Amazon's default
-	MaxResultTTL           = time.Hour        // Amazon's maximum
-	DefaultStreamIdle      = 10 * time.Minute // Amazon's for WebSocket APIs
-	DefaultMaxDuration     = 2 * time.Hour    // Amazon's for WebSocket APIs
+
+	// DefaultFilterConcurrency is more, because an instance of a filter with both halves is held while the upstream, or the client, is
+	// slow: with 64, as many slow clients would stop an API.
+	DefaultFilterConcurrency = 512
+
+	DefaultResultTTL   = 5 * time.Minute  // Amazon's default
+	MaxResultTTL       = time.Hour        // Amazon's maximum
+	DefaultStreamIdle  = 10 * time.Minute // Amazon's for WebSocket APIs
+	DefaultMaxDuration = 2 * time.Hour    // Amazon's for WebSocket APIs
 )

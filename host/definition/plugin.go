@@ -71,6 +71,9 @@ func (b *builder) filters(l *list[pluginDef]) []*host.Filter {
 	for i := range l.items {
 		def := &l.items[i]
 		p := b.plugin(&def.settingsDef, def.Plugin.Value, host.DefaultPluginTimeout)
+		if !def.Concurrency.written() {
+			p.Limits.Concurrency = host.Default(host.DefaultFilterConcurrency)
+		}
 		b.onlyABI(&def.settingsDef, &p, "filters", host.ABIPostern)
 		filters = append(filters, &host.Filter{Plugin: p, Pos: def.pos})
 	}

@@ -201,7 +201,8 @@ func (e *Explanation) route(snapshot *host.Snapshot, a *host.API, r *host.Route)
 func (e *Explanation) filters(of string, filters []*host.Filter) {
 	for _, f := range filters {
 		e.phase(host.PhaseFilter, f.Plugin.Ref+", "+of, f.Pos)
-		e.pluginLimits("filter "+f.Plugin.Ref, &f.Plugin)
+		// An instance is one exchange's from half to half, and not only for a call.
+		e.boundPlugin("filter "+f.Plugin.Ref, &f.Plugin, " exchanges between the two halves at a time")
 	}
 }
 
@@ -245,12 +246,15 @@ func (e *Explanation) integration(snapshot *host.Snapshot, r *host.Route) {
 	}
 }
 
-func (e *Explanation) pluginLimits(of string, p *host.PluginConfig) {
+func (e *Explanation) pluginLimits(of string, p *host.PluginConfig) { e.boundPlugin(of, p, "") }
+
+// boundPlugin lists a plugin's limits; unit follows the number of its concurrency.
+func (e *Explanation) boundPlugin(of string, p *host.PluginConfig, unit string) {
 	limit(e, of, "timeout", p.Limits.Timeout, fmt.Sprint(p.Limits.Timeout.Value))
 	if p.Limits.Memory.Value > 0 {
 		limit(e, of, "memory", p.Limits.Memory, size(p.Limits.Memory.Value))
 	}
-	limit(e, of, "concurrency", p.Limits.Concurrency, strconv.Itoa(p.Limits.Concurrency.Value))
+	limit(e, of, "concurrency", p.Limits.Concurrency, strconv.Itoa(p.Limits.Concurrency.Value)+unit)
 	limit(e, of, "maxResult", p.Limits.MaxResult, size(p.Limits.MaxResult.Value))
 }
 

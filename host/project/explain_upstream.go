@@ -8,7 +8,7 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// upstream tells how a pool of targets is reached, and what bounds it. What is not set is not told, as it does nothing.
+// upstream tells how a pool of targets is reached, and what bounds it. Of what acts on requests, that which is not set is not told, as it does nothing.
 func (e *Explanation) upstream(u *host.Upstream) {
 	fact := func(name string, pos host.Position, format string, args ...any) {
 		e.Upstream = append(e.Upstream, Fact{Name: name, Value: fmt.Sprintf(format, args...), Pos: pos})
@@ -52,12 +52,16 @@ func (e *Explanation) upstream(u *host.Upstream) {
 	limit(e, of, "connectTimeout", u.ConnectTimeout, fmt.Sprint(u.ConnectTimeout.Value))
 	limit(e, of, "idleTimeout", u.IdleTimeout, fmt.Sprint(u.IdleTimeout.Value))
 	limit(e, of, "dnsRefresh", u.DNSRefresh, fmt.Sprint(u.DNSRefresh.Value))
-	if n := u.MaxConnections; n.Value > 0 {
-		limit(e, of, "maxConnections", n, strconv.Itoa(n.Value))
+	limit(e, of, "maxConnections", u.MaxConnections, countOrNone(u.MaxConnections.Value))
+	limit(e, of, "maxRequests", u.MaxRequests, countOrNone(u.MaxRequests.Value))
+}
+
+// countOrNone writes a count of which 0 stands for no limit.
+func countOrNone(n int) string {
+	if n == 0 {
+		return "none"
 	}
-	if n := u.MaxRequests; n.Value > 0 {
-		limit(e, of, "maxRequests", n, strconv.Itoa(n.Value))
-	}
+	return strconv.Itoa(n)
 }
 
 // trust says whom TLS trusts and who the gateway is there, by the names of files.
