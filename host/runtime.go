@@ -66,6 +66,7 @@ type Module interface {
 type ModuleInfo struct {
 	Carrier string   // an ABI constant, or "js"
 	Entries []string // what it can be called by
+	Exports []string // the functions that it exports, where a name is no entry of its own, as handler; nil where these are Entries
 	Imports []string // module.name of each host function it wants
 	Memory  int64    // bytes that an instance starts with; 0 when unknown
 }

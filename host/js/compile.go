@@ -28,6 +28,7 @@ type Module struct {
 	async     bool // Symbol.asyncIterator is named
 	polyfills bool // something is called that goja's own objects lack
 	entries   []string
+	exports   []string // those that are functions
 }
 
 var _ host.Module = (*Module)(nil)
@@ -63,6 +64,7 @@ func (r *Runtime) Compile(ctx context.Context, src host.Source) (host.Module, er
 	if err != nil {
 		return nil, err
 	}
+	m.exports = exports.names
 	if m.entries = exports.entries(); len(m.entries) == 0 {
 		return nil, &host.Error{Op: opCompile, Kind: host.Invalid, Pos: host.Position{File: src.Name}, Err: exports.useless()}
 	}
@@ -171,7 +173,7 @@ func invalidLoad(name string, err error) error {
 
 // Info describes the script.
 func (m *Module) Info() host.ModuleInfo {
-	return host.ModuleInfo{Carrier: host.RuntimeJS, Entries: slices.Clone(m.entries)}
+	return host.ModuleInfo{Carrier: host.RuntimeJS, Entries: slices.Clone(m.entries), Exports: slices.Clone(m.exports)}
 }
 
 // Close frees nothing: a Module holds memory alone.

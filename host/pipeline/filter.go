@@ -40,7 +40,7 @@ func checkFilter(p *plugin) error {
 	request := slices.Contains(p.info.Entries, host.EntryFilterRequest)
 	response := slices.Contains(p.info.Entries, host.EntryFilterResponse)
 	if !request && !response {
-		return fmt.Errorf("%s has neither entry of a filter, %q or %q; it has %q", p.cfg.Ref, host.EntryFilterRequest, host.EntryFilterResponse, p.info.Entries)
+		return fmt.Errorf("%s exports %s; a filter exports %s, %s or both", p.cfg.Ref, p.exports(), host.EntryFilterRequest, host.EntryFilterResponse)
 	}
 	if _, pins := p.Plugin.(host.Pinner); request && response && !pins {
 		return fmt.Errorf("%s has both halves of a filter, and its carrier %s cannot keep an instance from one to the other", p.cfg.Ref, p.info.Carrier)

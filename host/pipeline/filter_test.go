@@ -226,7 +226,8 @@ func TestFilterThatNeverAnswers(t *testing.T) {
 
 func TestPluginsThatAreNoFilters(t *testing.T) {
 	for code, want := range map[string]string{
-		`export const authorize = () => ({})`: "neither entry of a filter",
+		`export const authorize = () => ({})`: "./f.js exports authorize; a filter exports filter_request, filter_response or both",
+		`export const handler = () => ({})`:   "./f.js exports handler; a filter",
 	} {
 		g := servertest.New(t)
 		g.Write(t, project("apis: {a: {filters: [./f.js], routes: {$default: {integration: {mock: {}}}}}}", map[string]string{"f.js": code}))

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/postern/postern/host"
@@ -67,6 +68,14 @@ type plugin struct {
 	release func(context.Context) error // gives the module back
 }
 
+// exports names what the code itself exports, for an error.
+func (p *plugin) exports() string {
+	if p.info.Exports != nil {
+		return strings.Join(p.info.Exports, ", ")
+	}
+	return strings.Join(p.info.Entries, ", ")
+}
+
 // Close closes the plugin, then lets go of its module.
 func (p *plugin) Close(ctx context.Context) error {
 	err := p.Plugin.Close(ctx)
@@ -88,7 +97,7 @@ func (s *Shared) acquire(ctx context.Context, cfg *host.PluginConfig, entry stri
 	case entry == host.EntryFilterRequest:
 		err = checkFilter(p)
 	case !slices.Contains(p.info.Entries, entry):
-		err = fmt.Errorf("%s has no entry %q; it has %q", cfg.Ref, entry, p.info.Entries)
+		err = fmt.Errorf("%s exports %s, and not %s", cfg.Ref, p.exports(), entry)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(refusal(cfg, err), release(ctx))
