@@ -59,6 +59,9 @@ type Response struct {
 	Length  int64         // -1 when unknown
 	Trailer func() Header // after Body is at its end; nil when there can be none
 
+	// BodyTrailer is for the log: the trailers that Body itself ends with, as that of gRPC-Web does, once it has. nil for none.
+	BodyTrailer func() Header
+
 	// Upgrade takes the connection over behind a Status of 101, which the listener writes as 200 where an extended CONNECT
 	// asked. It owns conn and returns when it is done with it. ctx ends when the listener begins to drain: then it says goodbye in its
 	// protocol's way and returns soon, before the connection is cut.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"github.com/postern/postern/host"
 )
@@ -39,7 +40,7 @@ func Answer(resp *host.Response, to Type, fail func(error) host.Header) {
 	resp.Body, resp.Trailer = b, b.trailers
 	if to.IsWeb() {
 		resp.Header.Del("Content-Length")
-		resp.Length, resp.Trailer = -1, nil
+		resp.Length, resp.Trailer, resp.BodyTrailer = -1, nil, b.ended
 	}
 }
 
@@ -57,6 +58,8 @@ type body struct {
 	out    []byte      // to be read before anything else
 	spare  []byte      // the room of out
 	err    error       // after out
+
+	last atomic.Pointer[host.Header] // the trailers that are within the body; its reader may be another's than who logs it
 }
 
 // Read implements io.Reader.
@@ -121,12 +124,23 @@ func (b *body) end(err error) error {
 	if b.form == Native {
 		return err
 	}
-	if h := b.trailers(); len(h) > 0 {
+	h := b.trailers()
+	if len(h) == 0 && !b.told {
+		h = Status(Unknown, "the upstream sent no status")
+	}
+	if len(h) > 0 {
 		b.emit(trailerFrame(h))
-	} else if !b.told {
-		b.emit(trailerFrame(Status(Unknown, "the upstream sent no status")))
+		b.last.Store(&h)
 	}
 	return err
+}
+
+// ended returns the trailers that the body has ended with.
+func (b *body) ended() host.Header {
+	if h := b.last.Load(); h != nil {
+		return *h
+	}
+	return nil
 }
 
 func (b *body) trailers() host.Header {

@@ -220,10 +220,14 @@ func (r *run) grpcStatus() string {
 	if r.response == nil { // a panic
 		return ""
 	}
-	if status := r.response.Header.Get(grpc.StatusField); status != "" || !r.whole && r.bodyErr == nil || r.response.Trailer == nil {
+	trailer := r.response.Trailer
+	if trailer == nil {
+		trailer = r.response.BodyTrailer
+	}
+	if status := r.response.Header.Get(grpc.StatusField); status != "" || !r.whole && r.bodyErr == nil || trailer == nil {
 		return status
 	}
-	return r.response.Trailer().Get(grpc.StatusField)
+	return trailer().Get(grpc.StatusField)
 }
 
 // abandon ends an exchange that a panic has broken off: nobody will call end.

@@ -231,6 +231,12 @@ upstreams: {up: {targets: ["h2c://` + breakingUpstream(t, written) + `"]}}`})
 			if len(reply.messages) != want.messages || reply.trailer["grpc-status"] != want.status || (reply.err == nil) != (want.status != "") {
 				t.Errorf("%s, %q: %d messages, %v, %v", kind, written, len(reply.messages), reply.trailer, reply.err)
 			}
+			line := g.Log.Wait(t, "the call", func(l servertest.Line) bool {
+				return l["msg"] == "request" && l["request_id"] == reply.header.Get("Apigw-Requestid")
+			})
+			if got := line.Text("grpc_status"); got != want.status {
+				t.Errorf("%s, %q: the status %q is logged, want %q", kind, written, got, want.status)
+			}
 		}
 	}
 }
