@@ -329,7 +329,7 @@ func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct{ file, content, want string }{
 		"good":         {"version.js", version("one"), ""},
 		"cannot start": {"version.js", "export const handler = () => 1; null.x", "TypeError"},
-		"no entry":     {"counts.js", "export const handle = () => 1", `no entry "authorize"`},
+		"no entry":     {"counts.js", "export const handle = () => 1", `and not authorize`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
