@@ -162,17 +162,16 @@ func (c *call) run(done func() bool) error {
 				}
 				continue
 			}
-			if err := c.wait(-1); err != nil {
+			if _, err := c.wait(-1); err != nil {
 				return err
 			}
 			continue
 		}
 		next := l.heap[0]
 		if delay := next.at.Sub(c.world().Now()); delay > 0 {
-			if err := c.wait(delay); err != nil {
+			if woken, err := c.wait(delay); err != nil {
 				return err
-			}
-			if l.hasPosted() {
+			} else if woken { // perhaps for a task that has run since: the timer is not due
 				continue
 			}
 		}
@@ -195,8 +194,9 @@ func (c *call) fire(tm *timer) error {
 	return err
 }
 
-// wait lets time pass, d or, when it is negative, as much as it takes, until something is posted.
-func (c *call) wait(d time.Duration) error {
+// wait lets time pass, d or, when it is negative, as much as it takes. It ends early, woken, when something is posted, or was
+// and has run.
+func (c *call) wait(d time.Duration) (woken bool, err error) {
 	start := time.Now()
 	defer func() { c.hostTime += time.Since(start) }()
 	if c.pinned != nil {
@@ -204,7 +204,7 @@ func (c *call) wait(d time.Duration) error {
 	}
 	fx := c.world() // taken here: the second half of a filter brings other ones
 	if c.loop.wake == nil {
-		return fx.Sleep(c.ctx, d)
+		return false, fx.Sleep(c.ctx, d)
 	}
 	ctx, stop := context.WithCancel(c.ctx)
 	defer stop()
@@ -215,18 +215,12 @@ func (c *call) wait(d time.Duration) error {
 	}
 	select {
 	case <-c.loop.wake:
-		return nil
+		return true, nil
 	case err := <-slept:
-		return err
+		return false, err
 	case <-c.ctx.Done():
-		return c.ctx.Err()
+		return false, c.ctx.Err()
 	}
-}
-
-func (l *loop) hasPosted() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.posted) > 0
 }
 
 // runPosted runs one task, and reports whether there was one.

@@ -58,7 +58,8 @@ func (b *body) Unhurried() {
 var _ host.Unhurried = (*body)(nil)
 
 // context is the request's, except that a client which ends its half of the connection in the middle of a body has not left: its
-// message is not complete, which reading the body tells, and that is answered with 400 (RFC 9112, section 8).
+// message is not complete, which reading the body tells, and that is answered with 400 (RFC 9112, section 8). Nor has one left
+// whose body was given up here: net/http takes the interrupted read for the client's end.
 func (x *exchange) context() context.Context {
 	parent := x.r.Context()
 	switch {
@@ -75,7 +76,7 @@ func (x *exchange) context() context.Context {
 	}
 	ctx, cancel := context.WithCancelCause(x.l.base)
 	stop := context.AfterFunc(parent, func() {
-		if !x.conn.short.Load() {
+		if !x.conn.short.Load() && !x.conn.cut.Load() {
 			cancel(context.Cause(parent))
 		}
 	})

@@ -63,7 +63,10 @@ var streamers = map[string]struct{ guest, entry, meta string }{
 
 func openStreamer(t *testing.T, guest string, timeout time.Duration) (*wasm.Runtime, host.Plugin) {
 	rt := newRuntime(t, wasm.Options{})
-	cfg := host.PluginConfig{Name: guest, Limits: limits(), Config: []byte(`"c"`)}
+	cfg := host.PluginConfig{Name: guest, Limits: limits()}
+	if guest == "filter" {
+		cfg.Config = []byte(`"c"`)
+	}
 	cfg.Limits.Timeout = host.Default(timeout)
 	return rt, open(t, compile(t, rt, guest, guestCode(t, guest)), cfg)
 }
