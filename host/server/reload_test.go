@@ -150,7 +150,7 @@ func TestBrokenDefinitionsKeepTheLastGoodOne(t *testing.T) {
 		"an unknown key":                    {map[string]string{"postern.yaml": strings.Replace(files["postern.yaml"], "routes:", "rutes:", 1)}, "routes"},
 		"a script that is none":             {map[string]string{"version.js": "export const handler = ( => 1"}, "version.js:1:"},
 		"a script that throws at its start": {map[string]string{"version.js": "export const handler = () => 1;\nthrow new Error('not today')"}, "not today"},
-		"a script without an entry":         {map[string]string{"counts.js": "export const handle = () => 1"}, `no entry "authorize"`},
+		"a script without an entry":         {map[string]string{"counts.js": "export const handle = () => 1"}, `and not authorize`},
 		"a module that is none":             {map[string]string{"echo.wasm": "\x00asm\x01\x00\x00\x00\x01"}, "echo.wasm"},
 		"a module that breaks at its start": {map[string]string{"echo.wasm": servertest.Guest(t, "start_call.wasm")}, "start echo: trap"},
 		"a module of another kind":          {map[string]string{"echo.wasm": servertest.Guest(t, "is_extism.wasm")}, "xtism"},
