@@ -66,6 +66,7 @@ func (x *exchange) context() context.Context {
 	case x.conn == nil: // quic-go's context knows nothing of the listener's end
 		ctx, cancel := context.WithCancelCause(parent)
 		stop := context.AfterFunc(x.l.base, func() { cancel(context.Cause(x.l.base)) })
+		x.left = func() { cancel(context.Canceled) }
 		x.release = func() {
 			stop()
 			cancel(nil)

@@ -23,6 +23,7 @@ type exchange struct {
 	body          body
 
 	release func() // of the context
+	left    func() // ends the context as a client's leaving does; of HTTP/3, where a write may tell it first; else nil
 	tunnel  bool   // an extended CONNECT asks
 	wrote   bool   // the status line is out of our hands
 	refused bool   // an answer of the listener's own stands for the Handler's

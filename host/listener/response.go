@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quic-go/quic-go/http3"
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/postern/postern/host"
@@ -38,6 +39,10 @@ func (x *exchange) answer(resp *host.Response) {
 		err = ErrDrained
 	} else {
 		err = x.write(resp)
+	}
+	var reset *http3.Error
+	if x.left != nil && errors.As(err, &reset) && reset.Remote {
+		x.left()
 	}
 	if err != nil && !x.refused {
 		panic(http.ErrAbortHandler)
