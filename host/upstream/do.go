@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -119,7 +120,7 @@ func (c *call) limit() (time.Duration, error) {
 
 // again decides whether the request is sent once more, and returns why and after which pause; "" for no.
 func (c *call) again(ctx context.Context, a *attempt, status int, err error) (string, time.Duration) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || err == nil && len(c.pool.retries.on) == 0 { // most answers are asked nothing more
 		return "", 0
 	}
 	reason := reasonOf(a, status, err)
@@ -171,7 +172,7 @@ func (c *call) hasOther() bool {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	for _, e := range c.pool.candidates(c.tried) {
-		if !contains(c.tried, e) {
+		if !slices.Contains(c.tried, e) {
 			return true
 		}
 	}

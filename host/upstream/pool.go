@@ -18,6 +18,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -225,7 +226,7 @@ func (p *Pool) candidates(tried []*endpoint) []*endpoint {
 	for _, e := range p.endpoints {
 		switch {
 		case anyWell && e.health() != HealthWell, e.full():
-		case contains(tried, e):
+		case slices.Contains(tried, e):
 			again = append(again, e)
 		default:
 			fresh = append(fresh, e)
@@ -235,15 +236,6 @@ func (p *Pool) candidates(tried []*endpoint) []*endpoint {
 		return fresh
 	}
 	return again
-}
-
-func contains(list []*endpoint, e *endpoint) bool {
-	for _, other := range list {
-		if other == e {
-			return true
-		}
-	}
-	return false
 }
 
 type noMetrics struct{}
