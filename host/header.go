@@ -64,6 +64,12 @@ func (h *Header) Del(name string) {
 	*h = slices.DeleteFunc(*h, func(f Field) bool { return equalFold(f.Name, name) })
 }
 
+// IsEventStream reports whether the Content-Type is that of server-sent events (HTML standard, section 9.2.2).
+func (h Header) IsEventStream() bool {
+	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
+}
+
 // Clone returns a copy that shares no memory with h, with room for a few more fields.
 func (h Header) Clone() Header {
 	if h == nil {

@@ -179,7 +179,7 @@ func (x *exchange) hasLength(resp *host.Response, announced bool) bool {
 func (x *exchange) copyBody(resp *host.Response) error {
 	buf := buffers.Get().(*[copyBuffer]byte)
 	defer buffers.Put(buf)
-	streaming := resp.Length < 0 || isEventStream(resp.Header)
+	streaming := resp.Length < 0 || resp.Header.IsEventStream()
 	if streaming {
 		if err := x.flush(); err != nil {
 			return err
@@ -236,11 +236,6 @@ func (x *exchange) disarmWrite() {
 	if x.r.ProtoMajor > 1 && x.l.limits.WriteIdle > 0 {
 		_ = x.w.(deadliner).SetWriteDeadline(time.Time{})
 	}
-}
-
-func isEventStream(h host.Header) bool {
-	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
 }
 
 func (x *exchange) writeTrailer(t host.Header) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,7 +19,7 @@ func streams(x *host.Exchange, resp *host.Response) bool {
 	if resp.Upgrade != nil {
 		return true
 	}
-	return resp.Body != nil && (slow(x) || isEventStream(resp.Header.Get("Content-Type")))
+	return resp.Body != nil && (slow(x) || resp.Header.IsEventStream())
 }
 
 // slow reports whether a request belongs to an exchange that streams, whatever the answer is.
@@ -29,11 +28,6 @@ func slow(x *host.Exchange) bool {
 }
 
 func requestType(r *host.Request) grpc.Type { return grpc.ParseType(r.Header.Get("Content-Type")) }
-
-func isEventStream(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
-}
 
 const pastMaxDuration = "not done within the route's maxDuration"
 
