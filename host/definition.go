@@ -9,11 +9,28 @@ import (
 
 // A Snapshot is every definition at one revision. It is immutable once it is built.
 type Snapshot struct {
-	Revision  string // SHA-256 over all below and the code it refers to: equal revisions are equal
-	APIs      []*API // sorted by name, as are the others
-	Functions []*Function
+	Revision  string      // SHA-256 over all below and the code it refers to: equal revisions are equal
+	APIs      []*API      // sorted by name, as are the others
+	Functions []*Function // by name, then version
+	Aliases   []*Alias    // by function, then name
 	Upstreams []*Upstream
 	Domains   []*Domain
+}
+
+// Definitions yields every API: those of the stages, and those of their canaries.
+func (s *Snapshot) Definitions() iter.Seq[*API] {
+	return func(yield func(*API) bool) {
+		for _, a := range s.APIs {
+			if !yield(a) {
+				return
+			}
+			for _, stage := range a.Stages {
+				if stage.Canary != nil && !yield(stage.Canary.API) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Plugins yields every use of a plugin with the entry that it is called by: functions, authorizers, filters and mappings. A
@@ -25,7 +42,7 @@ func (s *Snapshot) Plugins() iter.Seq2[string, *PluginConfig] {
 				return
 			}
 		}
-		for _, a := range s.APIs {
+		for a := range s.Definitions() {
 			if !a.plugins(yield) {
 				return
 			}
@@ -82,11 +99,13 @@ const (
 	DefaultRoute = "$default"
 )
 
-// An API is a named set of routes with one protocol.
+// An API is a named set of routes with one protocol. A snapshot has one for each deployment that a stage serves, with the stages
+// that serve it: those of one name share their hosts, and have no stage in common.
 type API struct {
 	Name            string
 	Protocol        Protocol
 	Root            bool // also answers at / of any host that no domain claims
+	RootImplied     bool // Root was not written: the file has no other API
 	DefaultEndpoint bool // answers at its execute-api host and below /_postern/
 	CORS            *CORS
 	Authorizers     []*Authorizer
@@ -119,9 +138,18 @@ type CORS struct {
 
 // A Stage is a named, deployed snapshot of an API, with its own variables.
 type Stage struct {
-	Name      string
-	Variables map[string]string
-	Pos       Position
+	Name       string
+	Variables  map[string]string
+	Deployment int     // the number of the deployment that it serves; 0 outside of a store
+	Canary     *Canary // nil without one
+	Pos        Position
+}
+
+// A Canary takes a share of a stage's requests to another deployment, or to other variables.
+type Canary struct {
+	Percent float64 // of the requests, 0 to 100, chosen at random for each
+	API     *API    // what is deployed there; its only stage is Stage
+	Stage   *Stage  // of the same name, with the variables of both; it has no canary itself
 }
 
 // A Route is a match, and what is plugged there.
@@ -187,6 +215,7 @@ const (
 type IntegrationConfig struct {
 	Type          IntegrationType
 	Function      string // a function's name
+	Qualifier     string // of the function: an alias, or a version's number; "" is AliasLive
 	PayloadFormat string // of a function: "1.0" or "2.0"
 	URI           string // of http: a template with ${stageVariables.x} and {param}
 	Upstream      string // an upstream's name
@@ -212,12 +241,33 @@ type MockResponse struct {
 	Body   string
 }
 
-// A Function is plugin code that is called by name.
+// A Function is plugin code that is called by name, at one version.
 type Function struct {
-	Name   string
-	Plugin PluginConfig
-	URL    bool // answers at its own host
-	Pos    Position
+	Name    string
+	Version int // 1, 2, … in a store; 0 outside of one, where a function has one version
+	Plugin  PluginConfig
+	URL     bool // answers at its own host, by AliasLive
+	Async   Async
+	Pos     Position
+}
+
+// AliasLive is the alias that a call without a qualifier means.
+const AliasLive = "live"
+
+// An Alias is a name for a version of a function, or for two of which each gets its share of the calls.
+type Alias struct {
+	Function string
+	Name     string
+	Version  int
+	Second   int     // the other version; 0 for none
+	Weight   float64 // the share of Second: more than 0 and less than 1, chosen at random for each call
+}
+
+// Async says what becomes of asynchronous calls that fail.
+type Async struct {
+	Retries    Setting[int]           // further attempts after the first: 0, 1 or 2
+	MaxAge     Setting[time.Duration] // after which an event is given up
+	DeadLetter string                 // the function that gets what is given up, with the reason; "" keeps it for a reader (spec/functions.md)
 }
 
 // Isolation says what an instance may carry from one call to the next.
@@ -258,6 +308,7 @@ type Secret struct {
 	Name  string
 	File  string // where it comes from: a file of the project
 	Env   string // or an environment variable of the host
+	Store string // or the host's store, by this name
 	Value SecretValue
 	Pos   Position
 }
@@ -310,6 +361,10 @@ const (
 	// DefaultFilterConcurrency is more, because an instance of a filter with both halves is held while the upstream, or the client, is
 	// slow: with 64, as many slow clients would stop an API.
 	DefaultFilterConcurrency = 512
+
+	DefaultAsyncRetries = 2             // Lambda's default, and its maximum
+	DefaultAsyncMaxAge  = 6 * time.Hour // Lambda's default, and its maximum
+	MinAsyncMaxAge      = time.Minute   // Lambda's minimum
 
 	DefaultResultTTL   = 5 * time.Minute  // Amazon's default
 	MaxResultTTL       = time.Hour        // Amazon's maximum

@@ -22,6 +22,7 @@ var floors = map[string]int{
 	"host/project":      6,
 	"host/pipeline":     5,
 	"host/wasm":         4,
+	"host/catalog":      4,
 	"host/wasm/native":  3,
 	"host/wasm/command": 3,
 	"host/js":           3,
@@ -34,6 +35,12 @@ var floors = map[string]int{
 	"host/wasm/stream":  2,
 	"host/js/bundle":    2,
 	"host/upstream":     2,
+	"host/jetstream":    2,
+	"host/datadir":      2,
+	"host/sealed":       2,
+	"host/sigv4":        2,
+	"host/access":       3,
+	"host/backup":       3,
 	"host/listener":     2,
 	"host/telemetry":    2,
 	"host":              1,
@@ -64,6 +71,8 @@ var owners = map[string][]string{
 	"github.com/pires/go-proxyproto":         {"host/listener", "host/upstream"},
 	"github.com/gobwas/ws":                   {"host/upstream"},
 	"github.com/sony/gobreaker":              {"host/upstream"},
+	"github.com/nats-io/":                    {"host/jetstream"},
+	"filippo.io/age":                         {"host/sealed"},
 }
 
 func TestFloors(t *testing.T) {

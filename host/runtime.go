@@ -37,6 +37,11 @@ type Source struct {
 	SourceMap []byte   // of Code, for scripts; may be nil
 	Exports   []string // names that a script exports; nil for Wasm
 	Digest    string   // SHA-256 of Code, in hexadecimal
+
+	// Load returns Code and SourceMap where the code is kept elsewhere until it is needed: Code and SourceMap are nil then, and
+	// MapDigest is the SHA-256 of the map, "" for none. It may be called any number of times, from any goroutine.
+	Load      func(ctx context.Context) (code, sourceMap []byte, err error)
+	MapDigest string
 }
 
 // The carriers that a definition can ask for, where detection by exports is not enough (PluginConfig.ABI).

@@ -71,7 +71,7 @@ func (b *builder) root(apis []*host.API) {
 		}
 	}
 	if len(apis) == 1 && !b.file.APIs.entries[0].Value.Root.written() {
-		apis[0].Root = true
+		apis[0].Root, apis[0].RootImplied = true, true
 	}
 }
 

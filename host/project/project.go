@@ -91,7 +91,7 @@ func load(ctx context.Context, dir string, opts Options, check func(context.Cont
 		p.Inputs = append(p.Inputs, wholeProject)
 		return p, l.located(l.errs)
 	}
-	snapshot.Revision = revision(snapshot)
+	snapshot.Revision = definition.Revision(snapshot)
 	p.Snapshot = snapshot
 	return p, nil
 }

@@ -1,4 +1,4 @@
-package project
+package definition
 
 import (
 	"crypto/sha256"
@@ -13,10 +13,10 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// revision is a SHA-256 over everything in a snapshot that changes what it does: every field but positions, with code
+// Revision is a SHA-256 over everything in a snapshot that changes what it does: every field but positions, with code
 // as its digest and secrets as a hash. So moving a line of the definition is no new revision, and a changed secret is one.
 // Moving a line of a script is one too: its source map says where the script fails.
-func revision(s *host.Snapshot) string {
+func Revision(s *host.Snapshot) string {
 	c := canon{sha256.New()}
 	c.value(reflect.ValueOf(s))
 	return hex.EncodeToString(c.h.Sum(nil))
@@ -48,13 +48,13 @@ func (c canon) value(v reflect.Value) {
 	case host.Source:
 		c.text(x.Runtime)
 		c.text(x.Digest)
-		c.text(string(x.SourceMap))
+		c.text(mapDigest(&x))
 		return
 	}
 	switch v.Kind() {
 	case reflect.String:
 		c.text(v.String())
-	case reflect.Bool, reflect.Int, reflect.Int64:
+	case reflect.Bool, reflect.Int, reflect.Int64, reflect.Float64:
 		c.text(fmt.Sprint(v.Interface()))
 	case reflect.Pointer:
 		if v.IsNil() {
@@ -89,6 +89,15 @@ func (c canon) value(v reflect.Value) {
 			c.value(v.Field(i))
 		}
 	default:
-		panic("project: a snapshot holds a " + v.Kind().String()) // plain data does not; a test encodes every field
+		panic("definition: a snapshot holds a " + v.Kind().String()) // plain data does not; a test encodes every field
 	}
+}
+
+// mapDigest is the digest of a source's map, "" without one.
+func mapDigest(s *host.Source) string {
+	if s.MapDigest != "" || len(s.SourceMap) == 0 {
+		return s.MapDigest
+	}
+	digest := sha256.Sum256(s.SourceMap)
+	return hex.EncodeToString(digest[:])
 }
