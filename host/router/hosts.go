@@ -21,7 +21,7 @@ const (
 type Target struct {
 	API      *host.API
 	Stage    *host.Stage
-	Function *host.Function // nil with an API
+	Function *host.Function // the live version; nil with an API
 	Path     string         // below BasePath, undecoded, starting with /
 	BasePath string         // as received: "", "/prod", "/orders", "/_postern/orders/prod"
 	Domain   string         // the request's host in lower case, without port and trailing dot; IPv6 in brackets
@@ -32,6 +32,8 @@ type Target struct {
 // Below /_postern/ the path alone decides. Otherwise the host does: an API's or function's own host below the base domain, or a domain
 // of the snapshot, whose mapping with the longest path wins. A domain claims its host: what no mapping takes is not found. Names below
 // the base domain that nobody has are not found either. Every other host is the root API's.
+//
+// The deployments of an API that serve at once are several APIs of one name, which share their hosts: the stage decides between them.
 type Hosts struct {
 	snapshot *host.Snapshot
 	base     string
@@ -47,21 +49,27 @@ type endpoint struct {
 	domain   *prefix
 }
 
-// stages selects a stage by the path's first segment.
+// stages selects a stage by the path's first segment, among those of all deployments of one API.
 type stages struct {
-	api    *host.API
-	byName map[string]*host.Stage
+	name   string // the API's
+	byName map[string]served
+}
+
+// A served is a stage with the deployment that it serves.
+type served struct {
+	api   *host.API
+	stage *host.Stage
 }
 
 // A prefix is a segment of the base paths of a domain.
 type prefix struct {
-	next  map[string]*prefix
-	api   *host.API // nil where no mapping ends
-	stage *host.Stage
+	next map[string]*prefix
+	to   served // zero where no mapping ends
 }
 
 // NewHosts builds the selection for a snapshot; baseDomain is what API and function hosts end in, "localhost" for example. Its errors, joined,
-// have Kind Invalid: names that clash once case is ignored, mappings of what is not there, and a second root API.
+// have Kind Invalid: names that clash once case is ignored, a stage that an API has twice, mappings of what is not there, and a second
+// root API. A function is at its own host when the version that AliasLive means says so.
 func NewHosts(snapshot *host.Snapshot, baseDomain string) (*Hosts, error) {
 	h := &Hosts{
 		snapshot: snapshot, base: hostName(baseDomain),
@@ -79,10 +87,8 @@ func NewHosts(snapshot *host.Snapshot, baseDomain string) (*Hosts, error) {
 	for _, a := range snapshot.APIs {
 		fail("api "+a.Name, a.Pos, h.addAPI(a))
 	}
-	for _, f := range snapshot.Functions {
-		if f.URL {
-			fail("function "+f.Name, f.Pos, h.claim(f.Name+functionLabel+h.base, endpoint{function: f}))
-		}
+	for _, f := range urlFunctions(snapshot) {
+		fail("function "+f.Name, f.Pos, h.claim(f.Name+functionLabel+h.base, endpoint{function: f}))
 	}
 	for _, d := range snapshot.Domains {
 		root := &prefix{}
@@ -97,22 +103,57 @@ func NewHosts(snapshot *host.Snapshot, baseDomain string) (*Hosts, error) {
 	return h, nil
 }
 
+// addAPI puts the stages of an API beside those that other deployments of it have.
 func (h *Hosts) addAPI(a *host.API) error {
-	s := &stages{api: a, byName: make(map[string]*host.Stage, len(a.Stages))}
-	for _, stage := range a.Stages {
-		s.byName[stage.Name] = stage
-	}
+	var errs []error
 	if a.Root {
-		if h.root != nil {
-			return fmt.Errorf("%s is the root API already, there can be one", h.root.api.Name)
+		if h.root == nil {
+			h.root = &stages{name: a.Name, byName: map[string]served{}}
 		}
-		h.root = s
+		if h.root.name != a.Name {
+			return fmt.Errorf("%s is the root API already, there can be one", h.root.name)
+		}
+		errs = append(errs, h.root.add(a))
 	}
 	if !a.DefaultEndpoint {
-		return nil
+		return errors.Join(errs...)
 	}
-	h.apis[a.Name] = s
-	return h.claim(a.Name+apiLabel+h.base, endpoint{stages: s})
+	s, shared := h.apis[a.Name]
+	if !shared {
+		s = &stages{name: a.Name, byName: map[string]served{}}
+		h.apis[a.Name] = s
+		errs = append(errs, h.claim(a.Name+apiLabel+h.base, endpoint{stages: s}))
+	}
+	if len(errs) == 0 || errs[0] == nil { // or the same would be said twice
+		errs = append(errs, s.add(a))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *stages) add(a *host.API) error {
+	for _, stage := range a.Stages {
+		if _, taken := s.byName[stage.Name]; taken {
+			return fmt.Errorf("the API %s has the stage %s twice", a.Name, stage.Name)
+		}
+		s.byName[stage.Name] = served{a, stage}
+	}
+	return nil
+}
+
+// urlFunctions returns a function for each name that has a host of its own: the version that AliasLive means.
+func urlFunctions(snapshot *host.Snapshot) []*host.Function {
+	var list []*host.Function
+	seen := map[string]bool{}
+	for _, f := range snapshot.Functions {
+		if !f.URL || seen[f.Name] {
+			continue
+		}
+		seen[f.Name] = true
+		if live, err := snapshot.Resolve(f.Name, ""); err == nil && live.First.URL {
+			list = append(list, live.First)
+		}
+	}
+	return list
 }
 
 func (h *Hosts) claim(name string, e endpoint) error {
@@ -125,18 +166,9 @@ func (h *Hosts) claim(name string, e endpoint) error {
 }
 
 func (p *prefix) add(snapshot *host.Snapshot, m host.DomainMapping) error {
-	var api *host.API
-	for _, a := range snapshot.APIs {
-		if a.Name == m.API {
-			api = a
-		}
-	}
-	if api == nil {
-		return fmt.Errorf("there is no API %s", m.API)
-	}
-	stage := api.Stage(m.Stage)
-	if stage == nil {
-		return fmt.Errorf("the API %s has no stage %s", m.API, m.Stage)
+	to, err := find(snapshot, m)
+	if err != nil {
+		return err
 	}
 	for rest := strings.Trim(m.Path, "/"); rest != ""; {
 		var seg string
@@ -152,11 +184,29 @@ func (p *prefix) add(snapshot *host.Snapshot, m host.DomainMapping) error {
 		}
 		p = next
 	}
-	if p.api != nil {
+	if p.to.api != nil {
 		return errors.New("the path is mapped already")
 	}
-	p.api, p.stage = api, stage
+	p.to = to
 	return nil
+}
+
+// find returns the stage that a mapping names, of whichever deployment has it.
+func find(snapshot *host.Snapshot, m host.DomainMapping) (served, error) {
+	known := false
+	for _, a := range snapshot.APIs {
+		if a.Name != m.API {
+			continue
+		}
+		known = true
+		if stage := a.Stage(m.Stage); stage != nil {
+			return served{a, stage}, nil
+		}
+	}
+	if !known {
+		return served{}, fmt.Errorf("there is no API %s", m.API)
+	}
+	return served{}, fmt.Errorf("the API %s has no stage %s", m.API, m.Stage)
 }
 
 // Match selects by a request's host, with or without port, and its undecoded path. It reports false when nothing answers there. For a
@@ -206,24 +256,24 @@ func (h *Hosts) reserved(path string, i int) (Target, bool) {
 		return Target{}, false
 	}
 	name, i := segmentAt(path, i)
-	stage, ok := lookup(s.byName, name)
+	to, ok := lookup(s.byName, name)
 	if !ok {
 		return Target{}, false
 	}
-	return target(s.api, stage, path, i), true
+	return to.target(path, i), true
 }
 
 // match takes a first segment that is a stage's name, and the $default stage otherwise.
 func (s *stages) match(path string) (Target, bool) {
 	seg, i := segmentAt(path, 0)
-	stage, ok := lookup(s.byName, seg)
-	if !ok || stage.Name == host.DefaultStage { // which has no segment of its own
+	to, ok := lookup(s.byName, seg)
+	if !ok || to.stage.Name == host.DefaultStage { // which has no segment of its own
 		i = 0
-		if stage, ok = s.byName[host.DefaultStage]; !ok {
+		if to, ok = s.byName[host.DefaultStage]; !ok {
 			return Target{}, false
 		}
 	}
-	return target(s.api, stage, path, i), true
+	return to.target(path, i), true
 }
 
 // match takes the mapping with the longest path.
@@ -231,7 +281,7 @@ func (p *prefix) match(path string) (Target, bool) {
 	var found *prefix
 	end := 0
 	for i := 0; p != nil; {
-		if p.api != nil {
+		if p.to.api != nil {
 			found, end = p, i
 		}
 		if p.next == nil || i == len(path) {
@@ -244,7 +294,7 @@ func (p *prefix) match(path string) (Target, bool) {
 	if found == nil {
 		return Target{}, false
 	}
-	return target(found.api, found.stage, path, end), true
+	return found.to.target(path, end), true
 }
 
 // segmentAt returns the segment after the slash at i, and its end. Where path ends it returns "".
@@ -256,8 +306,8 @@ func segmentAt(path string, i int) (string, int) {
 	return seg, i + 1 + len(seg)
 }
 
-func target(a *host.API, s *host.Stage, path string, i int) Target {
-	t := Target{API: a, Stage: s, BasePath: path[:i], Path: path[i:]}
+func (s served) target(path string, i int) Target {
+	t := Target{API: s.api, Stage: s.stage, BasePath: path[:i], Path: path[i:]}
 	if t.Path == "" {
 		t.Path = "/"
 	}

@@ -11,7 +11,7 @@ import (
 type Address struct {
 	API      *host.API
 	Stage    *host.Stage
-	Function *host.Function // nil with an API
+	Function *host.Function // the live version; nil with an API
 	URLs     []string       // without a slash at the end; the most convenient first
 }
 
@@ -31,11 +31,9 @@ func (h *Hosts) URLs(scheme, authority string) []Address {
 			list = append(list, Address{API: a, Stage: s, URLs: h.stageURLs(a, s, scheme+"://", authority, port)})
 		}
 	}
-	for _, f := range h.snapshot.Functions {
-		if f.URL {
-			url := scheme + "://" + hostName(f.Name+functionLabel+h.base) + port
-			list = append(list, Address{Function: f, URLs: []string{url}})
-		}
+	for _, f := range urlFunctions(h.snapshot) {
+		url := scheme + "://" + hostName(f.Name+functionLabel+h.base) + port
+		list = append(list, Address{Function: f, URLs: []string{url}})
 	}
 	return list
 }
