@@ -2,6 +2,9 @@ package catalog
 
 import (
 	"context"
+	"os"
+
+	"github.com/maypok86/otter/v2"
 
 	"github.com/postern/postern/host"
 )
@@ -34,10 +37,23 @@ type Options struct {
 
 // A Catalog is safe for concurrent use, as are several over one store. Lists are sorted by name or number. What is asked for by name
 // and is not there has Kind NotFound, with a hint at a similar name.
-type Catalog struct{ opts Options }
+type Catalog struct {
+	opts  Options
+	cache *otter.Cache[string, []byte] // small blobs by digest: they are immutable
+}
+
+const maxCache = 16 << 20 // bytes
 
 // New returns a catalog. Nothing is read yet.
-func New(opts Options) *Catalog { return &Catalog{opts} }
+func New(opts Options) *Catalog {
+	if opts.Env == nil {
+		opts.Env = os.LookupEnv
+	}
+	return &Catalog{opts: opts, cache: otter.Must(&otter.Options[string, []byte]{
+		MaximumWeight: maxCache,
+		Weigher:       func(_ string, value []byte) uint32 { return uint32(len(value)) + 256 },
+	})}
+}
 
 // A Change says who changes something and how. The zero value is an anonymous change that is carried out.
 type Change struct {

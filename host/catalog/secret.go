@@ -1,6 +1,13 @@
 package catalog
 
-import "context"
+import (
+	"context"
+
+	"github.com/postern/postern/host"
+)
+
+// secretsKey is above the documents of the secrets.
+const secretsKey host.Key = "secrets"
 
 func (c *Catalog) Secrets(ctx context.Context) ([]Secret, error) {
 	panic("catalog: not written yet")
