@@ -40,7 +40,7 @@ type Source struct {
 
 	// Load returns Code and SourceMap where the code is kept elsewhere until it is needed: Code and SourceMap are nil then, and
 	// MapDigest is the SHA-256 of the map, "" for none. It may be called any number of times, from any goroutine.
-	Load      func(ctx context.Context) (code, sourceMap []byte, err error)
+	Load      func(ctx context.Context) (code, sourceMap []byte, err error) `json:"-"`
 	MapDigest string
 }
 
