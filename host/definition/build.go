@@ -13,6 +13,7 @@ import (
 // A builder makes a snapshot of a decoded file, and reports what is wrong across keys.
 type builder struct {
 	*report
+	opts Options
 	file fileDef
 
 	functions, upstreams map[string]bool // that the file defines

@@ -83,7 +83,7 @@ func (d *dict[T]) decode(n *node, at place) {
 	d.place = at
 	d.entries = make([]entry[T], len(n.members))
 	for i, m := range n.members {
-		path := keyPath(at.path, m.key)
+		path := KeyPath(at.path, m.key)
 		d.entries[i].place, d.entries[i].Key = place{m.pos, path}, m.key
 		decode(&d.entries[i].Value, m.val, place{m.val.pos, path})
 	}
@@ -134,7 +134,7 @@ func decodeFields(v reflect.Value, n *node, at place) {
 		switch {
 		case key != "":
 			if m := n.get(key); m != nil {
-				decode(v.Field(i).Addr().Interface(), m.val, place{m.val.pos, keyPath(at.path, key)})
+				decode(v.Field(i).Addr().Interface(), m.val, place{m.val.pos, KeyPath(at.path, key)})
 			}
 		case field.Type == reflect.TypeFor[settingsDef]():
 			decodeFields(v.Field(i), n, at)

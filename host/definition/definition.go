@@ -20,11 +20,18 @@ import (
 	"github.com/postern/postern/host"
 )
 
+// Options say where a definition will run.
+type Options struct {
+	// Host says that a host with a store reads it, which knows more than the file: uploaded functions, their versions and aliases,
+	// saved blobs and secrets of the store. What names these is then checked for its form alone.
+	Host bool
+}
+
 var errNotFile = errors.New("it is not a regular file")
 
 // Load reads the file name of a project folder and parses it. When the file cannot be read the error is a
 // *host.Error with Kind NotFound or Internal; when it is wrong, Errors.
-func Load(fsys fs.FS, name string) (*host.Snapshot, error) {
+func Load(fsys fs.FS, name string, opts Options) (*host.Snapshot, error) {
 	data, err := read(fsys, name)
 	if err != nil {
 		kind := host.Internal
@@ -33,7 +40,7 @@ func Load(fsys fs.FS, name string) (*host.Snapshot, error) {
 		}
 		return nil, &host.Error{Op: "read the definition", Kind: kind, Pos: host.Position{File: name}, Err: err}
 	}
-	return Parse(name, data)
+	return Parse(name, data, opts)
 }
 
 // read returns the file, or as much of it as shows that it is too large.
@@ -57,17 +64,25 @@ func read(fsys fs.FS, name string) ([]byte, error) {
 // wrong, in the order of the file, and errors.Is(err, host.Invalid) holds. The snapshot has no revision, and its
 // plugins, secrets and certificates are references that are not resolved. Beside Errors it holds what could be made
 // out, or is nil: good for finding what else is wrong, not for running.
-func Parse(name string, data []byte) (*host.Snapshot, error) {
+func Parse(name string, data []byte, opts Options) (*host.Snapshot, error) {
 	r := &report{file: name}
 	root := r.readTree(data)
 	if root == nil {
 		return nil, r.finish(data)
 	}
+	snapshot, err := r.interpret(root, opts)
+	if err != nil {
+		return nil, err
+	}
+	return snapshot, r.finish(data)
+}
+
+// interpret makes what it can of a tree, and reports the rest. The error is a defect of the schema.
+func (r *report) interpret(root *node, opts Options) (*host.Snapshot, error) {
 	if err := r.validate(root); err != nil {
 		return nil, &host.Error{Op: "check the definition", Kind: host.Internal, Err: fmt.Errorf("the schema is broken: %w", err)}
 	}
-	b := builder{report: r}
+	b := builder{report: r, opts: opts}
 	decode(&b.file, root, place{pos: root.pos})
-	snapshot := b.build()
-	return snapshot, r.finish(data)
+	return b.build(), nil
 }

@@ -54,7 +54,7 @@ func TestBad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			snapshot, err := definition.Parse("postern.yaml", data)
+			snapshot, err := definition.Parse("postern.yaml", data, definition.Options{})
 			var errs definition.Errors
 			if !errors.As(err, &errs) || !errors.Is(err, host.Invalid) || host.KindOf(err) != host.Invalid {
 				t.Fatalf("Parse = %v, %v; want Errors of Kind Invalid alone", snapshot, err)
@@ -75,7 +75,8 @@ func TestBad(t *testing.T) {
 func TestGood(t *testing.T) {
 	for _, name := range definitions(t, "good") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
-			snapshot, err := definition.Load(os.DirFS(filepath.Dir(name)), filepath.Base(name))
+			opts := definition.Options{Host: filepath.Base(name) == "host.yaml"}
+			snapshot, err := definition.Load(os.DirFS(filepath.Dir(name)), filepath.Base(name), opts)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +91,7 @@ func TestGood(t *testing.T) {
 
 // TestDesign holds the design's own example to what it must mean, by hand.
 func TestDesign(t *testing.T) {
-	got, err := definition.Load(os.DirFS("testdata/good"), "design.yaml")
+	got, err := definition.Load(os.DirFS("testdata/good"), "design.yaml", definition.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +174,7 @@ func designExample() *host.Snapshot {
 		APIs: []*host.API{orders},
 		Functions: []*host.Function{{
 			Name: "get-order", URL: true, Pos: at(35, 3),
+			Async: host.Async{Retries: host.Default(host.DefaultAsyncRetries), MaxAge: host.Default(host.DefaultAsyncMaxAge)},
 			Plugin: host.PluginConfig{
 				Name: "get-order", Ref: "./functions/get-order", Pos: at(36, 13),
 				Env:     map[string]string{"TABLE": "orders"},
@@ -199,7 +201,7 @@ func designExample() *host.Snapshot {
 
 func TestLoadNoFile(t *testing.T) {
 	for _, mode := range []fs.FileMode{fs.ModeDir | 0o755, fs.ModeNamedPipe | 0o644} {
-		_, err := definition.Load(fstest.MapFS{"postern.yaml": {Mode: mode}}, "postern.yaml")
+		_, err := definition.Load(fstest.MapFS{"postern.yaml": {Mode: mode}}, "postern.yaml", definition.Options{})
 		if !errors.Is(err, host.Internal) || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%v: %v", mode, err)
 		}
@@ -207,7 +209,7 @@ func TestLoadNoFile(t *testing.T) {
 }
 
 func TestLoadMissing(t *testing.T) {
-	_, err := definition.Load(fstest.MapFS{}, "postern.yaml")
+	_, err := definition.Load(fstest.MapFS{}, "postern.yaml", definition.Options{})
 	if host.KindOf(err) != host.NotFound {
 		t.Errorf("Load = %v, want Kind NotFound", err)
 	}
@@ -247,7 +249,7 @@ func TestLimits(t *testing.T) {
 		"dashes":   strings.Repeat("- ", 100_000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := definition.Load(fstest.MapFS{"postern.yaml": {Data: []byte(text)}}, "postern.yaml")
+			_, err := definition.Load(fstest.MapFS{"postern.yaml": {Data: []byte(text)}}, "postern.yaml", definition.Options{})
 			var errs definition.Errors
 			if !errors.As(err, &errs) || len(errs) != 1 || errs[0].Rule != definition.RuleTooLarge {
 				t.Errorf("Load = %v, want one error with the rule too-large", err)
@@ -261,7 +263,7 @@ func TestManyErrors(t *testing.T) {
 	for i := range 1000 {
 		text += fmt.Sprintf("k%d: 1\n", i)
 	}
-	_, err := definition.Parse("postern.yaml", []byte(text))
+	_, err := definition.Parse("postern.yaml", []byte(text), definition.Options{})
 	var errs definition.Errors
 	if !errors.As(err, &errs) || len(errs) != 201 || errs[200].Message != "and 800 more errors from here" {
 		t.Errorf("Parse gave %d errors, want the first 200 and how many more", len(errs))
@@ -281,7 +283,7 @@ apis:
       GET /y: {}
     stages: {$default: {variables: {a: 1}}}
 `
-	_, err := definition.Parse("postern.yaml", []byte(text))
+	_, err := definition.Parse("postern.yaml", []byte(text), definition.Options{})
 	var errs definition.Errors
 	errors.As(err, &errs)
 	var got []string

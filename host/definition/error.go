@@ -22,6 +22,7 @@ const (
 	RuleInvalidValue     = "invalid-value"     // the right type, but not a value that is taken
 	RuleUnknownReference = "unknown-reference" // a name that nothing in the file defines
 	RuleConflict         = "conflict"          // two settings that exclude each other
+	RuleNeedsHost        = "needs-host"        // something that only a host with a store knows
 	RuleTooLarge         = "too-large"         // over a limit that protects the reader of the file
 )
 

@@ -60,7 +60,7 @@ func (r *report) explain(f finding, quiet bool) {
 	case *kind.Required:
 		if !quiet {
 			for _, key := range k.Missing {
-				r.add(place{f.key, keyPath(f.at.path, key)}, RuleRequired, f.name+" has no "+strconv.Quote(key)).Hint = f.schema.example(f.part, key)
+				r.add(place{f.key, KeyPath(f.at.path, key)}, RuleRequired, f.name+" has no "+strconv.Quote(key)).Hint = f.schema.example(f.part, key)
 			}
 		}
 	case *kind.OneOf:
@@ -146,7 +146,7 @@ func (r *report) unknownKey(f finding, key string) {
 	if m == nil {
 		return
 	}
-	at := place{m.pos, keyPath(f.at.path, key)}
+	at := place{m.pos, KeyPath(f.at.path, key)}
 	if r.refuse(at, f.def+"/"+key) {
 		return
 	}
@@ -183,7 +183,7 @@ func (r *report) wrongType(f finding, k *kind.Type) {
 	text := slices.Equal(k.Want, []string{"string"})
 	switch n := f.node; {
 	case f.def == "secret":
-		e.Hint = "write {file: ./name.secret} or {env: NAME}; a secret does not stand in the definition"
+		e.Hint = "write {file: ./name.secret}, {env: NAME} or {store: name}; a secret does not stand in the definition"
 	case f.def == "mappings" && n.shape == shapeText:
 		e.Hint = "write {application/json: " + n.text + "}"
 	case text && (n.shape == shapeInteger || n.shape == shapeNumber || n.shape == shapeBool):
@@ -327,5 +327,5 @@ func (r *report) integrationForms(f finding) {
 		return
 	}
 	second := f.node.get(has[1])
-	r.add(place{second.pos, keyPath(f.at.path, has[1])}, RuleConflict, "the integration has "+strings.Join(has, " and ")).Hint = "keep one of them"
+	r.add(place{second.pos, KeyPath(f.at.path, has[1])}, RuleConflict, "the integration has "+strings.Join(has, " and ")).Hint = "keep one of them"
 }

@@ -53,8 +53,9 @@ type settingsDef struct {
 
 type secretDef struct {
 	place
-	File val[string] `key:"file"`
-	Env  val[string] `key:"env"`
+	File  val[string] `key:"file"`
+	Env   val[string] `key:"env"`
+	Store val[string] `key:"store"`
 }
 
 type authorizerDef struct {
@@ -68,7 +69,15 @@ type authorizerDef struct {
 type functionDef struct {
 	place
 	settingsDef
-	URL val[bool] `key:"url"`
+	URL   val[bool] `key:"url"`
+	Async asyncDef  `key:"async"`
+}
+
+type asyncDef struct {
+	place
+	Retries    val[int64]  `key:"retries"`
+	MaxAge     val[string] `key:"maxAge"`
+	DeadLetter val[string] `key:"deadLetter"`
 }
 
 // pluginDef is a mapping or a filter. It may also be written as the plugin's path alone.

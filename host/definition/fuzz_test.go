@@ -26,8 +26,14 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		snapshot, err := definition.Parse("postern.yaml", data)
-		again, errAgain := definition.Parse("postern.yaml", data)
+		if _, err := definition.Parse("postern.yaml", data, definition.Options{Host: true}); err != nil && host.KindOf(err) != host.Invalid {
+			t.Fatal(err)
+		}
+		if f, err := definition.ParseFunction("f", data); (f == nil) == (err == nil) || err != nil && host.KindOf(err) != host.Invalid {
+			t.Fatalf("ParseFunction = %v, %v", f, err)
+		}
+		snapshot, err := definition.Parse("postern.yaml", data, definition.Options{})
+		again, errAgain := definition.Parse("postern.yaml", data, definition.Options{})
 		if err == nil {
 			if snapshot == nil {
 				t.Fatal("neither a snapshot nor an error")

@@ -30,10 +30,10 @@ func (b *builder) integration(a *host.API, r *routeDef) host.IntegrationConfig {
 	}
 	switch {
 	case def.Function.written():
-		c.Type, c.Function, c.Pos = host.IntegrationFunction, def.Function.Value, def.Function.pos
+		c.Type, c.Pos = host.IntegrationFunction, def.Function.pos
 		c.PayloadFormat = def.PayloadFormat.or("2.0")
 		b.onlyKeys(def, "function")
-		b.reference(def.Function, "function", b.functions)
+		c.Function, c.Qualifier = b.functionRef(def.Function)
 	case def.HTTP.written():
 		c.Type, c.URI, c.Pos = host.IntegrationHTTP, def.HTTP.Value, def.HTTP.pos
 		b.onlyKeys(def, "http")
@@ -50,6 +50,22 @@ func (b *builder) integration(a *host.API, r *routeDef) host.IntegrationConfig {
 		b.longForm(a, r, &c)
 	}
 	return c
+}
+
+// functionRef decodes name, name@alias and name@version.
+func (b *builder) functionRef(ref val[string]) (name, qualifier string) {
+	name, qualifier, qualified := strings.Cut(ref.Value, "@")
+	switch {
+	case qualified && !b.hostOnly(ref.place, quote(ref.Value)+" names a version or alias",
+		"apply the project to a host (postern apply), or write "+quote(name)):
+	case qualified:
+		b.qualified(ref.place, name, qualifier)
+	case !b.opts.Host:
+		b.reference(ref, "function", b.functions)
+	case !functionName.MatchString(name) && name != "":
+		b.reference(ref, "function", b.functions) // no host has it either
+	}
+	return name, qualifier
 }
 
 // longForm decodes the form with Amazon's names.
@@ -75,7 +91,7 @@ func (b *builder) longForm(a *host.API, r *routeDef, c *host.IntegrationConfig) 
 		c.Pos = def.URI.pos
 		b.uri(a, def.URI)
 	} else {
-		b.add(place{def.Type.pos, keyPath(def.path, "uri")}, RuleRequired, "an integration of type "+def.Type.Value+" has no \"uri\"")
+		b.add(place{def.Type.pos, KeyPath(def.path, "uri")}, RuleRequired, "an integration of type "+def.Type.Value+" has no \"uri\"")
 	}
 	if at := r.Request.Mapping.place; def.Type.Value == "HTTP_PROXY" {
 		if !at.written() {

@@ -29,7 +29,7 @@ func (w *nameWalk) walk(n *node, part map[string]any, at place) {
 	others, _ := part["additionalProperties"].(map[string]any)
 	properties, _ := part["properties"].(map[string]any)
 	for _, m := range n.members {
-		key := place{m.pos, keyPath(at.path, m.key)}
+		key := place{m.pos, KeyPath(at.path, m.key)}
 		if names != nil && !w.name(key, m.key, def, names) {
 			continue
 		}

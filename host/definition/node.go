@@ -109,7 +109,7 @@ func (n *node) find(path []string) spot {
 				return s
 			}
 			key = strconv.Quote(step)
-			s = spot{node: m.val, at: place{m.val.pos, keyPath(s.at.path, step)}, key: m.pos, name: key}
+			s = spot{node: m.val, at: place{m.val.pos, KeyPath(s.at.path, step)}, key: m.pos, name: key}
 		case shapeList:
 			i, err := strconv.Atoi(step)
 			if err != nil || i < 0 || i >= len(s.node.items) {
@@ -126,8 +126,8 @@ func (n *node) find(path []string) spot {
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_$-]+$`)
 
-// keyPath appends a key to a path: apis.orders, routes["GET /x"].
-func keyPath(path, key string) string {
+// KeyPath appends a key to a path: apis.orders, routes["GET /x"].
+func KeyPath(path, key string) string {
 	switch {
 	case !plainKey.MatchString(key):
 		return path + "[" + strconv.Quote(key) + "]"

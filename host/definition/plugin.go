@@ -26,8 +26,14 @@ var extensions = map[string]string{
 	".ts": host.RuntimeJS, ".mts": host.RuntimeJS, ".cts": host.RuntimeJS,
 }
 
+var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
 func (b *builder) function(e *entry[functionDef]) *host.Function {
-	f := &host.Function{Name: e.Key, URL: e.Value.URL.or(false), Pos: e.pos}
+	f := &host.Function{Name: e.Key, URL: e.Value.URL.or(false), Async: b.async(e.Key, &e.Value.Async), Pos: e.pos}
+	if f.URL && !hostLabel.MatchString(e.Key) {
+		b.add(e.Value.URL.place, RuleConflict, "the name "+quote(e.Key)+" cannot become part of a host name").
+			Hint = "name the function with lower-case letters, digits and hyphens, at most 63, or remove url"
+	}
 	f.Plugin = b.plugin(&e.Value.settingsDef, e.Key, host.DefaultFunctionTimeout)
 	if e.Value.Isolation.written() || f.Plugin.ABI == host.ABICGI || f.Plugin.ABI == host.ABIStdio {
 		return f
@@ -39,6 +45,28 @@ func (b *builder) function(e *entry[functionDef]) *host.Function {
 		f.Plugin.Isolation = ""
 	}
 	return f
+}
+
+// async decodes what becomes of asynchronous calls. The limits are Lambda's.
+func (b *builder) async(function string, def *asyncDef) host.Async {
+	a := host.Async{
+		Retries:    host.Default(host.DefaultAsyncRetries),
+		MaxAge:     b.duration(def.MaxAge, host.DefaultAsyncMaxAge, host.MinAsyncMaxAge),
+		DeadLetter: def.DeadLetter.Value,
+	}
+	if def.Retries.written() {
+		a.Retries = setting(int(def.Retries.Value), def.Retries.place)
+	}
+	if a.MaxAge.Value > host.DefaultAsyncMaxAge {
+		b.add(def.MaxAge.place, RuleInvalidValue, "maxAge must be at most 6h")
+	}
+	switch to := a.DeadLetter; {
+	case def.DeadLetter.written() && to == function:
+		b.add(def.DeadLetter.place, RuleConflict, "a function cannot be its own dead letter").Hint = "name another function, or remove it: what is given up is kept for a reader"
+	case !b.opts.Host:
+		b.reference(def.DeadLetter, "function", b.functions)
+	}
+	return a
 }
 
 func (b *builder) authorizer(e *entry[authorizerDef]) *host.Authorizer {
@@ -212,7 +240,48 @@ func (b *builder) runtime(def *settingsDef) string {
 	return runtime
 }
 
-var uploaded = regexp.MustCompile(`^(sha256:.*|[A-Za-z0-9_-]+@[A-Za-z0-9._$-]*)$`)
+// What names code that is on a host: loosely, so that a slip is told as what it is, and as it must be.
+var (
+	uploaded     = regexp.MustCompile(`^(sha256:.*|[A-Za-z0-9_-]+@[^/]*)$`)
+	savedBlob    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	qualifier    = regexp.MustCompile(`^([1-9][0-9]{0,8}|[A-Za-z0-9_-]{0,127}[A-Za-z_-][A-Za-z0-9_-]{0,127})$`)
+)
+
+// hostOnly reports something that only a host knows, where there is none.
+func (b *builder) hostOnly(at place, what, hint string) bool {
+	if !b.opts.Host {
+		b.add(at, RuleNeedsHost, what+", which only a host has").Hint = hint
+	}
+	return b.opts.Host
+}
+
+// uploadedRef checks a reference to code that is on a host: name@version, name@alias or sha256:HEX.
+func (b *builder) uploadedRef(ref val[string]) bool {
+	if !b.hostOnly(ref.place, quote(ref.Value)+" names an uploaded plugin", "apply the project to a host (postern apply), or refer to a file or folder") {
+		return false
+	}
+	name, q, ok := strings.Cut(ref.Value, "@")
+	if !ok {
+		if !savedBlob.MatchString(ref.Value) {
+			b.add(ref.place, RuleInvalidValue, quote(ref.Value)+" is not sha256: and the 64 lower-case hexadecimal digits of a digest")
+		}
+		return true
+	}
+	b.qualified(ref.place, name, q)
+	return true
+}
+
+// qualified checks the form of a function's name with a qualifier.
+func (b *builder) qualified(at place, name, q string) {
+	switch {
+	case !functionName.MatchString(name):
+		b.add(at, RuleInvalidValue, quote(name)+" is not the name of a function: it must be letters, digits, _ and -, at most 64")
+	case len(q) > 128 || !qualifier.MatchString(q):
+		e := b.add(at, RuleInvalidValue, quote(q)+" is neither a version nor an alias")
+		e.Hint = "write " + name + "@3 for a version, or " + name + "@" + host.AliasLive + " for an alias (letters, digits, _ and -, at most 128)"
+	}
+}
 
 // pluginRef checks the shape of a reference; its file is host/project's to find.
 func (b *builder) pluginRef(ref val[string]) (runtime string, ok bool) {
@@ -220,8 +289,7 @@ func (b *builder) pluginRef(ref val[string]) (runtime string, ok bool) {
 	case s == "":
 		return "", false
 	case uploaded.MatchString(s):
-		b.add(ref.place, RuleUnsupported, "uploaded plugins ("+quote(s)+") are not supported by this version of Postern").Hint = "refer to a file or folder"
-		return "", false
+		return "", b.uploadedRef(ref)
 	case strings.Contains(s, "://"):
 		b.add(ref.place, RuleUnsupported, "plugins from URLs are not supported by this version of Postern").Hint = "refer to a file or folder"
 		return "", false
@@ -275,10 +343,15 @@ func (b *builder) secrets(d *dict[secretDef]) []host.Secret {
 		def := &d.entries[i].Value
 		b.projectFile(def.File)
 		at := def.File.pos
-		if def.Env.written() {
+		switch {
+		case def.Env.written():
 			at = def.Env.pos
+		case def.Store.written():
+			at = def.Store.pos
+			b.hostOnly(def.Store.place, "the secret "+quote(def.Store.Value)+" is in the store",
+				"apply the project to a host (postern apply), or read it from a file or variable: {file: ./name.secret}, {env: NAME}")
 		}
-		secrets = append(secrets, host.Secret{Name: d.entries[i].Key, File: def.File.Value, Env: def.Env.Value, Pos: at})
+		secrets = append(secrets, host.Secret{Name: d.entries[i].Key, File: def.File.Value, Env: def.Env.Value, Store: def.Store.Value, Pos: at})
 	}
 	slices.SortFunc(secrets, func(a, b host.Secret) int { return strings.Compare(a.Name, b.Name) })
 	return secrets

@@ -87,7 +87,7 @@ func (b *treeBuilder) object(values []*ast.MappingValueNode, at place) *node {
 			b.add(keyAt, RuleSyntax, "a key must be text before a colon")
 			continue
 		}
-		keyAt.path = keyPath(at.path, key)
+		keyAt.path = KeyPath(at.path, key)
 		if line, twice := lines[key]; twice {
 			b.add(keyAt, RuleDuplicateKey, fmt.Sprintf("%s is already set in line %d", quote(key), line)).Hint = "remove one of them"
 			continue

@@ -111,15 +111,15 @@ func (j *job) build(ctx context.Context, b *builder) *host.Source {
 // not, and that has been told.
 func (j *job) variant(b *builder) *builder {
 	commands := 0
-	for _, s := range j.slots {
-		if isCommand(s.plugin) {
+	for _, u := range j.uses {
+		if isCommand(u.Plugin) {
 			commands++
 		}
 	}
 	switch {
 	case b.command == nil || commands == 0:
 		return b
-	case commands < len(j.slots):
+	case commands < len(j.uses):
 		j.everywhere(definition.RuleConflict, fmt.Sprintf("./%s is a WASI command for one reference (abi: cgi or stdio) and none for another", j.ref),
 			"write the same abi at each, or give each a folder")
 		return nil

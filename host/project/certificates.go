@@ -35,7 +35,7 @@ func (l *loader) certificates(u *host.Upstream) {
 }
 
 func tlsProblem(u *host.Upstream, what string, file host.Setting[string]) *definition.Error {
-	return &definition.Error{Pos: file.Pos, Path: "upstreams" + key(u.Name) + ".tls." + what}
+	return &definition.Error{Pos: file.Pos, Path: definition.KeyPath("upstreams", u.Name) + ".tls." + what}
 }
 
 // pemFile reads a file of the project in PEM. It returns nil without one, and when it has reported what is wrong with it.

@@ -95,10 +95,10 @@ func stem(name string) string {
 }
 
 // secrets reads the values of a plugin's secrets. No message holds one.
-func (l *loader) secrets(s *slot) {
-	for i := range s.plugin.Secrets {
-		secret := &s.plugin.Secrets[i]
-		at := definition.Error{Pos: secret.Pos, Path: strings.TrimSuffix(s.path, ".plugin") + ".secrets" + key(secret.Name)}
+func (l *loader) secrets(u definition.Use) {
+	for i := range u.Plugin.Secrets {
+		secret := &u.Plugin.Secrets[i]
+		at := definition.Error{Pos: secret.Pos, Path: definition.KeyPath(strings.TrimSuffix(u.Path, ".plugin")+".secrets", secret.Name)}
 		if secret.Env != "" {
 			value, ok := l.opts.Env(secret.Env)
 			if !ok {

@@ -6,11 +6,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -83,76 +80,17 @@ func (l *loader) fail(errs ...*definition.Error) {
 	}
 }
 
-// A slot is a place of the definition where a plugin stands.
-type slot struct {
-	plugin   *host.PluginConfig
-	path     string // of the reference: functions.get-order.plugin
-	function bool
-}
-
-func (s *slot) problem(rule, message, hint string) *definition.Error {
-	return &definition.Error{Pos: s.plugin.Pos, Path: s.path, Rule: rule, Message: message, Hint: hint}
-}
-
-// slots lists every plugin of a snapshot.
-func slots(s *host.Snapshot) []*slot {
-	var all []*slot
-	for _, f := range s.Functions {
-		all = append(all, &slot{&f.Plugin, "functions" + key(f.Name) + ".plugin", true})
-	}
-	for _, a := range s.APIs {
-		at := "apis" + key(a.Name)
-		all = append(all, filterSlots(a.Filters, at)...)
-		for _, auth := range a.Authorizers {
-			all = append(all, &slot{&auth.Plugin, at + ".authorizers" + key(auth.Name) + ".plugin", false})
-		}
-		for _, r := range a.Routes {
-			at := at + ".routes" + key(r.Key)
-			all = append(all, filterSlots(r.Filters, at)...)
-			for i := range r.Mappings {
-				m := &r.Mappings[i]
-				all = append(all, &slot{&m.Plugin, at + ".request.mapping" + key(m.MediaType), false})
-			}
-			for n, rule := range r.Responses {
-				for i := range rule.Mappings {
-					m := &rule.Mappings[i]
-					all = append(all, &slot{&m.Plugin, at + ".responses[" + strconv.Itoa(n) + "].mapping" + key(m.MediaType), false})
-				}
-			}
-		}
-	}
-	return all
-}
-
-func filterSlots(filters []*host.Filter, at string) []*slot {
-	var all []*slot
-	for i, f := range filters {
-		all = append(all, &slot{&f.Plugin, at + ".filters[" + strconv.Itoa(i) + "]", false})
-	}
-	return all
-}
-
-var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
-
-// key writes a step of a path as the definition's own errors do.
-func key(name string) string {
-	if plainKey.MatchString(name) {
-		return "." + name
-	}
-	return "[" + strconv.Quote(name) + "]"
-}
-
 // resolve fills in what the definition left open, and collects everything that is wrong. Places where the definition is
 // wrong by itself are left alone.
 func (l *loader) resolve(ctx context.Context, snapshot *host.Snapshot) {
-	all := slices.DeleteFunc(slots(snapshot), func(s *slot) bool { return s.plugin.Ref == "" || l.told[s.plugin.Pos] })
+	all := slices.DeleteFunc(slices.Collect(definition.Uses(snapshot)), func(u definition.Use) bool { return u.Plugin.Ref == "" || l.told[u.Plugin.Pos] })
 	jobs := map[string]*job{} // by the path of the code, so that each is built once
-	for _, s := range all {
-		ref := path.Clean(s.plugin.Ref)
+	for _, u := range all {
+		ref := path.Clean(u.Plugin.Ref)
 		if jobs[ref] == nil {
 			jobs[ref] = &job{loader: l, ref: ref}
 		}
-		jobs[ref].slots = append(jobs[ref].slots, s)
+		jobs[ref].uses = append(jobs[ref].uses, u)
 	}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -162,16 +100,16 @@ func (l *loader) resolve(ctx context.Context, snapshot *host.Snapshot) {
 			return nil
 		})
 	}
-	for _, s := range all {
-		l.secrets(s)
+	for _, use := range all {
+		l.secrets(use)
 	}
 	for _, u := range snapshot.Upstreams {
 		l.certificates(u)
 	}
 	_ = group.Wait() // errors are in l.errs
-	for _, s := range all {
-		if s.plugin.Source != nil {
-			l.settle(s)
+	for _, use := range all {
+		if use.Plugin.Source != nil {
+			l.fail(use.Settle()...)
 		}
 	}
 }
@@ -183,44 +121,15 @@ func (l *loader) check(ctx context.Context, snapshot *host.Snapshot, check func(
 		return
 	}
 	missing := map[host.Position]bool{}
-	for _, s := range slots(snapshot) {
-		if s.plugin.Source == nil {
-			missing[s.plugin.Pos] = true
+	for u := range definition.Uses(snapshot) {
+		if u.Plugin.Source == nil {
+			missing[u.Plugin.Pos] = true
 		}
 	}
 	for _, e := range flatten(err, &definition.Error{Rule: RulePlugin}) {
 		if !missing[e.Pos] {
 			l.fail(e)
 		}
-	}
-}
-
-// settle decides what the definition could not, since it did not know what a folder holds.
-func (l *loader) settle(s *slot) {
-	p := s.plugin
-	if p.Runtime != "" && p.Runtime != p.Source.Runtime {
-		l.fail(s.problem(definition.RuleConflict, p.Ref+" runs on "+p.Source.Runtime+", not on "+p.Runtime, "remove runtime"))
-		return
-	}
-	p.Runtime = p.Source.Runtime
-	if p.Isolation == "" {
-		p.Isolation = host.IsolationPooled
-		if s.function && p.Runtime == host.RuntimeJS { // as in Lambda, a script's globals are its own
-			p.Isolation = host.IsolationFresh
-		}
-	}
-	if p.Runtime != host.RuntimeJS {
-		return
-	}
-	if pos := p.Limits.Memory.Pos; !pos.IsZero() {
-		e := s.problem(definition.RuleUnsupported, "memory cannot be capped for JavaScript: goja, the engine that runs it, has no limit",
-			"remove it, or make it a Wasm plugin, whose memory is capped")
-		e.Pos, e.Path = pos, strings.TrimSuffix(s.path, ".plugin")+".memory"
-		l.fail(e)
-	}
-	p.Limits.Memory = host.Default[int64](0)
-	if p.ABI != "" {
-		l.fail(s.problem(definition.RuleConflict, "abi is for Wasm plugins; "+p.Ref+" is JavaScript", "remove abi"))
 	}
 }
 

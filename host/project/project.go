@@ -117,7 +117,7 @@ func define(dir string) (*Project, *host.Snapshot, error) {
 		return p, nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
 	}
 	defer root.Close()
-	snapshot, err := definition.Load(root.FS(), p.File)
+	snapshot, err := definition.Load(root.FS(), p.File, definition.Options{})
 	return p, snapshot, err
 }
 

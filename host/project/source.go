@@ -17,17 +17,17 @@ import (
 	"github.com/postern/postern/host/js/bundle"
 )
 
-// A job makes the code of one file or folder, for every slot that refers to it.
+// A job makes the code of one file or folder, for every use that refers to it.
 type job struct {
 	*loader
-	ref   string // clean, relative to the project, with slashes
-	slots []*slot
+	ref  string // clean, relative to the project, with slashes
+	uses []definition.Use
 }
 
 // everywhere reports a problem at each reference: the line to mend may be any of them.
 func (j *job) everywhere(rule, message, hint string) {
-	for _, s := range j.slots {
-		j.fail(s.problem(rule, message, hint))
+	for _, u := range j.uses {
+		j.fail(u.Problem(rule, message, hint))
 	}
 }
 
@@ -35,23 +35,23 @@ func (j *job) everywhere(rule, message, hint string) {
 func (j *job) once(errs definition.Errors) {
 	for _, e := range errs {
 		if e.Pos.Line == 0 {
-			e.Pos = j.slots[0].plugin.Pos
+			e.Pos = j.uses[0].Plugin.Pos
 		}
 		if e.Path == "" {
-			e.Path = j.slots[0].path
+			e.Path = j.uses[0].Path
 		}
 	}
 	j.fail(errs...)
 }
 
-// run makes the code and hands it to the slots.
+// run makes the code and hands it to the uses.
 func (j *job) run(ctx context.Context) {
 	src := j.source(ctx)
 	if src == nil {
 		return
 	}
-	for _, s := range j.slots {
-		s.plugin.Source = src
+	for _, u := range j.uses {
+		u.Plugin.Source = src
 	}
 }
 

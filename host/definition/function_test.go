@@ -1,0 +1,146 @@
+package definition_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
+)
+
+func TestParseFunction(t *testing.T) {
+	f, err := definition.ParseFunction("Greet_2", []byte("{\n\t\"timeout\": \"5s\", \"env\": {\"A\": \"\\ud83d\\ude00\"},\n\t\"config\": {\"a\": [1]}, \"egress\": [\"https://x.example\"]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Name != "Greet_2" || f.URL || f.Plugin.Name != "Greet_2" || f.Plugin.Ref != "" || f.Plugin.Limits.Timeout.Value != 5*time.Second ||
+		f.Plugin.Env["A"] != "😀" || string(f.Plugin.Config) != `{"a":[1]}` || f.Plugin.Limits.Concurrency.Value != host.DefaultConcurrency {
+		t.Errorf("%+v", f)
+	}
+	for _, empty := range []string{"", "{}"} {
+		if f, err := definition.ParseFunction("f", []byte(empty)); err != nil || f.Plugin.Limits.Timeout.Value != host.DefaultFunctionTimeout {
+			t.Errorf("%q: %+v, %v", empty, f, err)
+		}
+	}
+}
+
+func TestParseFunctionRefuses(t *testing.T) {
+	tests := []struct {
+		name, config, path, rule string
+		line                     int
+	}{
+		{"f", "{\n  \"timeut\": \"5s\"}", "timeut", definition.RuleUnknownKey, 2},
+		{"f", `{"timeout": "5 sec"}`, "timeout", definition.RuleInvalidValue, 1},
+		{"f", `{"plugin": "./x.ts"}`, "plugin", definition.RuleUnknownKey, 1},
+		{"f", `{"secrets": {"X": {}}}`, "secrets.X", definition.RuleInvalidValue, 1},
+		{"f", `{"env": {"a b": "c"}}`, `env["a b"]`, definition.RuleInvalidValue, 1},
+		{"f", `[1]`, "", definition.RuleWrongType, 1},
+		{"f", `{"timeout": `, "", definition.RuleSyntax, 1},
+		{"a/b", `{}`, "", definition.RuleInvalidValue, 1},
+		{"a.b", `{}`, "", definition.RuleInvalidValue, 1},
+		{"", `{}`, "", definition.RuleInvalidValue, 1},
+	}
+	for _, tt := range tests {
+		f, err := definition.ParseFunction(tt.name, []byte(tt.config))
+		var errs definition.Errors
+		if !errors.As(err, &errs) || f != nil || host.KindOf(err) != host.Invalid {
+			t.Errorf("%q %s: %v, %v", tt.name, tt.config, f, err)
+			continue
+		}
+		if e := errs[0]; len(errs) != 1 || e.Path != tt.path || e.Rule != tt.rule || e.Pos.File != "config" || e.Pos.Line != tt.line {
+			t.Errorf("%q %s: %v at %q", tt.name, tt.config, errs, errs[0].Path)
+		}
+	}
+}
+
+// What settles a plugin is what its reference came to: a function of an unknown kind gets the defaults of that kind.
+func TestSettle(t *testing.T) {
+	f, err := definition.ParseFunction("f", []byte(`{"memory": "1MiB", "abi": "postern"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	use := definition.Use{Plugin: &f.Plugin, Function: true}
+	f.Plugin.Source = &host.Source{Runtime: host.RuntimeJS}
+	errs := use.Settle()
+	if len(errs) != 2 || errs[0].Path != "memory" || errs[0].Pos.Line != 1 || errs[1].Rule != definition.RuleConflict {
+		t.Errorf("%v", errs)
+	}
+	for _, tt := range []struct {
+		runtime   string
+		isolation host.Isolation
+		memory    int64
+	}{{host.RuntimeJS, host.IsolationFresh, 0}, {host.RuntimeWasm, host.IsolationPooled, host.DefaultMemory}} {
+		f, err := definition.ParseFunction("f", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Plugin.Source = &host.Source{Runtime: tt.runtime}
+		use := definition.Use{Plugin: &f.Plugin, Function: true}
+		for range 2 { // it may be settled again
+			if errs := use.Settle(); errs != nil {
+				t.Error(errs)
+			}
+			got := []any{f.Plugin.Runtime, f.Plugin.Isolation, f.Plugin.Limits.Memory.Value}
+			if diff := cmp.Diff([]any{tt.runtime, tt.isolation, tt.memory}, got); diff != "" {
+				t.Error(diff)
+			}
+		}
+		f.Plugin.Runtime = "other"
+		if errs := use.Settle(); len(errs) != 1 || errs[0].Rule != definition.RuleConflict {
+			t.Error(errs)
+		}
+	}
+}
+
+// For a host, what only it knows is held to its form.
+func TestHost(t *testing.T) {
+	const text = `
+apis:
+  a:
+    routes:
+      GET /1: {integration: {function: %q}}
+functions:
+  greet: {plugin: %q}
+`
+	tests := []struct {
+		function, plugin, path string
+	}{
+		{"greet", "./a.ts", ""},
+		{"other", "other@1", ""},
+		{"greet@live", "sha256:" + strings.Repeat("0a", 32), ""},
+		{"greet@" + strings.Repeat("a", 128), "other@a-1", ""},
+		{"greet@" + strings.Repeat("a", 129), "./a.ts", "function"},
+		{"greet@", "./a.ts", "function"},
+		{"greet@0", "./a.ts", "function"},
+		{"greet@01", "./a.ts", "function"},
+		{"greet@1@2", "./a.ts", "function"},
+		{"gr eet", "./a.ts", "function"},
+		{"gr.eet@1", "./a.ts", "function"},
+		{"@1", "./a.ts", "function"},
+		{"greet", "other@", "plugin"},
+		{"greet", "other@a b", "plugin"},
+		{"greet", strings.Repeat("o", 65) + "@1", "plugin"},
+		{"greet", "sha256:" + strings.Repeat("0A", 32), "plugin"},
+		{"greet", "sha256:" + strings.Repeat("0a", 31), "plugin"},
+		{"greet", "sha256:", "plugin"},
+	}
+	for _, tt := range tests {
+		s, err := definition.Parse("postern.yaml", fmt.Appendf(nil, text, tt.function, tt.plugin), definition.Options{Host: true})
+		var errs definition.Errors
+		if tt.path == "" && err != nil || tt.path != "" && (!errors.As(err, &errs) || len(errs) != 1 || !strings.HasSuffix(errs[0].Path, "."+tt.path)) {
+			t.Errorf("function %s, plugin %s: %v, want an error at %q", tt.function, tt.plugin, err, tt.path)
+		}
+		if tt.path != "" {
+			continue
+		}
+		name, qualifier, _ := strings.Cut(tt.function, "@")
+		if i := s.APIs[0].Routes[0].Integration; i.Function != name || i.Qualifier != qualifier {
+			t.Errorf("%s came to %q and %q", tt.function, i.Function, i.Qualifier)
+		}
+	}
+}
