@@ -23,7 +23,7 @@ func (r *run) log(status int, failed bool, elapsed time.Duration, cause error) {
 		return
 	}
 	q, m := r.arrived, &r.x.Match
-	attrs := make([]slog.Attr, 0, 16)
+	attrs := make([]slog.Attr, 0, 20)
 	attrs = append(attrs,
 		slog.String("method", q.Method),
 		slog.String("path", q.Path()),
@@ -36,6 +36,12 @@ func (r *run) log(status int, failed bool, elapsed time.Duration, cause error) {
 	)
 	if m.API != nil {
 		attrs = append(attrs, slog.String("api", m.API.Name), slog.String("stage", m.Stage.Name))
+		if m.Stage.Deployment > 0 {
+			attrs = append(attrs, slog.Int("deployment", m.Stage.Deployment))
+		}
+		if r.canary {
+			attrs = append(attrs, slog.Bool("canary", true))
+		}
 	}
 	if m.Route != nil {
 		attrs = append(attrs, slog.String("route", m.Route.Key))

@@ -96,7 +96,7 @@ func (b *builder) compile() {
 	for _, def := range b.p.snapshot.Functions {
 		b.compileFunction(def)
 	}
-	for _, def := range b.p.snapshot.APIs {
+	for def := range b.p.snapshot.Definitions() {
 		b.compileAPI(def)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // from different places could wait for each other, and one with a plugin twice on its way for itself.
 func filterPlaces(s *host.Snapshot) map[*host.PluginConfig]int {
 	places := map[*host.PluginConfig]int{}
-	for _, a := range s.APIs {
+	for a := range s.Definitions() {
 		for i, f := range a.Filters {
 			places[&f.Plugin] = i + 1
 		}

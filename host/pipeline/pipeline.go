@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -133,6 +134,9 @@ func (p *Pipeline) match(r *run) *api {
 		r.route = &notFound
 		return nil
 	}
+	if target.API != nil && chosen(target.Stage.Canary) {
+		r.canary, target.API, target.Stage = true, target.Stage.Canary.API, target.Stage.Canary.Stage
+	}
 	m := &r.x.Match
 	m.API, m.Stage, m.Path, m.BasePath, m.Domain = target.API, target.Stage, target.Path, target.BasePath, target.Domain
 	if target.Function != nil {
@@ -150,6 +154,9 @@ func (p *Pipeline) match(r *run) *api {
 	r.route = a.routes[def]
 	return a
 }
+
+// chosen draws whether a request to a stage goes to its canary.
+func chosen(c *host.Canary) bool { return c != nil && rand.Float64()*100 < c.Percent }
 
 // notFound is the route of what no API claims.
 var notFound = route{steps: []step{{host.PhaseIntegrate, refuseUnknown{}}}}

@@ -23,6 +23,7 @@ type run struct {
 	seconds   []host.Second // that the steps left, to be run on the way back
 	root      trace.Span    // nil when tracing is off
 	recording bool
+	canary    bool // of the stage that was asked for
 	bound     *deadline
 	call      *time.Timer     // of what a gRPC client allows; nil where it says nothing
 	activity  activity        // of an exchange that streams

@@ -52,6 +52,12 @@ func (r *run) rootAttributes() []attribute.KeyValue {
 	}
 	if m.API != nil {
 		attrs = append(attrs, telemetry.API.String(m.API.Name), telemetry.Stage.String(m.Stage.Name))
+		if m.Stage.Deployment > 0 {
+			attrs = append(attrs, telemetry.Deployment.Int(m.Stage.Deployment))
+		}
+		if r.canary {
+			attrs = append(attrs, telemetry.Canary.Bool(true))
+		}
 	}
 	if m.Route != nil {
 		attrs = append(attrs, telemetry.HTTPRoute.String(routePath(m.Route)))

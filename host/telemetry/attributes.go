@@ -33,27 +33,31 @@ const (
 
 // Postern's own attributes.
 const (
-	RequestID     = attribute.Key("postern.request.id")
-	API           = attribute.Key("postern.api")
-	Stage         = attribute.Key("postern.stage")
-	Phase         = attribute.Key("postern.phase")
-	Listener      = attribute.Key("postern.listener")
-	Reason        = attribute.Key("postern.reason")
-	PluginName    = attribute.Key("postern.plugin.name")
-	PluginDigest  = attribute.Key("postern.plugin.digest")
-	PluginRuntime = attribute.Key("postern.plugin.runtime")
-	PluginCarrier = attribute.Key("postern.plugin.carrier")
-	PluginEntry   = attribute.Key("postern.plugin.entry")
-	PluginOutcome = attribute.Key("postern.plugin.outcome") // one of the Outcome constants
-	PluginCold    = attribute.Key("postern.plugin.cold")    // an instance was started for the call
-	PluginWait    = attribute.Key("postern.plugin.wait")    // seconds until an instance was free
-	PluginMemory  = attribute.Key("postern.plugin.memory")  // bytes
-	PluginIn      = attribute.Key("postern.plugin.bytes_in")
-	PluginOut     = attribute.Key("postern.plugin.bytes_out")
-	CacheHit      = attribute.Key("postern.cache.hit")
-	Upstream      = attribute.Key("postern.upstream")
-	Target        = attribute.Key("postern.upstream.target")
-	Function      = attribute.Key("postern.function")
+	RequestID       = attribute.Key("postern.request.id")
+	API             = attribute.Key("postern.api")
+	Stage           = attribute.Key("postern.stage")
+	Deployment      = attribute.Key("postern.deployment") // its number
+	Canary          = attribute.Key("postern.canary")     // true when the stage's canary was asked
+	Phase           = attribute.Key("postern.phase")
+	Listener        = attribute.Key("postern.listener")
+	Reason          = attribute.Key("postern.reason")
+	PluginName      = attribute.Key("postern.plugin.name")
+	PluginDigest    = attribute.Key("postern.plugin.digest")
+	PluginRuntime   = attribute.Key("postern.plugin.runtime")
+	PluginCarrier   = attribute.Key("postern.plugin.carrier")
+	PluginEntry     = attribute.Key("postern.plugin.entry")
+	PluginOutcome   = attribute.Key("postern.plugin.outcome") // one of the Outcome constants
+	PluginCold      = attribute.Key("postern.plugin.cold")    // an instance was started for the call
+	PluginWait      = attribute.Key("postern.plugin.wait")    // seconds until an instance was free
+	PluginMemory    = attribute.Key("postern.plugin.memory")  // bytes
+	PluginIn        = attribute.Key("postern.plugin.bytes_in")
+	PluginOut       = attribute.Key("postern.plugin.bytes_out")
+	CacheHit        = attribute.Key("postern.cache.hit")
+	Upstream        = attribute.Key("postern.upstream")
+	Target          = attribute.Key("postern.upstream.target")
+	Function        = attribute.Key("postern.function")
+	FunctionVersion = attribute.Key("postern.function.version")
+	FunctionAlias   = attribute.Key("postern.function.alias")
 )
 
 // The outcomes of a plugin call. They are few, because they are a metric's dimension.
