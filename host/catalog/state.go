@@ -54,7 +54,7 @@ type root struct {
 	Documents map[kind]map[string]string `json:"documents"` // digests by kind and name
 }
 
-// A meta is what the document of each resource begins with. A transaction keeps all but Uses.
+// A meta is what the document of each resource begins with. A transaction keeps its revision, times and By.
 type meta struct {
 	Revision uint64    `json:"revision"`
 	Created  time.Time `json:"created"`
@@ -62,6 +62,7 @@ type meta struct {
 	By       string    `json:"by,omitempty"`      // who changed it last
 	Project  string    `json:"project,omitempty"` // that owns it
 	Uses     []use     `json:"uses,omitempty"`    // what it points at, and would miss
+	Bundles  []string  `json:"bundles,omitempty"` // digests of those that it needs: Collect leaves them and their code
 }
 
 func (m *meta) metadata() *meta { return m }
@@ -133,15 +134,12 @@ func read[T any](ctx context.Context, s *state, k kind, name string) (*T, error)
 // readDocument returns a document by its digest; what names it for people, as `function "greet"`.
 func readDocument[T any](ctx context.Context, s *state, what, digest string) (*T, error) {
 	value, err := s.content(ctx, digest)
-	if errors.Is(err, host.NotFound) {
-		return nil, refuse(host.Internal, "read the "+what, "its document %.12s is lost: restore a backup, or create it anew", digest)
+	doc := new(T)
+	if err == nil {
+		err = decode(value, doc)
 	}
 	if err != nil {
-		return nil, &host.Error{Op: "read the " + what, Kind: host.KindOf(err), Err: err}
-	}
-	doc := new(T)
-	if err := decode(value, doc); err != nil {
-		return nil, refuse(host.Internal, "read the "+what, "its document %.12s is damaged: %w", digest, err)
+		return nil, damaged(what, digest, err)
 	}
 	return doc, nil
 }
@@ -193,23 +191,43 @@ func decode(value []byte, into any) error {
 	return nil
 }
 
+// meta reads what the documents of all kinds have.
+func (s *state) meta(ctx context.Context, k kind, name string) (*meta, error) {
+	digest := s.digest(k, name)
+	value, err := s.content(ctx, digest)
+	var doc struct{ meta }
+	if err == nil {
+		err = json.Unmarshal(value, &doc)
+	}
+	if err != nil {
+		return nil, damaged(fmt.Sprintf("%s %q", k, name), digest, err)
+	}
+	return &doc.meta, nil
+}
+
+// damaged is the error of a document that cannot be read or decoded. What the store fails with keeps its Kind, but for a document that is
+// not there: that the state names it makes it a loss.
+func damaged(what, digest string, err error) error {
+	var known *host.Error
+	switch {
+	case errors.Is(err, host.NotFound):
+		return refuse(host.Internal, "read the "+what, "its document %.12s is lost: restore a backup, or delete it and create it anew", digest)
+	case errors.As(err, &known):
+		return refuse(known.Kind, "read the "+what, "%w", err)
+	}
+	return refuse(host.Internal, "read the "+what, "its document %.12s is damaged: %w", digest, err)
+}
+
 // users tells who points at what fits, sorted.
 func (s *state) users(ctx context.Context, fits func(use) bool) ([]string, error) {
 	var from []string
-	for k, documents := range s.root.Documents {
-		if k == kindRetired {
-			continue
-		}
-		for name, digest := range documents {
-			value, err := s.content(ctx, digest)
-			var doc struct{ meta }
-			if err == nil {
-				err = json.Unmarshal(value, &doc)
-			}
+	for k := range s.root.Documents {
+		for _, name := range s.names(k) {
+			m, err := s.meta(ctx, k, name)
 			if err != nil {
-				return nil, refuse(host.KindOf(err), fmt.Sprintf("read the %s %q", k, name), "document %.12s: %w", digest, err)
+				return nil, err
 			}
-			for _, u := range doc.Uses {
+			for _, u := range m.Uses {
 				if fits(u) {
 					from = append(from, u.From)
 				}
