@@ -1,0 +1,79 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/postern/postern/host"
+)
+
+// startTimeout bounds how long an embedded server may read its files. A large store is read in seconds.
+const startTimeout = 5 * time.Minute
+
+// embed starts a server in the process, without a port, and connects to it.
+func (s *State) embed() error {
+	dir := s.opts.Dir
+	if dir == "" {
+		// Without files NATS still wants a folder, and takes one in the system's that all servers of a machine would share.
+		temp, err := os.MkdirTemp("", "postern-nats-")
+		if err != nil {
+			return &host.Error{Op: "start the state in memory", Kind: host.Unavailable, Err: err}
+		}
+		s.temp, dir = temp, temp
+	}
+	log := &serverLog{log: s.log}
+	o := &server.Options{
+		ServerName: "postern", DontListen: true, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: dir, NoSystemAccount: false,
+		SyncAlways: s.opts.SyncAlways, SyncInterval: SyncInterval,
+	}
+	if s.opts.Dir == "" {
+		o.JetStreamMaxMemory = s.opts.MaxStore
+	} else {
+		o.JetStreamMaxStore = s.opts.MaxStore
+	}
+	srv, err := server.NewServer(o)
+	if err != nil {
+		return &host.Error{Op: "start the embedded NATS server", Kind: host.Internal, Err: err}
+	}
+	srv.SetLoggerV2(log, false, false, false)
+	s.server = srv
+	srv.Start()
+	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
+		return s.notStarted(log)
+	}
+	s.nc, err = nats.Connect("", append(s.connOptions(), nats.InProcessServer(srv))...)
+	if err != nil {
+		return &host.Error{Op: "connect to the embedded NATS server", Kind: host.Internal, Err: err}
+	}
+	return nil
+}
+
+// notStarted says why the embedded server is not there, from what it told on the way.
+func (s *State) notStarted(log *serverLog) error {
+	why := strings.Join(log.said(), "; ")
+	if why == "" {
+		why = fmt.Sprintf("it was not ready within %s", startTimeout)
+	}
+	return &host.Error{Op: "start the embedded NATS server", Kind: host.Unavailable,
+		Err: fmt.Errorf("%s (folder %s)", why, s.opts.Dir)}
+}
+
+func (s *State) stopServer() error {
+	if s.server != nil {
+		s.server.Shutdown()
+		s.server.WaitForShutdown()
+	}
+	if s.temp != "" {
+		if err := os.RemoveAll(s.temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return &host.Error{Op: "remove the temporary folder", Kind: host.Internal, Err: err}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/postern/postern/host"
+)
+
+// How a watch goes on after trouble, and how it notices: a server that is gone sends no heartbeats.
+const (
+	retryFirst = 50 * time.Millisecond
+	retryMost  = 2 * time.Second
+	waitOnce   = 10 * time.Second
+	heartbeat  = 2 * time.Second
+)
+
+// A watch is one Watch. Whatever goes wrong once it has begun, it begins again and compares with what it has told: one rule
+// for a lost connection, a lost delivery, a server that was restarted, and a leader that moved.
+type watch struct {
+	*State
+	filters []string
+	told    map[host.Key]uint64 // revision of each document that the consumer believes to be there
+	seen    uint64              // deliveries of the present consumer
+	yield   func(host.Change, error) bool
+}
+
+// errStopped ends a watch whose consumer has had enough.
+var errStopped = errors.New("stopped")
+
+// Watch yields what is there and what changes; see host.Store.
+func (s *store) Watch(ctx context.Context, prefix host.Key) iter.Seq2[host.Change, error] {
+	return func(yield func(host.Change, error) bool) {
+		filters, err := s.filters(prefix)
+		if err != nil {
+			yield(host.Change{}, err)
+			return
+		}
+		w := &watch{State: s.State, filters: filters, told: map[host.Key]uint64{}, yield: yield}
+		if err := w.run(ctx); err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
+			yield(host.Change{}, err)
+		}
+	}
+}
+
+// run goes on until ctx ends, the consumer stops, the state is closed, or the very first attempt fails for a reason that
+// does not pass by itself.
+func (w *watch) run(ctx context.Context) error {
+	pause := retryFirst
+	for begun := false; ; {
+		synced, err := w.follow(ctx)
+		begun = begun || synced
+		switch {
+		case errors.Is(err, errStopped) || ctx.Err() != nil:
+			return err
+		case w.ctx.Err() != nil:
+			return &host.Error{Op: "watch documents", Kind: host.Unavailable, Err: errors.New("the state was closed")}
+		}
+		if err := w.fail("watch documents", err); !begun && !passes(err) {
+			return err
+		}
+		if synced {
+			pause = retryFirst
+		}
+		w.log.Debug("watch begins again", "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.ctx.Done():
+		}
+		pause = min(2*pause, retryMost)
+	}
+}
+
+func passes(err error) bool {
+	return errors.Is(err, host.Unavailable) || errors.Is(err, host.Timeout) || errors.Is(err, errGap)
+}
+
+// follow tells what is there that was not told yet, what is gone, and that it is all; and then what comes, until trouble.
+func (w *watch) follow(ctx context.Context) (synced bool, err error) {
+	down, lost := w.link.state()
+	if !down.IsZero() {
+		return false, &host.Error{Op: "watch documents", Kind: host.Unavailable, Err: errors.New("no connection to NATS")}
+	}
+	c, err := w.reader(ctx, w.docs, w.filters, false)
+	if err != nil {
+		return false, err
+	}
+	defer w.forget(w.docs, c)
+	w.seen = 0
+	there := map[host.Key]bool{}
+	for msg, err := range backlog(ctx, c) {
+		if err != nil {
+			return false, err
+		}
+		w.seen++
+		key, err := w.tell(msg)
+		if err != nil {
+			return false, err
+		}
+		there[key] = true
+	}
+	if err := w.tellGone(there); err != nil {
+		return false, err
+	}
+	if !w.yield(host.Change{Synced: true}, nil) {
+		return true, errStopped
+	}
+	return true, w.live(ctx, c, lost)
+}
+
+// tell yields what msg says, unless it was told, and returns its key.
+func (w *watch) tell(msg jetstream.Msg) (host.Key, error) {
+	key, ok := w.keyOf(msg.Subject())
+	if !ok {
+		return "", nil // not written by us
+	}
+	meta, err := msg.Metadata()
+	if err != nil {
+		return "", err
+	}
+	change := host.Change{Entry: host.Entry{Key: key, Rev: meta.Sequence.Stream, Written: meta.Timestamp}}
+	rev, known := w.told[key]
+	if isMarker(msg.Headers()) {
+		if !known {
+			return key, nil
+		}
+		delete(w.told, key)
+		change.Deleted = true
+	} else {
+		if known && rev == change.Rev {
+			return key, nil
+		}
+		w.told[key] = change.Rev
+		change.Value = msg.Data()
+	}
+	if !w.yield(change, nil) {
+		return key, errStopped
+	}
+	return key, nil
+}
+
+// tellGone yields the documents that were there and of which not even a marker is left.
+func (w *watch) tellGone(there map[host.Key]bool) error {
+	var gone []host.Key
+	for key := range w.told {
+		if !there[key] {
+			gone = append(gone, key)
+		}
+	}
+	slices.Sort(gone)
+	for _, key := range gone {
+		rev := w.told[key]
+		delete(w.told, key)
+		if !w.yield(host.Change{Entry: host.Entry{Key: key, Rev: rev}, Deleted: true}, nil) {
+			return errStopped
+		}
+	}
+	return nil
+}
+
+func (w *watch) live(ctx context.Context, c jetstream.Consumer, lost <-chan struct{}) error {
+	for {
+		batch, err := c.Fetch(scanBatch, jetstream.FetchMaxWait(waitOnce), jetstream.FetchHeartbeat(heartbeat))
+		if err != nil {
+			return err
+		}
+		if err := w.drain(ctx, batch, lost); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *watch) drain(ctx context.Context, batch jetstream.MessageBatch, lost <-chan struct{}) error {
+	for {
+		select {
+		case msg, ok := <-batch.Messages():
+			if !ok {
+				return batch.Error()
+			}
+			if err := next(msg, &w.seen); err != nil {
+				return err
+			}
+			if _, err := w.tell(msg); err != nil {
+				return err
+			}
+		case <-lost:
+			return &host.Error{Op: "watch documents", Kind: host.Unavailable, Err: errors.New("the connection to NATS was lost")}
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.ctx.Done():
+			return w.ctx.Err()
+		}
+	}
+}
