@@ -32,6 +32,9 @@ const (
 type Options struct {
 	Dir   string // the project's folder: positions are relative to it, and nothing outside of it is read
 	Entry string // a .ts, .js, .mts, .mjs, .cjs or .json file, or a folder with a package.json or an index file; relative to Dir
+
+	MaxInput int64 // bytes of all files that are read; 0 is any number
+	Foreign  bool  // Dir was sent by somebody else: a tsconfig.json may not extend others, since these are read from wherever they are
 }
 
 // A Result is a bundle. Inputs is set even when the bundle failed, so that a watcher can wait for the edit
@@ -52,8 +55,12 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return &Result{}, &host.Error{Op: op, Kind: host.NotFound, Err: err}
 	}
-	b := &builder{root: root, entry: filepath.ToSlash(filepath.Clean(o.Entry)), inputs: map[string]bool{}}
-	if err := b.checkEntry(); err != nil {
+	b := &builder{opts: o, root: root, entry: filepath.ToSlash(filepath.Clean(o.Entry)), inputs: map[string]bool{}}
+	err = b.checkEntry()
+	if err == nil && o.Foreign {
+		err = b.checkTsconfig()
+	}
+	if err != nil {
 		return &Result{Inputs: b.sortedInputs()}, err
 	}
 	res, err := b.run(ctx)
@@ -71,11 +78,13 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	return result, err
 }
 
-// A builder holds what one Build knows. Its mutex guards inputs, which esbuild's threads fill.
+// A builder holds what one Build knows. Its mutex guards what esbuild's threads fill.
 type builder struct {
+	opts        Options
 	root, entry string
 	mu          sync.Mutex
 	inputs      map[string]bool
+	read        int64 // bytes
 }
 
 func (b *builder) checkEntry() error {
@@ -168,6 +177,24 @@ func (b *builder) tsconfig() string {
 		}
 		dir = filepath.Dir(dir)
 	}
+}
+
+// checkTsconfig refuses what would make esbuild read a file that no plugin of it is asked about. In JSON, a backslash could spell the key
+// in another way.
+func (b *builder) checkTsconfig() error {
+	file := b.tsconfig()
+	if file == "" {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return &host.Error{Op: op, Kind: host.Internal, Err: err}
+	}
+	if bytes.Contains(text, []byte(`"extends"`)) || bytes.ContainsRune(text, '\\') {
+		rel, _ := filepath.Rel(b.root, file)
+		return invalid(host.Position{File: filepath.ToSlash(rel)}, "an uploaded tsconfig.json may neither extend another file nor have a backslash; write what it needs into it")
+	}
+	return nil
 }
 
 func (b *builder) source(res *api.BuildResult) (*host.Source, error) {

@@ -3,7 +3,6 @@ package bundle
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,17 +48,17 @@ func (b *builder) setup(build api.PluginBuild) {
 	})
 	build.OnResolve(api.OnResolveOptions{Filter: `^node:|^(` + strings.Join(nodeModules, "|") + `)(/.*)?$`},
 		func(a api.OnResolveArgs) (api.OnResolveResult, error) { return nodeModule(build, a) })
-	build.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: "file"}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
-		rel, err := filepath.Rel(b.root, a.Path)
-		if err != nil || !filepath.IsLocal(rel) {
-			return api.OnLoadResult{}, fmt.Errorf("this leads to %s, outside of the project's folder; nothing outside of it can be imported", filepath.Base(a.Path))
+	build.OnResolve(api.OnResolveOptions{Filter: `^(\.\.?$|\.\.?/|/)`, Namespace: "file"}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+		file := a.Path
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(a.ResolveDir, filepath.FromSlash(file))
 		}
-		b.note(a.Path)
-		if info, err := os.Stat(a.Path); err == nil && !info.Mode().IsRegular() { // to read a pipe would block for ever
-			return api.OnLoadResult{}, fmt.Errorf("%s is not a regular file", filepath.ToSlash(rel))
+		if _, inside := b.inside(file); !inside && a.Kind != api.ResolveEntryPoint { // also where nothing is: what is there is nobody's business
+			return api.OnResolveResult{}, outside(file)
 		}
-		return api.OnLoadResult{}, nil
+		return api.OnResolveResult{}, nil
 	})
+	build.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: "file"}, func(a api.OnLoadArgs) (api.OnLoadResult, error) { return b.load(a.Path) })
 }
 
 // resolving marks the look-up that nodeModule makes itself.
