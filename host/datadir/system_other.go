@@ -1,0 +1,38 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/postern/postern/host"
+)
+
+// lock takes the folder for this process with a file that must not be there. After a crash it must be removed by hand, as the message says.
+func lock(dir string) (unlock func(), err error) {
+	name := filepath.Join(dir, lockName)
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		pid, _ := os.ReadFile(name)
+		return nil, fail(dir, host.Conflict, fmt.Errorf("it is in use by the process %s", strings.TrimSpace(string(pid))),
+			"stop that one first; if it has crashed, remove "+name)
+	}
+	if err != nil {
+		return nil, explain(dir, err)
+	}
+	_, _ = f.WriteString(strconv.Itoa(os.Getpid())) // for the message alone
+	_ = f.Close()
+	return func() { _ = os.Remove(name) }, nil
+}
+
+func checkOwner(string) error { return nil }
+
+func openToOthers(fs.FileInfo) bool { return false }
+
+func syncFolder(string) error { return nil }
