@@ -29,9 +29,9 @@ type Options struct {
 
 var errNotFile = errors.New("it is not a regular file")
 
-// Load reads the file name of a project folder and parses it. When the file cannot be read the error is a
-// *host.Error with Kind NotFound or Internal; when it is wrong, Errors.
-func Load(fsys fs.FS, name string, opts Options) (*host.Snapshot, error) {
+// Read returns the file name of a project folder, or as much of it as shows Parse that it is too large. When it cannot be read the
+// error is a *host.Error with Kind NotFound or Internal.
+func Read(fsys fs.FS, name string) ([]byte, error) {
 	data, err := read(fsys, name)
 	if err != nil {
 		kind := host.Internal
@@ -40,10 +40,9 @@ func Load(fsys fs.FS, name string, opts Options) (*host.Snapshot, error) {
 		}
 		return nil, &host.Error{Op: "read the definition", Kind: kind, Pos: host.Position{File: name}, Err: err}
 	}
-	return Parse(name, data, opts)
+	return data, nil
 }
 
-// read returns the file, or as much of it as shows that it is too large.
 func read(fsys fs.FS, name string) ([]byte, error) {
 	info, err := fs.Stat(fsys, name)
 	if err != nil {

@@ -38,6 +38,15 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// read reads a file and parses it.
+func read(fsys fs.FS, name string, opts definition.Options) (*host.Snapshot, error) {
+	data, err := definition.Read(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	return definition.Parse(name, data, opts)
+}
+
 func definitions(t *testing.T, folder string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join("testdata", folder, "*.yaml"))
@@ -76,7 +85,7 @@ func TestGood(t *testing.T) {
 	for _, name := range definitions(t, "good") {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			opts := definition.Options{Host: filepath.Base(name) == "host.yaml"}
-			snapshot, err := definition.Load(os.DirFS(filepath.Dir(name)), filepath.Base(name), opts)
+			snapshot, err := read(os.DirFS(filepath.Dir(name)), filepath.Base(name), opts)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +100,7 @@ func TestGood(t *testing.T) {
 
 // TestDesign holds the design's own example to what it must mean, by hand.
 func TestDesign(t *testing.T) {
-	got, err := definition.Load(os.DirFS("testdata/good"), "design.yaml", definition.Options{})
+	got, err := read(os.DirFS("testdata/good"), "design.yaml", definition.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +210,7 @@ func designExample() *host.Snapshot {
 
 func TestLoadNoFile(t *testing.T) {
 	for _, mode := range []fs.FileMode{fs.ModeDir | 0o755, fs.ModeNamedPipe | 0o644} {
-		_, err := definition.Load(fstest.MapFS{"postern.yaml": {Mode: mode}}, "postern.yaml", definition.Options{})
+		_, err := read(fstest.MapFS{"postern.yaml": {Mode: mode}}, "postern.yaml", definition.Options{})
 		if !errors.Is(err, host.Internal) || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%v: %v", mode, err)
 		}
@@ -209,7 +218,7 @@ func TestLoadNoFile(t *testing.T) {
 }
 
 func TestLoadMissing(t *testing.T) {
-	_, err := definition.Load(fstest.MapFS{}, "postern.yaml", definition.Options{})
+	_, err := read(fstest.MapFS{}, "postern.yaml", definition.Options{})
 	if host.KindOf(err) != host.NotFound {
 		t.Errorf("Load = %v, want Kind NotFound", err)
 	}
@@ -249,7 +258,7 @@ func TestLimits(t *testing.T) {
 		"dashes":   strings.Repeat("- ", 100_000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := definition.Load(fstest.MapFS{"postern.yaml": {Data: []byte(text)}}, "postern.yaml", definition.Options{})
+			_, err := read(fstest.MapFS{"postern.yaml": {Data: []byte(text)}}, "postern.yaml", definition.Options{})
 			var errs definition.Errors
 			if !errors.As(err, &errs) || len(errs) != 1 || errs[0].Rule != definition.RuleTooLarge {
 				t.Errorf("Load = %v, want one error with the rule too-large", err)

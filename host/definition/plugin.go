@@ -248,6 +248,9 @@ var (
 	qualifier    = regexp.MustCompile(`^([1-9][0-9]{0,8}|[A-Za-z0-9_-]{0,127}[A-Za-z_-][A-Za-z0-9_-]{0,127})$`)
 )
 
+// IsUploaded reports whether a plugin's reference names code that is on a host, rather than a file or folder.
+func IsUploaded(ref string) bool { return uploaded.MatchString(ref) }
+
 // hostOnly reports something that only a host knows, where there is none.
 func (b *builder) hostOnly(at place, what, hint string) bool {
 	if !b.opts.Host {
@@ -288,7 +291,7 @@ func (b *builder) pluginRef(ref val[string]) (runtime string, ok bool) {
 	switch s := ref.Value; {
 	case s == "":
 		return "", false
-	case uploaded.MatchString(s):
+	case IsUploaded(s):
 		return "", b.uploadedRef(ref)
 	case strings.Contains(s, "://"):
 		b.add(ref.place, RuleUnsupported, "plugins from URLs are not supported by this version of Postern").Hint = "refer to a file or folder"

@@ -19,7 +19,9 @@ type Artifact struct {
 func (p *Project) Artifacts() []Artifact {
 	var list []Artifact
 	for _, plugin := range p.Snapshot.Plugins() {
-		list = append(list, Artifact{Ref: path.Clean(plugin.Ref), Source: plugin.Source})
+		if plugin.Source != nil { // a host's own
+			list = append(list, Artifact{Ref: path.Clean(plugin.Ref), Source: plugin.Source})
+		}
 	}
 	slices.SortFunc(list, func(a, b Artifact) int { return cmp.Compare(a.Ref, b.Ref) })
 	return slices.CompactFunc(list, func(a, b Artifact) bool { return a.Ref == b.Ref })

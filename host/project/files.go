@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
@@ -99,6 +100,9 @@ func (l *loader) secrets(u definition.Use) {
 	for i := range u.Plugin.Secrets {
 		secret := &u.Plugin.Secrets[i]
 		at := definition.Error{Pos: secret.Pos, Path: definition.KeyPath(strings.TrimSuffix(u.Path, ".plugin")+".secrets", secret.Name)}
+		if secret.Store != "" || secret.Env != "" && l.opts.Host {
+			continue // the host's own
+		}
 		if secret.Env != "" {
 			value, ok := l.opts.Env(secret.Env)
 			if !ok {
@@ -123,6 +127,12 @@ func (l *loader) secrets(u definition.Use) {
 		}
 		// Editors end a file with a new line, which belongs to no password.
 		text := strings.TrimSuffix(string(data), "\n")
+		if l.opts.Host && !utf8.ValidString(text) {
+			at.Rule, at.Message = definition.RuleInvalidValue, fmt.Sprintf("%s, which holds the secret %s, is not text in UTF-8", secret.File, secret.Name)
+			at.Hint = "a host keeps secrets as text; encode it, in base64 for example"
+			l.fail(&at)
+			continue
+		}
 		secret.Value = host.SecretValue(strings.TrimSuffix(text, "\r"))
 	}
 }

@@ -37,6 +37,10 @@ const FileName = "postern.yaml"
 
 // Options say how to load a project. The zero value builds, and uses the user's cache and environment.
 type Options struct {
+	// Host loads for a host with a store. What only that knows is left open: uploaded plugins have no Source, and secrets of its store or
+	// environment no value.
+	Host bool
+
 	NoBuild  bool                                      // refuse folders that need a compiler; scripts are bundled all the same
 	CacheDir string                                    // for built code; "" is postern in os.UserCacheDir
 	Progress func(string)                              // called with a line when a build takes long, from any goroutine; nil for none
@@ -47,6 +51,7 @@ type Options struct {
 type Project struct {
 	Dir      string              // absolute, without symbolic links
 	File     string              // the definition's name in Dir
+	Text     []byte              // the definition as it was read
 	Snapshot *host.Snapshot      // nil when there were errors
 	Inputs   []string            // what it was made from, for a Watcher: files, and folders with a slash at their end
 	Warnings []*definition.Error // what is legal and probably not meant
@@ -68,7 +73,7 @@ func Validate(ctx context.Context, dir string, opts Options, check func(context.
 }
 
 func load(ctx context.Context, dir string, opts Options, check func(context.Context, *host.Snapshot) error) (*Project, error) {
-	p, snapshot, err := define(dir)
+	p, snapshot, err := define(dir, definition.Options{Host: opts.Host})
 	var broken definition.Errors
 	if err != nil && (snapshot == nil || !errors.As(err, &broken)) {
 		return p, err
@@ -97,9 +102,9 @@ func load(ctx context.Context, dir string, opts Options, check func(context.Cont
 }
 
 // Define reads the definition alone: no plugin, secret or certificate is looked at, and the snapshot has no revision.
-// Its result and errors are as Load's.
+// Its result and errors are as Load's. Nothing that only a host knows is refused.
 func Define(dir string) (*Project, error) {
-	p, snapshot, err := define(dir)
+	p, snapshot, err := define(dir, definition.Options{Host: true})
 	if err == nil {
 		p.Snapshot = snapshot
 	}
@@ -107,7 +112,7 @@ func Define(dir string) (*Project, error) {
 }
 
 // define returns beside definition.Errors what could be made out of the definition.
-func define(dir string) (*Project, *host.Snapshot, error) {
+func define(dir string, opts definition.Options) (*Project, *host.Snapshot, error) {
 	p, err := find(dir)
 	if err != nil {
 		return p, nil, err
@@ -117,7 +122,10 @@ func define(dir string) (*Project, *host.Snapshot, error) {
 		return p, nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
 	}
 	defer root.Close()
-	snapshot, err := definition.Load(root.FS(), p.File, definition.Options{})
+	if p.Text, err = definition.Read(root.FS(), p.File); err != nil {
+		return p, nil, err
+	}
+	snapshot, err := definition.Parse(p.File, p.Text, opts)
 	return p, snapshot, err
 }
 
