@@ -41,6 +41,8 @@ type Exchange struct {
 	Response  *Response   // nil until a Handler answers
 	Principal Principal   // set by the authorize phase
 	Outbound  *Invocation // set by the map_request phase; nil sends what arrived
+	Function  *Function   // the version that the integrate phase called; nil for none
+	Alias     string      // of Function, by which it was called; "" for none
 	Err       error
 }
 

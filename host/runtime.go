@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"time"
@@ -112,6 +113,18 @@ type Event struct {
 
 	// Stats is what the call cost, filled by the runtime, also beside an error.
 	Stats CallStats
+
+	// Function tells a guest as what it is called; nil for all but EntryHandle, and in results.
+	Function *FunctionContext
+}
+
+// A FunctionContext is what a function is told of itself and its invocation, in the words of Lambda's context object.
+type FunctionContext struct {
+	Name      string          // the function's
+	Version   string          // "$LATEST" outside of a store
+	ARN       string          // with the qualifier that the caller gave, if any
+	RequestID string          // of an invocation by name; "" leaves it to the runtime
+	Client    json.RawMessage // what the caller of an invocation by name told of itself; nil for nothing
 }
 
 // CallStats is what a plugin call cost. Zero fields are not known.

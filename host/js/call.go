@@ -42,7 +42,8 @@ type call struct {
 	crunch   chan struct{} // of cryptography beside the script; nil until it is needed
 	peers    int           // of all that is awaited, reads of the event's body and room in an outgoing one
 	asked    atomic.Pointer[asking]
-	pinned   *pinned // nil when this is one call alone
+	pinned   *pinned               // nil when this is one call alone
+	function *host.FunctionContext // nil for what is no function
 }
 
 // loadCall is a call that only loads, on behalf of nobody.

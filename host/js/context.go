@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+
+	"github.com/postern/postern/host"
 )
 
 const (
@@ -52,13 +54,38 @@ func (in *instance) context(c *call, obj *goja.Object) (*goja.Object, error) {
 		return obj, obj.SetPrototype(in.base)
 	}
 	obj = rt.CreateObject(in.base)
-	if err := obj.Set("functionName", c.plugin.cfg.Name); err != nil {
-		return nil, err
+	return obj, in.describe(c, obj)
+}
+
+// describe tells a function of itself and its invocation, in the words of Lambda's context object.
+func (in *instance) describe(c *call, obj *goja.Object) error {
+	f := c.function
+	if f == nil {
+		f = &host.FunctionContext{Name: c.plugin.cfg.Name, Version: "$LATEST"}
 	}
-	if err := obj.Set("functionVersion", "$LATEST"); err != nil {
-		return nil, err
+	fields := []struct{ name, value string }{
+		{"functionName", f.Name}, {"functionVersion", f.Version}, {"invokedFunctionArn", f.ARN}, {"awsRequestId", f.RequestID},
 	}
-	return obj, obj.Set("awsRequestId", c.requestID())
+	for _, field := range fields {
+		switch {
+		case field.value != "":
+		case field.name == "awsRequestId":
+			field.value = c.requestID()
+		default:
+			continue
+		}
+		if err := obj.Set(field.name, field.value); err != nil {
+			return err
+		}
+	}
+	if len(f.Client) == 0 {
+		return nil
+	}
+	client, err := decodeJSON(in.rt, string(f.Client))
+	if err != nil {
+		return fmt.Errorf("the client context: %w", err)
+	}
+	return obj.Set("clientContext", client)
 }
 
 // requestID is a random UUID (RFC 9562, section 5.4) by the effects' random numbers.

@@ -147,6 +147,46 @@ func TestContext(t *testing.T) {
 	}
 }
 
+func TestFunctionContext(t *testing.T) {
+	tells := `({name: c.functionName, version: c.functionVersion, arn: c.invokedFunctionArn, id: c.awsRequestId, client: c.clientContext})`
+	event := `{"version":"2.0","rawPath":"/","headers":{"host":"a"},"requestContext":{"http":{"method":"GET","path":"/"},"domainName":"a"}}`
+	whole := &host.FunctionContext{Name: "greet", Version: "7", ARN: "arn:postern:lambda:local:000000000000:function:greet:live",
+		RequestID: "r-1", Client: []byte(`{"custom": {"a": [1]}}`)}
+	for name, code := range map[string]string{
+		"handler":        `export const handler = (e, c) => ` + tells,
+		"fetch":          `export default {fetch: (r, env, c) => Response.json(` + tells + `)}`,
+		"callback style": `export const handler = (e, c, done) => { done(null, ` + tells + `) }`,
+	} {
+		p := open(t, "a.js", code, pooled)
+		for _, c := range []struct {
+			told *host.FunctionContext
+			want string
+		}{
+			{whole, `{"name":"greet","version":"7","arn":"arn:postern:lambda:local:000000000000:function:greet:live","id":"r-1","client":{"custom":{"a":[1]}}}`},
+			{&host.FunctionContext{Name: "greet", Version: "$LATEST", ARN: "a", RequestID: "r-2"}, `{"name":"greet","version":"$LATEST","arn":"a","id":"r-2"}`},
+		} {
+			out, err := p.Call(t.Context(), "handle", host.Event{Meta: []byte(event), Function: c.told}, &effects{})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			got := string(out.Meta)
+			if out.Body != nil {
+				body, err := io.ReadAll(out.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = string(body)
+			}
+			if got != c.want {
+				t.Errorf("%s: %s, want %s", name, got, c.want)
+			}
+		}
+		if _, err := p.Call(t.Context(), "handle", host.Event{Meta: []byte(event), Function: &host.FunctionContext{Client: []byte(`{`)}}, &effects{}); err == nil {
+			t.Errorf("%s: a client context that is no JSON", name)
+		}
+	}
+}
+
 func TestFetchHandler(t *testing.T) {
 	code := `export default {
 	  async fetch(request, env, ctx) {

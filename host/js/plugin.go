@@ -82,7 +82,7 @@ func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.
 		return host.Event{}, err
 	}
 	c := p.newCall(ctx, fx, p.timeout())
-	c.hostTime = arrived.Sub(began)
+	c.hostTime, c.function = arrived.Sub(began), in.Function
 	a := newAsking(ctx, entry, ev, time.Since(arrived))
 	c.follow(a)
 	c.apart(func() { c.serve(a) }, c.lost)

@@ -23,7 +23,7 @@ func (r *run) log(status int, failed bool, elapsed time.Duration, cause error) {
 		return
 	}
 	q, m := r.arrived, &r.x.Match
-	attrs := make([]slog.Attr, 0, 20)
+	attrs := make([]slog.Attr, 0, 22)
 	attrs = append(attrs,
 		slog.String("method", q.Method),
 		slog.String("path", q.Path()),
@@ -45,6 +45,9 @@ func (r *run) log(status int, failed bool, elapsed time.Duration, cause error) {
 	}
 	if m.Route != nil {
 		attrs = append(attrs, slog.String("route", m.Route.Key))
+	}
+	if r.x.Function != nil {
+		attrs = appendFunction(attrs, r.x.Function, r.x.Alias)
 	}
 	attrs = append(attrs, slog.String("request_id", r.x.ID))
 	if code := r.grpcStatus(); code != "" {

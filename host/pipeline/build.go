@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"iter"
 	"runtime"
 	"sync"
 
@@ -20,6 +21,11 @@ type Config struct {
 	Domain    string // the base domain of the execute-api hosts: "localhost"
 	AccessLog bool   // one line per exchange, and not only per failure
 	Idle      bool   // it will serve nothing: upstreams are neither looked up nor asked for their health
+
+	// Background opens the plugins of functions behind the start: Build does not wait for them, and a call to one that is not open
+	// yet opens it first. What cannot be opened is then no error of Build's; it fails the calls. All other plugins, and
+	// those of functions that another pipeline holds open, are open when Build returns.
+	Background bool
 }
 
 // Build opens the plugins of a snapshot and compiles its routes. It reports every error at once (errors.Join), each a
@@ -33,7 +39,9 @@ func Build(ctx context.Context, snapshot *host.Snapshot, cfg Config) (*Pipeline,
 		unrouted:  cfg.Telemetry.Metrics.Route("", "", ""),
 		apis:      map[*host.API]*api{},
 		functions: map[*host.Function]*function{},
-	}}
+		urls:      map[*host.Function]*functionURL{},
+		openings:  newOpenings(cfg.Shared),
+	}, openings: map[*host.PluginConfig]*opening{}}
 	b.p.holds.Store(1)
 	b.openPlugins(ctx)
 	b.openPools()
@@ -44,17 +52,21 @@ func Build(ctx context.Context, snapshot *host.Snapshot, cfg Config) (*Pipeline,
 		return nil, errors.Join(append(b.errs, b.p.close())...)
 	}
 	cfg.Shared.pipelines.Add(1)
+	if cfg.Background {
+		b.p.openings.start()
+	}
 	return b.p, nil
 }
 
 type builder struct {
-	cfg    Config
-	p      *Pipeline
-	mu     sync.Mutex // guards opened, errs and p.releases while plugins open side by side
-	opened map[*host.PluginConfig]*plugin
-	pools  map[string]upstreamPool
-	direct pool // for integrations that name a URI
-	errs   []error
+	cfg      Config
+	p        *Pipeline
+	mu       sync.Mutex // guards opened, openings, errs and p.releases while plugins open side by side
+	opened   map[*host.PluginConfig]*plugin
+	openings map[*host.PluginConfig]*opening // of functions
+	pools    map[string]upstreamPool
+	direct   pool // for integrations that name a URI
+	errs     []error
 }
 
 func (b *builder) fail(err error) {
@@ -67,25 +79,53 @@ func (b *builder) fail(err error) {
 func (b *builder) openPlugins(ctx context.Context) {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	places := filterPlaces(b.p.snapshot)
-	open := func(cfg *host.PluginConfig, entry string) {
+	open := func(cfg *host.PluginConfig, entry string, place int, keep func(*plugin, func(context.Context) error)) {
 		group.Go(func() error {
-			p, release, err := b.cfg.Shared.acquire(ctx, cfg, entry, places[cfg])
+			p, release, err := b.cfg.Shared.acquire(ctx, cfg, entry, place)
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			if err != nil {
 				b.fail(err)
 				return nil
 			}
-			b.opened[cfg] = p
-			b.p.releases = append(b.p.releases, release)
+			keep(p, release)
 			return nil
 		})
 	}
-	for entry, plugin := range b.p.snapshot.Plugins() {
-		open(plugin, entry)
+	places := filterPlaces(b.p.snapshot)
+	for cfg, entry := range b.otherPlugins() {
+		open(cfg, entry, places[cfg], func(p *plugin, release func(context.Context) error) {
+			b.opened[cfg] = p
+			b.p.releases = append(b.p.releases, release)
+		})
+	}
+	for _, def := range b.p.snapshot.Functions {
+		keep := func(p *plugin, release func(context.Context) error) {
+			b.openings[&def.Plugin] = b.p.openings.add(def, p, release)
+		}
+		if !b.cfg.Background {
+			open(&def.Plugin, host.EntryHandle, 0, keep)
+			continue
+		}
+		p, release := b.cfg.Shared.share(ctx, &def.Plugin, host.EntryHandle)
+		b.mu.Lock()
+		keep(p, release)
+		b.mu.Unlock()
 	}
 	_ = group.Wait() // errors are in b.errs
+}
+
+// otherPlugins yields every use of a plugin that is no function, with its entry.
+func (b *builder) otherPlugins() iter.Seq2[*host.PluginConfig, string] {
+	apis := *b.p.snapshot
+	apis.Functions = nil
+	return func(yield func(*host.PluginConfig, string) bool) {
+		for entry, cfg := range apis.Plugins() {
+			if !yield(cfg, entry) {
+				return
+			}
+		}
+	}
 }
 
 // compile makes the hosts table, the functions, and each API's routes.
@@ -95,6 +135,11 @@ func (b *builder) compile() {
 	b.fail(err)
 	for _, def := range b.p.snapshot.Functions {
 		b.compileFunction(def)
+	}
+	for _, def := range b.p.snapshot.Functions {
+		if def.URL {
+			b.compileURL(def)
+		}
 	}
 	for def := range b.p.snapshot.Definitions() {
 		b.compileAPI(def)

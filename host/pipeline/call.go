@@ -19,25 +19,36 @@ type caller interface {
 	Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error)
 }
 
-// call runs one entry of a plugin under a span of its own, which ends with the result's body.
+// A pluginCall is one call of a plugin's entry: on what, and on whose behalf.
+type pluginCall struct {
+	on        caller // the plugin, or an instance of it that is kept
+	telemetry *telemetry.Telemetry
+	exchange  *host.Exchange
+	entry     string
+	function  *function // nil for what is no function
+	alias     string    // by which the function was called; "" for none
+	tail      *logTail  // gets the guest's lines beside the log; nil for none
+}
+
+// call runs one entry of a plugin that is no function under a span of its own, which ends with the result's body.
 func (p *plugin) call(ctx context.Context, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
 	return p.callOn(ctx, p.Plugin, tel, x, entry, in)
 }
 
 // callOn is call on an instance of the plugin's.
 func (p *plugin) callOn(ctx context.Context, on caller, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
+	return p.run(ctx, &pluginCall{on: on, telemetry: tel, exchange: x, entry: entry}, in)
+}
+
+// run makes a call.
+func (p *plugin) run(ctx context.Context, c *pluginCall, in host.Event) (host.Event, error) {
 	span := trace.SpanFromContext(ctx)
 	recording := span.IsRecording()
 	if recording {
-		ctx, span = tel.Tracer.Start(ctx, "plugin "+p.cfg.Name, trace.WithAttributes(
-			telemetry.PluginRuntime.String(p.cfg.Source.Runtime),
-			telemetry.PluginCarrier.String(p.info.Carrier),
-			telemetry.PluginDigest.String(p.cfg.Source.Digest),
-			telemetry.PluginEntry.String(entry),
-		))
+		ctx, span = c.telemetry.Tracer.Start(ctx, "plugin "+p.cfg.Name, trace.WithAttributes(p.attributes(c)...))
 	}
 	started := time.Now()
-	out, err := on.Call(ctx, entry, in, &effects{plugin: p, telemetry: tel, requestID: x.ID, span: span.SpanContext()})
+	out, err := c.on.Call(ctx, c.entry, in, &effects{plugin: p, call: c, span: span.SpanContext()})
 	elapsed := time.Since(started)
 	if err != nil {
 		err = &host.Error{Op: "plugin " + p.cfg.Name, Kind: host.KindOf(err), Err: err}
@@ -56,8 +67,31 @@ func (p *plugin) callOn(ctx context.Context, on caller, tel *telemetry.Telemetry
 	return out, nil
 }
 
-// The times of a call that its span tells, in microseconds.
+// attributes are what a call's span begins with.
+func (p *plugin) attributes(c *pluginCall) []attribute.KeyValue {
+	attrs := make([]attribute.KeyValue, 0, telemetry.SpanAttributes)
+	attrs = append(attrs,
+		telemetry.PluginRuntime.String(p.cfg.Source.Runtime),
+		telemetry.PluginCarrier.String(p.info.Carrier),
+		telemetry.PluginDigest.String(p.cfg.Source.Digest),
+		telemetry.PluginEntry.String(c.entry),
+	)
+	if c.function != nil {
+		attrs = append(attrs, telemetry.Function.String(c.function.def.Name))
+		if c.function.def.Version > 0 {
+			attrs = append(attrs, telemetry.FunctionVersion.Int(c.function.def.Version))
+		}
+	}
+	if c.alias != "" {
+		attrs = append(attrs, telemetry.FunctionAlias.String(c.alias))
+	}
+	return attrs
+}
+
+// The times of a call that its span tells, in microseconds. openTime is on the phase's span, of a call that waited for its plugin to
+// be opened.
 const (
+	openTime  = attribute.Key("postern.plugin.open_time_us")
 	guestTime = attribute.Key("postern.plugin.guest_time_us")
 	hostTime  = attribute.Key("postern.plugin.host_time_us")
 	waitTime  = attribute.Key("postern.plugin.wait_time_us")

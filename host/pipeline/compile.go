@@ -84,12 +84,11 @@ func (b *builder) integration(r *host.Route) (host.Integration, error) {
 	cfg := &r.Integration
 	switch cfg.Type {
 	case host.IntegrationFunction:
-		for def, f := range b.p.functions {
-			if def.Name == cfg.Function {
-				return &functionIntegration{function: f, format: cfg.PayloadFormat, telemetry: b.cfg.Telemetry}, nil
-			}
+		function, err := b.p.callee(cfg.Function, cfg.Qualifier)
+		if err != nil {
+			return nil, &host.Error{Op: "route " + r.Key, Kind: host.Invalid, Pos: cfg.Pos, Err: err}
 		}
-		return nil, &host.Error{Op: "route " + r.Key, Kind: host.Invalid, Pos: cfg.Pos, Err: fmt.Errorf("there is no function %q", cfg.Function)}
+		return &functionIntegration{function: function, format: cfg.PayloadFormat}, nil
 	case host.IntegrationMock:
 		return &mockIntegration{cfg.Mock}, nil
 	}

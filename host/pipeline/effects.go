@@ -15,10 +15,9 @@ import (
 
 // An effects is what one plugin call may do to the world.
 type effects struct {
-	plugin    *plugin
-	telemetry *telemetry.Telemetry
-	requestID string
-	span      trace.SpanContext // of the call
+	plugin *plugin
+	call   *pluginCall
+	span   trace.SpanContext // of the call
 }
 
 var _ host.Effects = (*effects)(nil)
@@ -51,9 +50,28 @@ func (e *effects) Secret(_ context.Context, name string) (string, bool) {
 	return "", false
 }
 
-// Log writes a line of the guest's to the host's log, with the plugin's name and the request's id.
+// Log writes a line of the guest's to the host's log, with the plugin and what it is called for.
 func (e *effects) Log(ctx context.Context, level slog.Level, message string) {
-	e.telemetry.Logger.LogAttrs(ctx, level, message, slog.String("plugin", e.plugin.cfg.Name), slog.String("request_id", e.requestID))
+	if e.call.tail != nil {
+		e.call.tail.add(level, message)
+	}
+	logger := e.call.telemetry.Logger
+	if !logger.Enabled(ctx, level) {
+		return
+	}
+	m := &e.call.exchange.Match
+	attrs := make([]slog.Attr, 0, 8)
+	attrs = append(attrs, slog.String("plugin", e.plugin.cfg.Name), slog.String("request_id", e.call.exchange.ID))
+	if m.API != nil {
+		attrs = append(attrs, slog.String("api", m.API.Name), slog.String("stage", m.Stage.Name))
+	}
+	if m.Route != nil {
+		attrs = append(attrs, slog.String("route", m.Route.Key))
+	}
+	if f := e.call.function; f != nil {
+		attrs = appendFunction(attrs, f.def, e.call.alias)
+	}
+	logger.LogAttrs(ctx, level, message, attrs...)
 }
 
 // TraceParent returns the W3C traceparent of the call's span (Trace Context, section 3.2).
@@ -66,7 +84,7 @@ func (e *effects) Span(ctx context.Context, name string) func(string) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return func(string) {}
 	}
-	_, span := e.telemetry.Tracer.Start(ctx, name)
+	_, span := e.call.telemetry.Tracer.Start(ctx, name)
 	return func(errorText string) {
 		if errorText != "" {
 			span.SetStatus(codes.Error, errorText)
@@ -77,8 +95,8 @@ func (e *effects) Span(ctx context.Context, name string) func(string) {
 
 // Fetch sends a guest's request within its egress list, as a CLIENT span that ends with the response's body.
 func (e *effects) Fetch(ctx context.Context, r *host.Request) (*host.Response, error) {
-	ctx, span := startClient(ctx, e.telemetry, r)
-	e.telemetry.Propagator.Inject(ctx, &r.Header)
+	ctx, span := startClient(ctx, e.call.telemetry, r)
+	e.call.telemetry.Propagator.Inject(ctx, &r.Header)
 	resp, err := e.plugin.fetcher.Fetch(ctx, r)
 	if err != nil {
 		endClient(span, 0, err)

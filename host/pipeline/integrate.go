@@ -70,9 +70,8 @@ func (i *integrate) bind(ctx context.Context, x *host.Exchange) *deadline {
 
 // A functionIntegration calls a function with a Lambda proxy event, or with the mapped body as it stands.
 type functionIntegration struct {
-	function  *function
-	format    string // "1.0" or "2.0"
-	telemetry *telemetry.Telemetry
+	function *callee
+	format   string // "1.0" or "2.0"
 }
 
 // Invoke calls the function.
@@ -86,7 +85,7 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 	}
 	// An empty body goes along too: it is what makes carriers say so in the event (isBase64Encoded, body: null).
 	event := host.Event{Meta: meta, Body: in.Request.Body, Length: in.Request.Length}
-	out, err := f.function.plugin.call(ctx, f.telemetry, in.Exchange, host.EntryHandle, event)
+	out, _, err := f.function.call(ctx, in.Exchange, event)
 	if err != nil {
 		return nil, functionFailure(err)
 	}
@@ -95,7 +94,7 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 		if out.Body != nil {
 			_ = out.Body.Close() // the instance goes back; the result is refused anyway
 		}
-		return nil, &host.Error{Op: "function " + f.function.def.Name, Kind: host.KindOf(err), Code: host.IntegrationFailure, Err: err}
+		return nil, &host.Error{Op: "function " + f.function.name, Kind: host.KindOf(err), Code: host.IntegrationFailure, Err: err}
 	}
 	return &host.Result{Response: resp}, nil
 }
@@ -106,7 +105,11 @@ func (f *functionIntegration) invokeMapped(ctx context.Context, in *host.Invocat
 	if err != nil {
 		return nil, err
 	}
-	out, err := f.function.invoke(ctx, f.telemetry, in.Exchange, payload)
+	result, version, err := f.function.call(ctx, in.Exchange, host.Event{Meta: payload})
+	var out []byte
+	if err == nil {
+		out, err = version.wholeResult(result)
+	}
 	if err != nil {
 		return nil, functionFailure(err)
 	}

@@ -24,6 +24,8 @@ type Pipeline struct {
 	unrouted  *telemetry.RouteMetrics // of requests that no API claims
 	apis      map[*host.API]*api
 	functions map[*host.Function]*function
+	urls      map[*host.Function]*functionURL // by the version that the router knows
+	openings  *openings
 
 	shared   *Shared
 	holds    atomic.Int64 // the builder's own is one
@@ -62,6 +64,9 @@ func (p *Pipeline) Addresses(scheme, authority string) []router.Address {
 	return p.hosts.URLs(scheme, authority)
 }
 
+// Loading counts the versions of functions whose plugins are not open: not yet, or because that failed (Config.Background).
+func (p *Pipeline) Loading() int { return p.openings.loading() }
+
 // Acquire takes a hold. It reports false when the pipeline is closed; then a newer one is there.
 func (p *Pipeline) Acquire() bool {
 	for {
@@ -90,7 +95,7 @@ func (p *Pipeline) Release() {
 }
 
 func (p *Pipeline) close() error {
-	var errs []error
+	errs := []error{p.openings.close(context.Background())}
 	for _, release := range p.releases {
 		errs = append(errs, release(context.Background()))
 	}
@@ -140,8 +145,8 @@ func (p *Pipeline) match(r *run) *api {
 	m := &r.x.Match
 	m.API, m.Stage, m.Path, m.BasePath, m.Domain = target.API, target.Stage, target.Path, target.BasePath, target.Domain
 	if target.Function != nil {
-		f := p.functions[target.Function]
-		m.API, m.Stage, m.Route, r.route = f.api, f.api.Stages[0], f.route.def, f.route
+		u := p.urls[target.Function]
+		m.API, m.Stage, m.Route, r.route = u.api, u.api.Stages[0], u.route.def, u.route
 		return nil
 	}
 	a := p.apis[target.API]

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // A closer is what a registry keeps.
@@ -20,6 +21,7 @@ type registry[T closer] struct {
 type entry[T closer] struct {
 	holders int
 	open    sync.Once
+	isOpen  atomic.Bool
 	value   T
 	err     error
 }
@@ -39,17 +41,37 @@ func (r *registry[T]) acquire(key string, open func() (T, error)) (T, func(conte
 	e.holders++
 	r.mu.Unlock()
 
-	e.open.Do(func() { e.value, e.err = open() })
+	e.open.Do(func() {
+		e.value, e.err = open()
+		e.isOpen.Store(e.err == nil)
+	})
 	if e.err != nil {
 		r.drop(key, e)
 		return e.value, nil, e.err
 	}
-	return e.value, func(ctx context.Context) error {
+	return e.value, r.releaser(key, e), nil
+}
+
+// share is acquire for a value that is open already.
+func (r *registry[T]) share(key string) (T, func(context.Context) error, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entries[key]
+	if e == nil || !e.isOpen.Load() {
+		var none T
+		return none, nil, false
+	}
+	e.holders++
+	return e.value, r.releaser(key, e), true
+}
+
+func (r *registry[T]) releaser(key string, e *entry[T]) func(context.Context) error {
+	return func(ctx context.Context) error {
 		if r.drop(key, e) {
 			return e.value.Close(ctx)
 		}
 		return nil
-	}, nil
+	}
 }
 
 // drop gives up one hold and reports whether it was the last.

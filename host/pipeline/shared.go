@@ -93,16 +93,37 @@ func (s *Shared) acquire(ctx context.Context, cfg *host.PluginConfig, entry stri
 	if err != nil {
 		return nil, nil, refusal(cfg, err)
 	}
-	switch {
-	case entry == host.EntryFilterRequest:
-		err = checkFilter(p)
-	case !slices.Contains(p.info.Entries, entry):
-		err = fmt.Errorf("%s exports %s, and not %s", cfg.Ref, p.exports(), entry)
-	}
-	if err != nil {
+	if err := p.check(entry); err != nil {
 		return nil, nil, errors.Join(refusal(cfg, err), release(ctx))
 	}
 	return p, release, nil
+}
+
+// share is acquire for a plugin that is open already; it opens nothing, and returns nil for one that is not.
+func (s *Shared) share(ctx context.Context, cfg *host.PluginConfig, entry string) (*plugin, func(context.Context) error) {
+	if cfg.Source == nil {
+		return nil, nil
+	}
+	p, release, ok := s.plugins.share(pluginKey(cfg, 0))
+	if !ok {
+		return nil, nil
+	}
+	if p.check(entry) != nil {
+		_ = release(ctx) // acquire will tell what is wrong
+		return nil, nil
+	}
+	return p, release
+}
+
+// check says what is wrong with a plugin that is to be called by an entry, or either of a filter's for EntryFilterRequest.
+func (p *plugin) check(entry string) error {
+	switch {
+	case entry == host.EntryFilterRequest:
+		return checkFilter(p)
+	case !slices.Contains(p.info.Entries, entry):
+		return fmt.Errorf("%s exports %s, and not %s", p.cfg.Ref, p.exports(), entry)
+	}
+	return nil
 }
 
 func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig) (*plugin, error) {
@@ -110,9 +131,15 @@ func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig) (*plugin, err
 	if !ok {
 		return nil, fmt.Errorf("there is no runtime %q", cfg.Source.Runtime)
 	}
-	src := *cfg.Source
-	src.ABI = cfg.ABI
 	module, release, err := s.modules.acquire(moduleKey(cfg), func() (host.Module, error) {
+		src := *cfg.Source // of its own, so that code which is loaded for the compiler is not kept behind it
+		src.ABI = cfg.ABI
+		if src.Load != nil && src.Code == nil {
+			var err error
+			if src.Code, src.SourceMap, err = src.Load(ctx); err != nil {
+				return nil, err
+			}
+		}
 		return runtime.Compile(ctx, src)
 	})
 	if err != nil {
@@ -128,7 +155,7 @@ func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig) (*plugin, err
 		return nil, errors.Join(err, release(ctx))
 	}
 	return &plugin{Plugin: opened, cfg: cfg, info: module.Info(), fetcher: fetcher,
-		metrics: s.telemetry.Metrics.Plugin(cfg.Name, src.Runtime), release: release}, nil
+		metrics: s.telemetry.Metrics.Plugin(cfg.Name, cfg.Source.Runtime), release: release}, nil
 }
 
 // refusal gives an error the place of the plugin's reference, unless it has a place of its own.
@@ -142,7 +169,12 @@ func refusal(cfg *host.PluginConfig, err error) error {
 
 // moduleKey tells modules apart. The same code with another source map fails in other lines.
 func moduleKey(cfg *host.PluginConfig) string {
-	return fmt.Sprintf("%s %s %s %x", cfg.Source.Runtime, cfg.ABI, cfg.Source.Digest, sha256.Sum256(cfg.Source.SourceMap))
+	src := cfg.Source
+	mapped := src.MapDigest
+	if mapped == "" && len(src.SourceMap) > 0 {
+		mapped = fmt.Sprintf("%x", sha256.Sum256(src.SourceMap))
+	}
+	return strings.Join([]string{src.Runtime, cfg.ABI, src.Digest, mapped}, " ")
 }
 
 // pluginKey tells plugins apart: equal keys share an instance pool. It is a hash because secrets are in it. The positions

@@ -161,7 +161,11 @@ func (s *Server) Invoke(ctx context.Context, name string, payload []byte) ([]byt
 		return nil, err
 	}
 	defer p.Release()
-	return p.Invoke(ctx, name, payload)
+	result, err := p.Invoke(ctx, pipeline.Call{Function: name, Payload: payload})
+	if err != nil {
+		return nil, err
+	}
+	return result.Payload, result.Err
 }
 
 // acquire takes a hold on the current pipeline. One that was replaced between the look and the hold is let go.
