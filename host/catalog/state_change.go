@@ -183,6 +183,9 @@ func (t *tx) expect(k kind, name string, m *meta) error {
 	if want == 0 || want == m.Revision {
 		return nil
 	}
+	if m.Revision == 0 {
+		return refuse(host.Conflict, "", "the %s %q has not revision %d: it is not there. Leave out the revision to make it", k, name, want)
+	}
 	by := m.By
 	if by == "" {
 		by = "somebody"
