@@ -19,7 +19,7 @@ const (
 	LogAuto = "auto" // text on a terminal, JSON elsewhere
 )
 
-func newLogger(opts Options, terminal bool) (*slog.Logger, error) {
+func newLogger(opts Options, terminal bool, tail *Tail) (*slog.Logger, error) {
 	var level slog.Level
 	if opts.LogLevel != "" {
 		if err := level.UnmarshalText([]byte(opts.LogLevel)); err != nil {
@@ -36,9 +36,9 @@ func newLogger(opts Options, terminal bool) (*slog.Logger, error) {
 	ho := &slog.HandlerOptions{Level: level}
 	switch format {
 	case LogText:
-		return slog.New(traceHandler{slog.NewTextHandler(opts.Output, ho)}), nil
+		return slog.New(traceHandler{tail.handler(slog.NewTextHandler(opts.Output, ho))}), nil
 	case LogJSON:
-		return slog.New(traceHandler{slog.NewJSONHandler(opts.Output, ho)}), nil
+		return slog.New(traceHandler{tail.handler(slog.NewJSONHandler(opts.Output, ho))}), nil
 	}
 	return nil, invalidLog("format", opts.LogFormat, "text, json or auto")
 }

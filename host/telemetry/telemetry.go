@@ -52,6 +52,7 @@ type Telemetry struct {
 	Logger     *slog.Logger // adds trace_id and span_id from the context
 	Propagator *Propagator
 	Metrics    *Metrics
+	Tail       *Tail // of Logger
 
 	exporting string
 	provider  *sdktrace.TracerProvider // nil when tracing is off
@@ -70,7 +71,8 @@ func Setup(ctx context.Context, opts Options) (*Telemetry, error) {
 	}
 	auto := opts.Output
 	opts.Output = &lockedWriter{w: opts.Output}
-	logger, err := newLogger(opts, isTerminal(auto))
+	tail := &Tail{}
+	logger, err := newLogger(opts, isTerminal(auto), tail)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func Setup(ctx context.Context, opts Options) (*Telemetry, error) {
 	otel.SetErrorHandler(reports)
 	otel.SetLogger(logr.FromSlogHandler(logger.Handler()))
 
-	t := &Telemetry{Logger: logger, Tracer: noop.NewTracerProvider().Tracer(Scope), Propagator: &Propagator{}}
+	t := &Telemetry{Logger: logger, Tracer: noop.NewTracerProvider().Tracer(Scope), Propagator: &Propagator{}, Tail: tail}
 	if t.Metrics, err = newMetrics(s); err != nil {
 		return nil, &host.Error{Op: "set up metrics", Kind: host.Internal, Err: err}
 	}
