@@ -191,8 +191,8 @@ func decode(value []byte, into any) error {
 	return nil
 }
 
-// metaOf reads what the documents of all kinds have.
-func (s *state) metaOf(ctx context.Context, k kind, name string) (*meta, error) {
+// meta reads what the documents of all kinds have.
+func (s *state) meta(ctx context.Context, k kind, name string) (*meta, error) {
 	digest := s.digest(k, name)
 	value, err := s.content(ctx, digest)
 	var doc struct{ meta }
@@ -223,7 +223,7 @@ func (s *state) users(ctx context.Context, fits func(use) bool) ([]string, error
 	var from []string
 	for k := range s.root.Documents {
 		for _, name := range s.names(k) {
-			m, err := s.metaOf(ctx, k, name)
+			m, err := s.meta(ctx, k, name)
 			if err != nil {
 				return nil, err
 			}
