@@ -8,3 +8,8 @@ import _ "embed" // for the files below
 //
 //go:embed definition.schema.json
 var DefinitionSchema []byte
+
+// AdminOpenAPI describes the admin API (OpenAPI 3.1). It must not be changed.
+//
+//go:embed admin.openapi.yaml
+var AdminOpenAPI []byte

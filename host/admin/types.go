@@ -154,6 +154,8 @@ type Token struct {
 	Created time.Time  `json:"created"`
 	Expires *time.Time `json:"expires,omitempty"` // nil for never
 	By      string     `json:"by,omitempty"`
+
+	LastUsed *time.Time `json:"lastUsed,omitempty"` // as far as the host that answers knows since it started
 }
 
 // A NewToken is a token that was just made.
@@ -170,6 +172,8 @@ type Key struct {
 	Created time.Time  `json:"created"`
 	Expires *time.Time `json:"expires,omitempty"` // nil for never
 	By      string     `json:"by,omitempty"`
+
+	LastUsed *time.Time `json:"lastUsed,omitempty"` // as far as the host that answers knows since it started
 }
 
 // A NewKey is an access key that was just made.
@@ -193,16 +197,23 @@ type AuditEntry struct {
 	From     string    `json:"from"`               // the caller's address, without its port
 	Action   string    `json:"action"`             // the operation's id in admin.openapi.yaml: applyProject, putStage; or "login"
 	Resource string    `json:"resource,omitempty"` // the path: "/v1/functions/greet/aliases/live"
+	Subject  string    `json:"subject,omitempty"`  // the id of what was made, where the path does not have it
 	Message  string    `json:"message,omitempty"`
 	DryRun   bool      `json:"dryRun,omitempty"`
 	Force    bool      `json:"force,omitempty"`
 	Before   uint64    `json:"before,omitempty"` // the state's revision before
 	After    uint64    `json:"after,omitempty"`  // and behind
-	Digest   string    `json:"digest,omitempty"` // of what was sent: SHA-256; not of secrets
+	Digest   string    `json:"digest,omitempty"` // of what is there now: the project's bundle, the API's definition, a version's code
 	Status   int       `json:"status"`           // of the response
 	Outcome  string    `json:"outcome"`          // "ok", or the Kind that it failed with
 	Detail   string    `json:"detail,omitempty"` // why it failed
 	Count    int       `json:"count,omitempty"`  // of refused logins: how many more of the same there were since the last entry
+}
+
+// Restored is what a backup brought.
+type Restored struct {
+	Documents int `json:"documents"`
+	Blobs     int `json:"blobs"`
 }
 
 // A ProgressLine is one line of the answer to Accept: application/x-ndjson. Exactly one member is set, and the last line has Result or Error.
