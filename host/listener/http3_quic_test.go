@@ -2,7 +2,6 @@ package listener_test
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -55,66 +54,6 @@ func TestMigration(t *testing.T) {
 	}
 	if got := c.LocalAddr().(*net.UDPAddr).IP.String(); got != "127.0.0.2" {
 		t.Errorf("the connection did not migrate: it is at %s", got)
-	}
-}
-
-// TestEarlyData holds the client's last packets of the handshake back, so that all it sends is 0-RTT.
-func TestEarlyData(t *testing.T) {
-	type seen struct{ method, early string }
-	requests := make(chan seen, 2)
-	s, roots := startHTTP3(t, listener.Config{Handler: func(_ context.Context, r *host.Request) *host.Response {
-		requests <- seen{r.Method, r.Header.Get("Early-Data")}
-		return text("")
-	}})
-	conf := quicTLS(roots)
-	conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-	socket := &filteredSocket{}
-	tr := quicSocket(t, "127.0.0.1", func(c *net.UDPConn) net.PacketConn {
-		socket.UDPConn = c
-		return onlyPackets{socket}
-	})
-	quicConf := &quic.Config{TokenStore: quic.NewLRUTokenStore(1, 4)}
-	first, err := tr.Dial(patient(t), udpAddr(t, s.addr), conf, quicConf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	askHTTP3(t, (&http3.Transport{}).NewClientConn(first), "GET", "https://"+s.addr)
-	<-requests
-	_ = first.CloseWithError(0x100, "")
-	var release atomic.Bool
-	socket.mu.Lock()
-	socket.sent = func(p []byte) bool { return release.Load() || packetType(p) != 2 }
-	socket.mu.Unlock()
-	second, err := tr.DialEarly(patient(t), udpAddr(t, s.addr), conf, quicConf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = second.CloseWithError(0x100, "") }()
-	conn := (&http3.Transport{}).NewClientConn(second)
-	post, err := conn.OpenRequestStream(patient(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req, _ := http.NewRequest("POST", "https://"+s.addr, nil)
-	if err := post.SendRequestHeader(req); err != nil {
-		t.Fatal(err)
-	}
-	_ = post.Close()
-	res, _ := askHTTP3(t, conn, http3.MethodGet0RTT, "https://"+s.addr)
-	if got := <-requests; got != (seen{"GET", "1"}) || res.StatusCode != 200 {
-		t.Errorf("%+v %d", got, res.StatusCode)
-	}
-	select {
-	case got := <-requests:
-		t.Errorf("before the handshake: %+v", got)
-	default:
-	}
-	release.Store(true)
-	if got := <-requests; got != (seen{"POST", ""}) {
-		t.Errorf("%+v", got)
-	}
-	if answer, err := post.ReadResponse(); err != nil || answer.StatusCode != 200 || !second.ConnectionState().Used0RTT {
-		t.Error(answer, err)
 	}
 }
 
