@@ -94,10 +94,10 @@ func (s *State) open(ctx context.Context) error {
 	if err := s.checkServer(ctx); err != nil {
 		return err
 	}
-	if s.docs, err = s.stream(ctx, s.documentsConfig()); err != nil {
+	if s.docs, err = s.openStream(ctx, s.documentsConfig()); err != nil {
 		return err
 	}
-	if s.blobs, err = s.stream(ctx, s.blobsConfig()); err != nil {
+	if s.blobs, err = s.openStream(ctx, s.blobsConfig()); err != nil {
 		return err
 	}
 	return s.collect(ctx)
@@ -135,8 +135,8 @@ func (o *Options) check() error {
 	return nil
 }
 
-// stream makes a stream, or finds it. One whose settings are others, as of an earlier release, is updated.
-func (s *State) stream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+// openStream makes a stream, or finds it. One whose settings are others, as of an earlier release, is updated.
+func (s *State) openStream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
 	cfg.Replicas = s.opts.Replicas
 	cfg.Storage = s.storage()
 	// Followers may lag: with more than one copy only the leader answers, so that a reader sees what was acknowledged before.
