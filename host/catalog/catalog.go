@@ -38,8 +38,9 @@ type Options struct {
 // A Catalog is safe for concurrent use, as are several over one store. Lists are sorted by name or number. What is asked for by name
 // and is not there has Kind NotFound, with a hint at a similar name.
 type Catalog struct {
-	opts  Options
-	cache *otter.Cache[string, []byte] // small blobs by digest: they are immutable
+	opts    Options
+	cache   *otter.Cache[string, []byte]        // small blobs by digest: they are immutable
+	bundles *otter.Cache[string, *parsedBundle] // by digest
 }
 
 const maxCache = 16 << 20 // bytes
@@ -49,7 +50,7 @@ func New(opts Options) *Catalog {
 	if opts.Env == nil {
 		opts.Env = os.LookupEnv
 	}
-	return &Catalog{opts: opts, cache: otter.Must(&otter.Options[string, []byte]{
+	return &Catalog{opts: opts, bundles: parsedCache(), cache: otter.Must(&otter.Options[string, []byte]{
 		MaximumWeight: maxCache,
 		Weigher:       func(_ string, value []byte) uint32 { return uint32(len(value)) + 256 },
 	})}

@@ -2,8 +2,14 @@ package catalog
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
 )
 
 // A Composition is the state made into what a host can run. Its parts are those that can fail alone.
@@ -13,7 +19,7 @@ type Composition struct {
 	Parts    []Part         // of the snapshot, and those that could not be composed
 }
 
-// A Part is one deployment of an API that stages serve, or one version of a function that something points at.
+// A Part is one deployment of an API that stages serve, the deployment of a canary, or one version of a function that something points at.
 type Part struct {
 	Kind   string // "api" or "function"
 	Name   string
@@ -25,12 +31,269 @@ type Part struct {
 }
 
 // Compose makes the state into a snapshot. Code is loaded by Source.Load when it is needed. An error means that the state as a whole
-// could not be read; what fails in a part is told there.
+// could not be read; what fails in a part is told there. The snapshot is the caller's own.
 func (c *Catalog) Compose(ctx context.Context) (*Composition, error) {
-	panic("catalog: not written yet")
+	s, err := c.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.compose(ctx)
 }
 
 // ComposeVersion is Compose for one version of a function, which nothing needs to point at.
 func (c *Catalog) ComposeVersion(ctx context.Context, function string, version int) (*host.Function, error) {
-	panic("catalog: not written yet")
+	s, err := c.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.functionAt(ctx, function, version)
+}
+
+// A composer makes parts of a state.
+type composer struct {
+	*state
+	snapshot  *host.Snapshot
+	parts     []Part
+	functions map[string]*functionDoc
+	failed    map[reference]error // versions that could not be composed, by function and number
+	upstreams []*upstreamUse
+}
+
+func newComposer(s *state) *composer {
+	return &composer{state: s, snapshot: &host.Snapshot{}, functions: map[string]*functionDoc{}, failed: map[reference]error{}}
+}
+
+func (s *state) compose(ctx context.Context) (*Composition, error) {
+	k := newComposer(s)
+	apis := map[string]*apiDoc{}
+	wanted := map[reference]bool{}
+	for _, name := range s.names(kindAPI) {
+		doc, err := read[apiDoc](ctx, s, kindAPI, name)
+		if err != nil {
+			return nil, err
+		}
+		apis[name] = doc
+		for _, d := range doc.Deployments {
+			if len(doc.pointers(d.Number)) > 0 {
+				for _, f := range d.Functions {
+					wanted[f] = true
+				}
+			}
+		}
+	}
+	for _, name := range s.names(kindFunction) {
+		doc, err := k.functionDoc(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for i := range doc.Aliases {
+			wanted[reference{name, doc.Aliases[i].Name}] = true
+		}
+	}
+	if err := k.functionsFor(ctx, wanted); err != nil {
+		return nil, err
+	}
+	for _, name := range s.names(kindAPI) {
+		k.deployments(ctx, name, apis[name])
+	}
+	k.snapshot.Upstreams = k.nameUpstreams()
+	if err := k.domains(ctx); err != nil {
+		return nil, err
+	}
+	k.snapshot.Revision = definition.Revision(k.snapshot)
+	return &Composition{Revision: s.revision, Snapshot: k.snapshot, Parts: k.parts}, nil
+}
+
+func (k *composer) functionDoc(ctx context.Context, name string) (*functionDoc, error) {
+	if doc := k.functions[name]; doc != nil {
+		return doc, nil
+	}
+	doc, err := read[functionDoc](ctx, k.state, kindFunction, name)
+	if err == nil {
+		k.functions[name] = doc
+	}
+	return doc, err
+}
+
+// functionsFor composes what references mean: versions, and the aliases that name them. One that is not there is no error here, but
+// where it is called.
+func (k *composer) functionsFor(ctx context.Context, wanted map[reference]bool) error {
+	for _, f := range slices.SortedFunc(maps.Keys(wanted), reference.compare) {
+		if !k.has(kindFunction, f.Name) {
+			continue
+		}
+		doc, err := k.functionDoc(ctx, f.Name)
+		if err != nil {
+			return err
+		}
+		if f.Qualifier == "" {
+			f.Qualifier = host.AliasLive
+		}
+		if alias := doc.alias(f.Qualifier); alias != nil {
+			k.alias(ctx, f.Name, doc, alias)
+		} else if number, err := strconv.Atoi(f.Qualifier); err == nil {
+			k.version(ctx, f.Name, doc, number)
+		}
+	}
+	slices.SortFunc(k.snapshot.Functions, func(a, b *host.Function) int {
+		return reference{a.Name, fmt.Sprintf("%010d", a.Version)}.compare(reference{b.Name, fmt.Sprintf("%010d", b.Version)})
+	})
+	return nil
+}
+
+// alias composes the versions of an alias, and the alias itself unless it is there. Where the second version fails, the first gets all.
+func (k *composer) alias(ctx context.Context, name string, doc *functionDoc, a *aliasDoc) {
+	if slices.ContainsFunc(k.snapshot.Aliases, func(o *host.Alias) bool { return o.Function == name && o.Name == a.Name }) {
+		return
+	}
+	out := &host.Alias{Function: name, Name: a.Name, Version: a.Version}
+	if a.Second != 0 && k.version(ctx, name, doc, a.Second) {
+		out.Second, out.Weight = a.Second, a.Weight
+	}
+	if k.version(ctx, name, doc, a.Version) {
+		k.snapshot.Aliases = append(k.snapshot.Aliases, out)
+	}
+}
+
+// version composes a version once, and reports whether it could.
+func (k *composer) version(ctx context.Context, name string, doc *functionDoc, number int) bool {
+	id := reference{name, strconv.Itoa(number)}
+	if err, done := k.failed[id]; done {
+		return err == nil
+	}
+	ref := doc.ref(number)
+	if ref == nil {
+		k.failed[id] = doc.noVersion(name, number)
+		return false
+	}
+	part := Part{Kind: string(kindFunction), Name: name, Number: number}
+	v, err := k.state.version(ctx, name, ref)
+	if err == nil {
+		part.Fn, err = k.state.function(ctx, name, v)
+	}
+	if part.Err = err; err != nil {
+		part.Fn = nil
+	} else {
+		k.snapshot.Functions = append(k.snapshot.Functions, part.Fn)
+	}
+	k.failed[id] = err
+	k.parts = append(k.parts, part)
+	return err == nil
+}
+
+// deployments composes every deployment that stages of an API serve, and their canaries.
+func (k *composer) deployments(ctx context.Context, name string, doc *apiDoc) {
+	for i := range doc.Deployments {
+		d := &doc.Deployments[i]
+		part := Part{Kind: string(kindAPI), Name: name, Number: d.Number}
+		var stages []*host.Stage
+		for j := range doc.Stages {
+			if s := &doc.Stages[j]; s.Deployment == d.Number {
+				part.Stages = append(part.Stages, s.Name)
+				stages = append(stages, s.host())
+			}
+		}
+		if len(stages) == 0 {
+			continue
+		}
+		if part.API, part.Err = k.api(ctx, name, doc, &d.definitionDoc); part.Err == nil {
+			part.API.Stages = stages
+			k.snapshot.APIs = append(k.snapshot.APIs, part.API)
+		}
+		k.parts = append(k.parts, part)
+		for _, s := range stages {
+			k.canary(ctx, name, doc, s)
+		}
+	}
+}
+
+// canary composes the canary of a stage. Where it fails, the stage gets all requests.
+func (k *composer) canary(ctx context.Context, name string, doc *apiDoc, s *host.Stage) {
+	c := doc.stage(s.Name).Canary
+	if c == nil {
+		return
+	}
+	part := Part{Kind: string(kindAPI), Name: name, Number: c.Deployment, Stages: []string{s.Name + canaryLabel}}
+	if d := doc.deployment(c.Deployment); d == nil {
+		part.Err = missingDeployment(doc, c.Deployment)
+	} else if part.API, part.Err = k.api(ctx, name, doc, &d.definitionDoc); part.Err == nil {
+		other := &host.Stage{Name: s.Name, Variables: mergeVariables(s.Variables, c.Variables), Deployment: c.Deployment}
+		part.API.Stages = []*host.Stage{other}
+		s.Canary = &host.Canary{Percent: c.Percent, API: part.API, Stage: other}
+	}
+	k.parts = append(k.parts, part)
+}
+
+// host is the stage as it runs, without its canary.
+func (s *stageDoc) host() *host.Stage {
+	return &host.Stage{Name: s.Name, Variables: maps.Clone(s.Variables), Deployment: s.Deployment}
+}
+
+// api composes a definition of an API: a copy with the values of secrets.
+func (k *composer) api(ctx context.Context, name string, doc *apiDoc, d *definitionDoc) (*host.API, error) {
+	parsed, err := k.bundle(ctx, d.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	kept := parsed.api(name)
+	if kept == nil {
+		return nil, refuse(host.Internal, "compose the API "+name, "the bundle %.12s does not have it", d.Bundle)
+	}
+	for _, f := range d.Functions {
+		if err := k.callable(f); err != nil {
+			return nil, &host.Error{Op: "compose the API " + name, Kind: host.KindOf(err), Err: err}
+		}
+	}
+	a := copyAPI(kept)
+	a.Root, a.RootImplied, a.DefaultEndpoint = doc.Root, doc.RootImplied, doc.DefaultEndpoint
+	for use := range definition.Uses(&host.Snapshot{APIs: []*host.API{a}}) {
+		if err := k.reveal(ctx, doc.Project, use.Plugin.Secrets); err != nil {
+			return nil, err
+		}
+	}
+	return a, k.useUpstreams(ctx, parsed, doc, name, d, a)
+}
+
+// callable refuses a function that is not among those that were composed.
+func (k *composer) callable(f reference) error {
+	if _, composing := k.functions[f.Name]; !composing && k.has(kindFunction, f.Name) {
+		return nil
+	}
+	_, err := k.snapshot.Resolve(f.Name, f.Qualifier)
+	if err == nil {
+		return nil
+	}
+	for id, why := range k.failed {
+		if id.Name == f.Name && why != nil {
+			return refuse(host.KindOf(why), "", "version %s of the function %s: %w", id.Qualifier, f.Name, why)
+		}
+	}
+	return err
+}
+
+// domains adds the domains of all projects, with the mappings that lead to what could be composed. One without any still claims its host.
+func (k *composer) domains(ctx context.Context) error {
+	served := map[string]bool{}
+	for _, a := range k.snapshot.APIs {
+		for _, s := range a.Stages {
+			served[a.Name+"/"+s.Name] = true
+		}
+	}
+	for _, name := range k.names(kindProject) {
+		p, err := read[projectDoc](ctx, k.state, kindProject, name)
+		if err != nil {
+			return err
+		}
+		for _, d := range p.Domains {
+			out := &host.Domain{Name: d.Name}
+			for _, m := range d.Mappings {
+				if served[m.API+"/"+m.Stage] {
+					out.Mappings = append(out.Mappings, host.DomainMapping{Path: m.Path, API: m.API, Stage: m.Stage})
+				}
+			}
+			k.snapshot.Domains = append(k.snapshot.Domains, out)
+		}
+	}
+	slices.SortFunc(k.snapshot.Domains, func(a, b *host.Domain) int { return strings.Compare(a.Name, b.Name) })
+	return nil
 }

@@ -1,0 +1,136 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
+)
+
+// applyFunctions makes versions of what is new, and points live at what the definition has.
+func (r *attempt) applyFunctions(ctx context.Context) error {
+	for _, f := range r.snapshot.Functions {
+		if err := r.applyFunction(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *attempt) applyFunction(ctx context.Context, f *host.Function) error {
+	doc, err := r.t.functionDoc(ctx, f.Name)
+	if err != nil {
+		return err
+	}
+	v := &versionDoc{Project: r.name, Code: r.bundle.Code[codeKey(f.Plugin.Ref)], Config: configOf(f)}
+	if err := v.Config.canonical(); err != nil {
+		return err
+	}
+	d := Difference{Action: actionUpdate, Kind: "function", Name: f.Name}
+	var was facets
+	last, live := 0, 0
+	if newest := doc.newest(); newest != nil {
+		last = newest.Number
+		if was, err = r.functionFacets(ctx, f.Name, newest); err != nil {
+			return err
+		}
+	} else {
+		d.Action = actionCreate
+	}
+	if alias := doc.alias(host.AliasLive); alias != nil {
+		if live = alias.Version; alias.Second != 0 {
+			d.Detail = append(d.Detail, fmt.Sprintf("alias live: version %d no longer gets a share of %v", alias.Second, alias.Weight))
+		}
+	}
+	if doc.Project != r.name {
+		if doc.Project = r.name; last != 0 {
+			d.Detail = append(d.Detail, "it belongs to the project "+r.name)
+		}
+	}
+	v, err = r.t.addVersion(ctx, f.Name, doc, v, true)
+	if err != nil {
+		return err
+	}
+	if v.Number != last {
+		r.functions = append(r.functions, f.Name)
+		d.After = "version " + strconv.Itoa(v.Number)
+		if last != 0 {
+			d.Before = "version " + strconv.Itoa(last)
+			is, err := r.functionFacets(ctx, f.Name, &versionRef{Number: v.Number, Document: doc.ref(v.Number).Document})
+			if err != nil {
+				return err
+			}
+			d.Detail = append(d.Detail, differ(was, is)...)
+		}
+	}
+	if live != v.Number && (live != last || last == v.Number) { // else it follows from the new version
+		d.Detail = append(d.Detail, fmt.Sprintf("alias live: version %d -> %d", live, v.Number))
+	}
+	if d.After != "" || len(d.Detail) > 0 {
+		r.plan.add(d)
+	}
+	return nil
+}
+
+// functionFacets are those of a version that is kept.
+func (r *attempt) functionFacets(ctx context.Context, name string, ref *versionRef) (facets, error) {
+	v, err := r.t.version(ctx, name, ref)
+	if err != nil {
+		return nil, err
+	}
+	f, err := definition.ParseFunction(name, v.Config.text())
+	if err != nil {
+		return nil, nil // a configuration that this version of Postern refuses has no details
+	}
+	f.Plugin.Source = r.catalog.source(name, f.Plugin.ABI, v.Code)
+	_ = definition.Use{Plugin: &f.Plugin, Function: true}.Settle() // as above
+	return functionFacets(f), nil
+}
+
+// configOf is what a definition says of a function, without what it leaves to the defaults.
+func configOf(f *host.Function) FunctionConfig {
+	p := &f.Plugin
+	c := FunctionConfig{ABI: p.ABI, Env: p.Env, Egress: p.Egress, Config: p.Config, URL: f.URL}
+	c.Timeout = written(p.Limits.Timeout, time.Duration.String)
+	c.Memory = written(p.Limits.Memory, sizeText)
+	c.MaxResult = written(p.Limits.MaxResult, sizeText)
+	if n := p.Limits.Concurrency; !n.Pos.IsZero() {
+		c.Concurrency = n.Value
+	}
+	if p.Isolation != defaultIsolation(p) {
+		c.Isolation = string(p.Isolation)
+	}
+	for _, s := range p.Secrets {
+		if c.Secrets == nil {
+			c.Secrets = map[string]SecretRef{}
+		}
+		c.Secrets[s.Name] = SecretRef{Env: s.Env, File: s.File, Store: s.Store}
+	}
+	if a := f.Async; a.DeadLetter != "" || !a.Retries.Pos.IsZero() || !a.MaxAge.Pos.IsZero() {
+		c.Async = &AsyncConfig{DeadLetter: a.DeadLetter, MaxAge: written(a.MaxAge, time.Duration.String)}
+		if !a.Retries.Pos.IsZero() {
+			retries := a.Retries.Value
+			c.Async.Retries = &retries
+		}
+	}
+	return c
+}
+
+// written is a setting's text, "" for a default.
+func written[T any](s host.Setting[T], text func(T) string) string {
+	if s.Pos.IsZero() {
+		return ""
+	}
+	return text(s.Value)
+}
+
+// defaultIsolation is what a function has that says nothing about it.
+func defaultIsolation(p *host.PluginConfig) host.Isolation {
+	if p.Runtime == host.RuntimeJS || p.ABI == host.ABICGI || p.ABI == host.ABIStdio {
+		return host.IsolationFresh
+	}
+	return host.IsolationPooled
+}

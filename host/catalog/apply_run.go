@@ -1,0 +1,206 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
+)
+
+// An application is one apply, over all attempts to carry it out.
+type application struct {
+	catalog *Catalog
+	name    string // the project's
+	in      Input
+	sealed  map[string][]byte // by file: sealing is random, so it is done once
+	checked map[string]bool   // revisions of snapshots that Options.Check has accepted
+}
+
+// An attempt is one run of an application over a state.
+type attempt struct {
+	*application
+	t        *tx
+	plan     *Plan
+	project  *projectDoc
+	before   *parsedBundle // what was applied last; nil for nothing, and when it cannot be understood any more
+	bundle   Bundle        // what is applied, with what its references to the host came to
+	snapshot *host.Snapshot
+	parsed   *parsedBundle
+
+	apis      map[string]*apiDoc // of the definition
+	changed   []string           // APIs whose definition is new
+	functions []string           // that have a new version
+}
+
+// run changes the state in memory: nothing is written before it has succeeded.
+func (a *application) run(ctx context.Context, t *tx) (*Plan, error) {
+	r := &attempt{application: a, t: t, plan: &Plan{Project: a.name}, apis: map[string]*apiDoc{}}
+	for _, step := range []func(context.Context) error{
+		r.read, r.understand, r.claim, r.keepBundle, r.applySecrets, r.applyFunctions, r.applyAPIs, r.applyRoot, r.writeAPIs, r.applyDomains,
+		r.removeAPIs, r.removeFunctions, r.forgetSecrets, r.finish, r.check,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r.plan, nil
+}
+
+func (r *attempt) read(ctx context.Context) error {
+	r.project = &projectDoc{}
+	if !r.t.has(kindProject, r.name) {
+		return nil
+	}
+	var err error
+	if r.project, err = read[projectDoc](ctx, &r.t.state, kindProject, r.name); err != nil {
+		return err
+	}
+	if err := r.t.expect(kindProject, r.name, &r.project.meta); err != nil {
+		return err
+	}
+	r.before, _ = r.t.bundle(ctx, r.project.Bundle) // without it, the plan has fewer details
+	return nil
+}
+
+// understand reads the definition and finds all that is wrong with it and with what was sent beside it.
+func (r *attempt) understand(ctx context.Context) error {
+	r.bundle = r.in.Bundle
+	r.bundle.Code = map[string]Code{}
+	for ref, code := range r.in.Bundle.Code {
+		r.bundle.Code[ref] = code
+	}
+	snapshot, err := r.bundle.parseText()
+	if snapshot == nil {
+		return err
+	}
+	r.snapshot = snapshot
+	more, failed := r.pin(ctx)
+	if failed != nil {
+		return failed
+	}
+	more = append(more, r.catalog.resolve(&r.bundle, snapshot, true)...)
+	for _, look := range []func(context.Context) (definition.Errors, error){r.lookAtCode, r.lookAtFunctions, r.lookAtSecrets} {
+		found, err := look(ctx)
+		if err != nil {
+			return err
+		}
+		more = append(more, found...)
+	}
+	more = append(more, r.lookAtStages()...)
+	for _, e := range more {
+		e.Source = definition.SourceLine([]byte(r.bundle.Text), e.Pos.Line)
+	}
+	return definitionErrors(err, more)
+}
+
+// claim refuses names that belong to somebody else.
+func (r *attempt) claim(ctx context.Context) error {
+	for _, a := range r.snapshot.APIs {
+		if err := r.claimName(ctx, kindAPI, a.Name, a.Pos); err != nil {
+			return err
+		}
+	}
+	for _, f := range r.snapshot.Functions {
+		if err := r.claimName(ctx, kindFunction, f.Name, f.Pos); err != nil {
+			return err
+		}
+	}
+	if len(r.snapshot.Domains) == 0 {
+		return nil
+	}
+	for _, name := range r.t.names(kindProject) {
+		if name == r.name {
+			continue
+		}
+		other, err := read[projectDoc](ctx, &r.t.state, kindProject, name)
+		if err != nil {
+			return err
+		}
+		for _, d := range r.snapshot.Domains {
+			if slices.ContainsFunc(other.Domains, func(o domainDoc) bool { return o.Name == d.Name }) {
+				return taken(d.Pos, "the domain %s belongs to the project %q: remove it there first", d.Name, name)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *attempt) claimName(ctx context.Context, k kind, name string, pos host.Position) error {
+	if !r.t.has(k, name) {
+		return nil
+	}
+	m, err := r.t.meta(ctx, k, name)
+	switch {
+	case err != nil:
+		return err
+	case m.Project == r.name:
+		return nil
+	case m.Project != "":
+		return taken(pos, "the %s %q belongs to the project %q: give this one another name", k, name, m.Project)
+	case !r.t.change.Force:
+		return taken(pos, "there is an %s %q that belongs to no project: give this one another name, or force the apply (--force), which makes it the project's", k, name)
+	}
+	r.plan.warn("the %s %q belonged to no project, and is this project's now", k, name)
+	return nil
+}
+
+func taken(pos host.Position, format string, args ...any) error {
+	err, _ := refuse(host.Conflict, "", format, args...).(*host.Error)
+	err.Pos = pos
+	return err
+}
+
+// keepBundle makes the bundle a document that APIs and deployments can name.
+func (r *attempt) keepBundle(context.Context) error {
+	digest, err := r.t.attach(&r.bundle)
+	if err != nil {
+		return err
+	}
+	r.parsed = &parsedBundle{digest: digest, bundle: &r.bundle, snapshot: r.snapshot, size: len(r.bundle.Text)}
+	r.catalog.bundles.Set(digest, r.parsed)
+	r.diffUpstreams()
+	return nil
+}
+
+// finish writes the project.
+func (r *attempt) finish(context.Context) error {
+	if digest := r.parsed.digest; digest != r.project.Bundle {
+		if len(r.plan.Changes) == 0 {
+			r.plan.add(Difference{Action: actionUpdate, Kind: "project", Name: r.name, Before: short(r.project.Bundle), After: short(digest),
+				Detail: []string{"the text of the definition, and nothing that it does"}})
+		}
+		r.project.Bundle, r.project.Bundles = digest, []string{digest}
+	}
+	r.plan.sort()
+	if r.plan.Changed = len(r.plan.Changes) > 0; !r.plan.Changed {
+		return nil
+	}
+	r.project.Applied, r.project.Message = r.t.now, r.t.change.Message
+	return r.t.put(kindProject, r.name, r.project)
+}
+
+// short is a digest for people.
+func short(digest string) string { return digest[:min(6, len(digest))] }
+
+// diffUpstreams tells which upstreams of the definition are others than before. They belong to the APIs that use them.
+func (r *attempt) diffUpstreams() {
+	old := map[string]*host.Upstream{}
+	if r.before != nil {
+		for _, u := range r.before.snapshot.Upstreams {
+			old[u.Name] = u
+		}
+	}
+	for _, u := range r.snapshot.Upstreams {
+		was := old[u.Name]
+		delete(old, u.Name)
+		if was == nil {
+			r.plan.add(Difference{Action: actionCreate, Kind: "upstream", Name: u.Name})
+		} else if detail := differ(upstreamFacets(was), upstreamFacets(u)); len(detail) > 0 {
+			r.plan.add(Difference{Action: actionUpdate, Kind: "upstream", Name: u.Name, Detail: detail})
+		}
+	}
+	for name := range old {
+		r.plan.add(Difference{Action: actionDelete, Kind: "upstream", Name: name})
+	}
+}

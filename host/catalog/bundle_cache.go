@@ -1,0 +1,74 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
+)
+
+// maxParsed bounds what a catalog keeps parsed, in bytes of the bundles' texts. Parsing 1,000 routes takes some tens of milliseconds, and
+// after every change all that is served is composed anew.
+const maxParsed = 32 << 20
+
+func parsedCache() *otter.Cache[string, *parsedBundle] {
+	return otter.Must(&otter.Options[string, *parsedBundle]{
+		MaximumWeight: maxParsed,
+		Weigher:       func(_ string, p *parsedBundle) uint32 { return uint32(p.size) + 1024 },
+	})
+}
+
+// bundle returns a bundle that is kept, or that a transaction has put, parsed.
+func (s *state) bundle(ctx context.Context, digest string) (*parsedBundle, error) {
+	c := s.catalog
+	if p, ok := c.bundles.GetIfPresent(digest); ok {
+		return p, nil
+	}
+	b, err := readDocument[Bundle](ctx, s, "bundle", digest)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.parse(b, digest)
+	if err != nil {
+		return nil, err
+	}
+	c.bundles.Set(digest, p)
+	return p, nil
+}
+
+// parse makes a snapshot of a bundle that was accepted before. What it is refused for now, a newer version of Postern refuses.
+func (c *Catalog) parse(b *Bundle, digest string) (*parsedBundle, error) {
+	snapshot, err := b.parseText()
+	if err != nil {
+		return nil, err
+	}
+	if errs := c.resolve(b, snapshot, false); len(errs) > 0 {
+		return nil, errs
+	}
+	return &parsedBundle{digest: digest, bundle: b, snapshot: snapshot, size: len(b.Text)}, nil
+}
+
+// definitionErrors adds what was found beside a definition to what it is refused for itself.
+func definitionErrors(err error, more definition.Errors) error {
+	var errs definition.Errors
+	if err != nil && !errors.As(err, &errs) {
+		return err
+	}
+	told := map[host.Position]bool{}
+	for _, e := range errs {
+		told[e.Pos] = true
+	}
+	for _, e := range more {
+		if e.Pos.Line == 0 || !told[e.Pos] {
+			errs = append(errs, e)
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	errs.Sort()
+	return errs
+}
