@@ -22,6 +22,9 @@ type loader struct {
 	project *Project
 	root    *os.Root // the project's folder; it opens nothing outside, also not through links
 
+	foreign  bool  // somebody else has sent the folder
+	maxInput int64 // bytes of a script with all that it imports; 0 for any number
+
 	told map[host.Position]bool // where the definition is wrong by itself: nothing is added there
 
 	mu       sync.Mutex

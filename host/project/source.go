@@ -127,7 +127,7 @@ func (j *job) script(ctx context.Context) *host.Source {
 		j.everywhere(e.Rule, e.Message, e.Hint)
 		return nil
 	}
-	result, err := bundle.Build(ctx, bundle.Options{Dir: j.project.Dir, Entry: j.ref})
+	result, err := bundle.Build(ctx, bundle.Options{Dir: j.project.Dir, Entry: j.ref, Foreign: j.foreign, MaxInput: j.maxInput})
 	j.input(result.Inputs...)
 	if err != nil {
 		if ctx.Err() == nil {

@@ -192,7 +192,7 @@ func (b *builder) checkTsconfig() error {
 	}
 	if bytes.Contains(text, []byte(`"extends"`)) || bytes.ContainsRune(text, '\\') {
 		rel, _ := filepath.Rel(b.root, file)
-		return invalid(host.Position{File: filepath.ToSlash(rel)}, "an uploaded tsconfig.json may neither extend another file nor have a backslash; write what it needs into it")
+		return invalid(host.Position{File: filepath.ToSlash(rel), Line: 1, Column: 1}, "an uploaded tsconfig.json may neither extend another file nor have a backslash; write what it needs into it")
 	}
 	return nil
 }

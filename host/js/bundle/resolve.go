@@ -104,6 +104,9 @@ func (b *builder) problem(m api.Message) *host.Error {
 	if l := m.Location; l != nil {
 		pos = host.Position{File: filepath.ToSlash(l.File), Line: l.Line, Column: l.Column + 1}
 	}
+	if m.Location == nil && m.Text == `Could not resolve "./`+b.entry+`"` { // it is there: checkEntry has seen it
+		return invalid(pos, "the folder's package.json leads to no script, and there is no index.ts or index.js")
+	}
 	return invalid(pos, explain(m))
 }
 
