@@ -24,19 +24,18 @@ const (
 type secretDoc struct {
 	Sealed  []byte    `json:"sealed"`
 	Same    string    `json:"same"` // Sealer.Same of the value
-	Project string    `json:"project,omitempty"`
 	Updated time.Time `json:"updated"`
 	By      string    `json:"by,omitempty"`
 }
 
 var secretName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
-// projectSecret names the secret of the store that holds the value of a project's file.
+// projectSecret names the value of a project's file among the secrets. It is kept with the project.
 func projectSecret(project, file string) string { return "project/" + project + ":" + path.Clean(file) }
 
 func secretKey(name string) host.Key { return secretsKey + "/" + host.Key(name) }
 
-// Secrets returns all secrets, without their values.
+// Secrets returns all secrets without their values, also those of the projects' files.
 func (c *Catalog) Secrets(ctx context.Context) ([]Secret, error) {
 	s, err := c.state(ctx)
 	if err != nil {
@@ -52,7 +51,10 @@ func (c *Catalog) Secrets(ctx context.Context) ([]Secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []Secret{}
+	all, err := s.fileSecrets(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for entry, err := range c.opts.Store.List(ctx, secretsKey) {
 		if err != nil {
 			return nil, err
@@ -62,16 +64,19 @@ func (c *Catalog) Secrets(ctx context.Context) ([]Secret, error) {
 		if err != nil {
 			return nil, err
 		}
-		secret := doc.public(name, entry.Rev)
-		slices.Sort(users[name])
-		secret.UsedBy = slices.Compact(users[name])
-		all = append(all, secret)
+		all = append(all, doc.public(name, entry.Rev))
 	}
+	for i := range all {
+		from := users[all[i].Name]
+		slices.Sort(from)
+		all[i].UsedBy = slices.Compact(from)
+	}
+	slices.SortFunc(all, func(a, b Secret) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
 }
 
 func (d *secretDoc) public(name string, rev uint64) Secret {
-	return Secret{Name: name, Project: d.Project, Rev: rev, Updated: d.Updated, By: d.By}
+	return Secret{Name: name, Rev: rev, Updated: d.Updated, By: d.By}
 }
 
 func decodeSecret(name string, entry host.Entry) (*secretDoc, error) {
@@ -100,59 +105,53 @@ func (c *Catalog) PutSecret(ctx context.Context, name string, value []byte, chan
 	if !secretName.MatchString(name) {
 		return Secret{}, refuse(host.Invalid, "", "the secret's name %q must be letters, digits, _, . and -, at most 128", abridged(name))
 	}
-	secret, _, err := c.putSecret(ctx, name, "", value, change)
-	return secret, err
-}
-
-// putSecret writes a secret of the store, or of a project's file, and tells whether that changed it.
-func (c *Catalog) putSecret(ctx context.Context, name, project string, value []byte, change Change) (Secret, bool, error) {
 	op := fmt.Sprintf("put the secret %q", name)
 	switch {
 	case len(value) == 0:
-		return Secret{}, false, refuse(host.Invalid, op, "the value is empty")
+		return Secret{}, refuse(host.Invalid, op, "the value is empty")
 	case len(value) > maxSecret:
-		return Secret{}, false, refuse(host.TooLarge, op, "the value has %d bytes, and %d are the most", len(value), maxSecret)
+		return Secret{}, refuse(host.TooLarge, op, "the value has %d bytes, and %d are the most", len(value), maxSecret)
 	case c.opts.Sealer == nil:
-		return Secret{}, false, refuse(host.Unavailable, op, "this host has no key to seal secrets with")
+		return Secret{}, refuse(host.Unavailable, op, "this host has no key to seal secrets with")
 	}
 	for attempt := 1; ; attempt++ {
-		secret, changed, err := c.tryPutSecret(ctx, op, name, project, value, change)
+		secret, err := c.tryPutSecret(ctx, op, name, value, change)
 		if !errors.Is(err, errSecond) {
-			return secret, changed, err
+			return secret, err
 		}
 		if attempt == secretWriters {
-			return Secret{}, false, refuse(host.Conflict, op, "others changed it %d times meanwhile: try again", attempt)
+			return Secret{}, refuse(host.Conflict, op, "others changed it %d times meanwhile: try again", attempt)
 		}
 	}
 }
 
-func (c *Catalog) tryPutSecret(ctx context.Context, op, name, project string, value []byte, change Change) (Secret, bool, error) {
+func (c *Catalog) tryPutSecret(ctx context.Context, op, name string, value []byte, change Change) (Secret, error) {
 	old, rev, err := c.readSecret(ctx, name)
 	if err != nil && rev == 0 { // a damaged one is written over
-		return Secret{}, false, err
+		return Secret{}, err
 	}
 	if err := expectSecret(op, old, rev, change); err != nil {
-		return Secret{}, false, err
+		return Secret{}, err
 	}
-	doc := &secretDoc{Same: c.opts.Sealer.Same(value), Project: project, Updated: time.Now().UTC(), By: change.By}
-	if old != nil && err == nil && old.Same == doc.Same && old.Project == project {
-		return old.public(name, rev), false, nil
+	doc := &secretDoc{Same: c.opts.Sealer.Same(value), Updated: time.Now().UTC(), By: change.By}
+	if old != nil && err == nil && old.Same == doc.Same {
+		return old.public(name, rev), nil
 	}
 	if change.DryRun {
-		return doc.public(name, rev), true, nil
+		return doc.public(name, rev), nil
 	}
 	if doc.Sealed, err = c.opts.Sealer.Seal(value); err != nil {
-		return Secret{}, false, err
+		return Secret{}, err
 	}
 	text, err := json.Marshal(doc)
 	if err != nil {
-		return Secret{}, false, refuse(host.Internal, op, "%w", err)
+		return Secret{}, refuse(host.Internal, op, "%w", err)
 	}
 	written, err := c.opts.Store.Put(ctx, secretKey(name), text, rev)
 	if errors.Is(err, host.Conflict) {
-		return Secret{}, false, errSecond
+		return Secret{}, errSecond
 	}
-	return doc.public(name, written), true, err
+	return doc.public(name, written), err
 }
 
 // expectSecret refuses a change that was made for another revision.
@@ -175,7 +174,10 @@ func expectSecret(op string, doc *secretDoc, rev uint64, change Change) error {
 // misses.
 func (c *Catalog) DeleteSecret(ctx context.Context, name string, change Change) error {
 	op := fmt.Sprintf("delete the secret %q", abridged(name))
-	if !secretName.MatchString(name) && !strings.HasPrefix(name, "project/") {
+	if strings.HasPrefix(name, "project/") {
+		return refuse(host.Conflict, op, "it is the value of a file of a project, and goes when the project has no use for it")
+	}
+	if !secretName.MatchString(name) {
 		return refuse(host.NotFound, op, "there is none with such a name")
 	}
 	s, err := c.state(ctx)
@@ -219,10 +221,10 @@ func (c *Catalog) missingSecret(ctx context.Context, name string) error {
 }
 
 // reveal gives secrets their values of now.
-func (c *Catalog) reveal(ctx context.Context, project string, secrets []host.Secret) error {
+func (s *state) reveal(ctx context.Context, project string, secrets []host.Secret) error {
 	for i := range secrets {
 		secret := &secrets[i]
-		value, err := c.secretValue(ctx, project, SecretRef{Env: secret.Env, File: secret.File, Store: secret.Store})
+		value, err := s.secretValue(ctx, project, SecretRef{Env: secret.Env, File: secret.File, Store: secret.Store})
 		if err != nil {
 			return &host.Error{Op: fmt.Sprintf("secret %s", secret.Name), Kind: host.KindOf(err), Err: err}
 		}
@@ -232,8 +234,8 @@ func (c *Catalog) reveal(ctx context.Context, project string, secrets []host.Sec
 }
 
 // secretValue returns the value of a secret. One that is not there has Kind Invalid: what names it is wrong, or comes too early.
-func (c *Catalog) secretValue(ctx context.Context, project string, ref SecretRef) (host.SecretValue, error) {
-	name := ref.Store
+func (s *state) secretValue(ctx context.Context, project string, ref SecretRef) (host.SecretValue, error) {
+	c := s.catalog
 	switch {
 	case ref.Env != "":
 		value, ok := c.opts.Env(ref.Env)
@@ -242,22 +244,20 @@ func (c *Catalog) secretValue(ctx context.Context, project string, ref SecretRef
 		}
 		return host.SecretValue(value), nil
 	case ref.File != "":
-		name = projectSecret(project, ref.File)
+		return s.fileSecret(ctx, project, ref.File)
 	}
-	doc, rev, err := c.readSecret(ctx, name)
+	doc, rev, err := c.readSecret(ctx, ref.Store)
 	switch {
 	case err != nil:
 		return "", err
-	case rev == 0 && ref.File != "":
-		return "", refuse(host.Invalid, "", "the store has no value of the file %s: apply the project again", ref.File)
 	case rev == 0:
-		return "", refuse(host.Invalid, "", "%w: put it into the store first", c.missingSecret(ctx, name))
+		return "", refuse(host.Invalid, "", "%w: put it into the store first", c.missingSecret(ctx, ref.Store))
 	case c.opts.Sealer == nil:
-		return "", refuse(host.Unavailable, "", "this host has no key to open the secret %q with", name)
+		return "", refuse(host.Unavailable, "", "this host has no key to open the secret %q with", ref.Store)
 	}
 	value, err := c.opts.Sealer.Open(doc.Sealed)
 	if err != nil {
-		return "", refuse(host.KindOf(err), "", "the secret %q cannot be opened: %w", name, err)
+		return "", refuse(host.KindOf(err), "", "the secret %q cannot be opened: %w", ref.Store, err)
 	}
 	return host.SecretValue(value), nil
 }

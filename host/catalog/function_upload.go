@@ -1,0 +1,248 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/postern/postern/host"
+)
+
+// An Upload is a new version of a function.
+type Upload struct {
+	Code    *Code           // nil keeps the code of the newest version
+	Config  *FunctionConfig // nil keeps the configuration of the newest version
+	Promote bool            // moves live to it
+}
+
+// UploadFunction makes a version. One that equals the newest makes none and returns that. It is compiled and started once before it is
+// accepted.
+func (c *Catalog) UploadFunction(ctx context.Context, name string, up Upload, change Change) (Version, error) {
+	if !functionName.MatchString(name) {
+		return Version{}, refuse(host.Invalid, "", "the function's name %q must be letters, digits, _ and -, at most 64", abridged(name))
+	}
+	var uploaded Version
+	checked := map[string]bool{} // candidates: what was compiled once is not compiled again when another writer was first
+	_, err := c.change(ctx, change, func(ctx context.Context, t *tx) error {
+		v, err := t.upload(ctx, name, up, checked)
+		if err != nil {
+			return err
+		}
+		uploaded = v.public(name)
+		return nil
+	})
+	if err != nil {
+		return Version{}, err
+	}
+	return uploaded, nil
+}
+
+func (t *tx) upload(ctx context.Context, name string, up Upload, checked map[string]bool) (*versionDoc, error) {
+	doc, err := t.functionDoc(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.expect(kindFunction, name, &doc.meta); err != nil {
+		return nil, err
+	}
+	if err := t.owned(kindFunction, name, &doc.meta); err != nil {
+		return nil, err
+	}
+	candidate, err := t.candidate(ctx, name, doc, up)
+	if err != nil {
+		return nil, err
+	}
+	mark, err := candidate.mark()
+	if err != nil {
+		return nil, err
+	}
+	if !checked[mark] {
+		if err := t.checkFunction(ctx, name, candidate); err != nil {
+			return nil, err
+		}
+		checked[mark] = true
+	}
+	return t.addVersion(ctx, name, doc, candidate, up.Promote)
+}
+
+// candidate makes the version that an upload asks for, and checks all of it but the code itself.
+func (t *tx) candidate(ctx context.Context, name string, doc *functionDoc, up Upload) (*versionDoc, error) {
+	v := &versionDoc{Project: doc.Project}
+	if newest := doc.newest(); newest != nil {
+		old, err := t.version(ctx, name, newest)
+		if err != nil {
+			return nil, err
+		}
+		v.Code, v.Config = old.Code, old.Config
+	} else if up.Code == nil {
+		return nil, refuse(host.Invalid, "", "the function %q has no version yet, so the upload must have code", name)
+	}
+	if up.Code != nil {
+		v.Code = *up.Code
+		if err := t.checkCode(ctx, name, &v.Code); err != nil {
+			return nil, err
+		}
+	}
+	if up.Config != nil {
+		v.Config = *up.Config
+	}
+	if err := v.Config.canonical(); err != nil {
+		return nil, err
+	}
+	for _, secret := range slices.Sorted(maps.Keys(v.Config.Secrets)) {
+		if v.Config.Secrets[secret].File != "" && v.Project == "" {
+			return nil, refuse(host.Invalid, "", "the secret %q comes from a file, which only a function of a project can have: put it into the store and write {store: NAME}", secret)
+		}
+	}
+	if a := v.Config.Async; a != nil && a.DeadLetter != "" && a.DeadLetter != name && !t.has(kindFunction, a.DeadLetter) {
+		return nil, refuse(host.Invalid, "", "async.deadLetter: %w", missing("function", a.DeadLetter, t.names(kindFunction)))
+	}
+	return v, nil
+}
+
+// checkCode makes sure of the blobs, and of what is said about them.
+func (t *tx) checkCode(ctx context.Context, name string, code *Code) error {
+	if err := code.check(); err != nil {
+		return refuse(host.Invalid, "", "the code of the function %q: %w", name, err)
+	}
+	if err := t.use(ctx, fmt.Sprintf("the function %q", name), code.Digest); err != nil {
+		return err
+	}
+	found, err := t.catalog.inspect(ctx, code.Digest)
+	var known *host.Error
+	switch {
+	case errors.As(err, &known):
+		return err
+	case err != nil:
+		return refuse(host.Invalid, "", "the code of the function %q: %w", name, err)
+	case found.Runtime != code.Runtime:
+		return refuse(host.Invalid, "", "the code of the function %q runs on %s, not on %s", name, found.Runtime, code.Runtime)
+	}
+	code.Size = found.Size
+	if code.SourceMap == "" {
+		return nil
+	}
+	return t.use(ctx, fmt.Sprintf("the source map of the function %q", name), code.SourceMap)
+}
+
+// checkFunction compiles and starts a version once.
+func (s *state) checkFunction(ctx context.Context, name string, v *versionDoc) error {
+	c := s.catalog
+	f, err := s.function(ctx, name, v)
+	if err != nil || c.opts.Check == nil {
+		return err
+	}
+	c.progress(ctx, "checking %s (%s, %d KiB)", name, v.Code.Runtime, (v.Code.Size+1023)/1024)
+	if f.Version == 0 {
+		f.Version = 1 // it has no number yet, and one that runs needs one
+	}
+	return c.opts.Check(ctx, &host.Snapshot{
+		Functions: []*host.Function{f},
+		Aliases:   []*host.Alias{{Function: name, Name: host.AliasLive, Version: f.Version}},
+	})
+}
+
+// functionDoc reads a function, or begins one that is not there.
+func (t *tx) functionDoc(ctx context.Context, name string) (*functionDoc, error) {
+	if t.has(kindFunction, name) {
+		return read[functionDoc](ctx, &t.state, kindFunction, name)
+	}
+	last, err := t.lastNumber(ctx, kindFunction, name)
+	return &functionDoc{Last: last, Versions: []versionRef{}, Aliases: []aliasDoc{}}, err
+}
+
+// addVersion puts a function with the version v, unless its newest is that already, and points live at it when promote is set. It returns
+// the version that the function has now.
+func (t *tx) addVersion(ctx context.Context, name string, doc *functionDoc, v *versionDoc, promote bool) (*versionDoc, error) {
+	same, err := t.newestIs(ctx, name, doc, v)
+	if err != nil {
+		return nil, err
+	}
+	if same != nil {
+		v = same
+	} else {
+		doc.Last++
+		v.Number, v.Message, v.Created, v.By = doc.Last, t.change.Message, t.now, t.change.By
+		digest, err := t.attach(v)
+		if err != nil {
+			return nil, err
+		}
+		doc.Versions = append(doc.Versions, versionRef{Number: v.Number, Document: digest, Runtime: v.Code.Runtime, URL: v.Config.URL, Uses: v.uses(name)})
+	}
+	if promote {
+		t.point(doc, host.AliasLive, v.Number, 0, 0)
+	}
+	return v, t.putFunction(ctx, name, doc)
+}
+
+// newestIs returns the newest version when it is what v would be, or nil.
+func (t *tx) newestIs(ctx context.Context, name string, doc *functionDoc, v *versionDoc) (*versionDoc, error) {
+	newest := doc.newest()
+	if newest == nil {
+		return nil, nil
+	}
+	old, err := t.version(ctx, name, newest)
+	if err != nil {
+		return nil, err
+	}
+	was, err := old.mark()
+	if err != nil {
+		return nil, err
+	}
+	is, err := v.mark()
+	if err != nil || is != was {
+		return nil, err
+	}
+	return old, nil
+}
+
+// mark is equal for versions that behave alike.
+func (v *versionDoc) mark() (string, error) {
+	text, err := json.Marshal(versionDoc{Project: v.Project, Code: v.Code, Config: v.Config})
+	return string(text), err
+}
+
+// putFunction puts a function without the versions that are too many.
+func (t *tx) putFunction(ctx context.Context, name string, doc *functionDoc) error {
+	if err := t.forget(ctx, name, doc); err != nil {
+		return err
+	}
+	doc.Uses = nil
+	for _, ref := range doc.Versions {
+		doc.Uses = append(doc.Uses, ref.Uses...)
+	}
+	return t.put(kindFunction, name, doc)
+}
+
+// text is the configuration as definition.ParseFunction reads it, in lines, which its errors show.
+func (c *FunctionConfig) text() []byte {
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return []byte("null") // only a config that is no JSON; canonical refuses it before
+	}
+	return text
+}
+
+// canonical brings Config.Config to one form, so that the order of keys makes no version.
+func (c *FunctionConfig) canonical() error {
+	if len(c.Config) == 0 {
+		c.Config = nil
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(c.Config))
+	d.UseNumber()
+	var value any
+	if err := d.Decode(&value); err != nil || d.More() {
+		return refuse(host.Invalid, "", "config is not one JSON value")
+	}
+	text, err := json.Marshal(value)
+	if value == nil {
+		text = nil
+	}
+	c.Config = text
+	return err
+}
