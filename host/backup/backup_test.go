@@ -1,0 +1,399 @@
+package backup
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/jetstream"
+)
+
+var info = Info{Version: "1.0", Recipients: []string{"age1new", "age1old"}}
+
+// A place is a store with its contents.
+type place struct {
+	host.Store
+	host.Blobs
+}
+
+func open(t *testing.T, dir string) place {
+	t.Helper()
+	state, err := jetstream.Open(t.Context(), jetstream.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := state.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return place{state.Store(), state.Blobs()}
+}
+
+func (p place) put(t *testing.T, key host.Key, value string) {
+	t.Helper()
+	var rev uint64
+	if there, err := p.Get(t.Context(), key); err == nil {
+		rev = there.Rev
+	}
+	if _, err := p.Put(t.Context(), key, []byte(value), rev); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p place) save(t *testing.T, content string) string {
+	t.Helper()
+	blob, err := p.Save(t.Context(), strings.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blob.Digest
+}
+
+func (p place) documents(t *testing.T) map[host.Key]string {
+	t.Helper()
+	all := map[host.Key]string{}
+	for entry, err := range p.Store.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[entry.Key] = string(entry.Value)
+	}
+	return all
+}
+
+func (p place) contents(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for blob, err := range p.Blobs.List(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := p.Blobs.Open(t.Context(), blob.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		all[blob.Digest] = string(data)
+	}
+	return all
+}
+
+// filled has one of everything.
+func filled(t *testing.T) place {
+	t.Helper()
+	p := open(t, "")
+	small, large, none := p.save(t, "code"), p.save(t, strings.Repeat("0123456789abcdef", 200_000)), p.save(t, "")
+	p.put(t, "state", fmt.Sprintf(`{"format":1,"documents":{"function":{"a":%q,"b":%q,"c":%q}}}`, small, large, none))
+	p.put(t, "secrets/db-password", `{"sealed":"…"}`)
+	p.put(t, "secrets/project/orders:./keys/ü %2F.pem", `{"sealed":"…"}`)
+	p.put(t, "tokens/abc", `{"name":"ci"}`)
+	p.put(t, "keys/PSTKAAAAAAAAAAAAAAAA", `{"secret":"…"}`)
+	return p
+}
+
+func write(t *testing.T, p place) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := Write(t.Context(), &out, p.Store, p.Blobs, info); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func options() Options { return Options{Recipients: []string{"age1old", "age1new", "age1newer"}} }
+
+func TestRoundTrip(t *testing.T) {
+	from := filled(t)
+	data := write(t, from)
+	for name, dir := range map[string]string{"memory": "", "disk": t.TempDir()} {
+		to := open(t, dir)
+		to.put(t, "tokens/own", `{"name":"admin"}`)
+		report, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, options())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if report.Documents != 5 || report.Blobs != 3 || report.LeftOut != nil || report.Manifest.Version != "1.0" || report.Manifest.Revision == 0 {
+			t.Errorf("%s: %+v", name, report)
+		}
+		want := from.documents(t)
+		want["tokens/own"] = `{"name":"admin"}`
+		if diff := cmp.Diff(want, to.documents(t)); diff != "" {
+			t.Errorf("%s: documents: %s", name, diff)
+		}
+		if diff := cmp.Diff(from.contents(t), to.contents(t)); diff != "" {
+			t.Errorf("%s: contents: %.500s", name, diff)
+		}
+		before := to.documents(t)
+		if _, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, options()); !errors.Is(err, host.Conflict) {
+			t.Errorf("%s: restored again: %v; want Kind Conflict", name, err)
+		}
+		if diff := cmp.Diff(before, to.documents(t)); diff != "" {
+			t.Errorf("%s: a refused restore has changed something: %s", name, diff)
+		}
+	}
+}
+
+func TestNothingDeployed(t *testing.T) {
+	data := write(t, open(t, ""))
+	to := open(t, "")
+	report, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, Options{})
+	if err != nil || report.Documents != 0 || report.Manifest.Revision != 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// TestUnderWrites backs up while states come and go and what no state names is deleted, as soon as can be.
+func TestUnderWrites(t *testing.T) {
+	from := open(t, t.TempDir())
+	ctx, stop := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	states := map[string]bool{}
+	var wait sync.WaitGroup
+	running := make(chan struct{})
+	wait.Go(func() {
+		var rev uint64
+		var recent [][]string
+		for i := 0; ctx.Err() == nil; i++ {
+			var names []string
+			for range 4 {
+				names = append(names, from.save(t, fmt.Sprintf("%d-%d %s", i, rand.Int(), strings.Repeat("x", rand.IntN(30_000)))))
+			}
+			secret := fmt.Sprintf("secrets/s%d", i)
+			from.put(t, host.Key(secret), "sealed")
+			value, err := json.Marshal(map[string]any{"blobs": names, "secret": secret})
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			states[string(value)] = true
+			mu.Unlock()
+			if rev, err = from.Put(t.Context(), "state", value, rev); err != nil {
+				t.Error(err)
+				return
+			}
+			if recent = append(recent, names); len(recent) > 3 {
+				for _, digest := range recent[0] {
+					if err := from.Blobs.Delete(t.Context(), digest); err != nil {
+						t.Error(err)
+					}
+				}
+				recent = recent[1:]
+				old, err := from.Get(t.Context(), host.Key(fmt.Sprintf("secrets/s%d", i-3)))
+				if err == nil {
+					err = from.Store.Delete(t.Context(), old.Key, old.Rev)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if i == 5 {
+				close(running)
+			}
+			time.Sleep(time.Duration(rand.IntN(8)) * time.Millisecond)
+		}
+	})
+	<-running
+	good := 0
+	for deadline := time.Now().Add(30 * time.Second); good < 10 && time.Now().Before(deadline); {
+		var out bytes.Buffer
+		if err := Write(t.Context(), &out, from.Store, from.Blobs, info); errors.Is(err, host.Unavailable) {
+			continue // contents were deleted under it, and it says so
+		} else if err != nil {
+			t.Errorf("Write: %v", err)
+			break
+		}
+		good++
+		to := open(t, "")
+		if _, err := Restore(t.Context(), &out, to.Store, to.Blobs, options()); err != nil {
+			t.Errorf("Restore: %v", err)
+			break
+		}
+		mu.Lock()
+		checkState(t, to, states)
+		mu.Unlock()
+	}
+	stop()
+	wait.Wait()
+	if good == 0 {
+		t.Error("no backup was made")
+	}
+	t.Logf("%d backups, %d states", good, len(states))
+}
+
+func checkState(t *testing.T, p place, states map[string]bool) {
+	t.Helper()
+	root, err := p.Get(t.Context(), "state")
+	if err != nil || !states[string(root.Value)] {
+		t.Errorf("the state %.100s, %v is none that was", root.Value, err)
+		return
+	}
+	var state struct {
+		Blobs  []string
+		Secret host.Key
+	}
+	if err := json.Unmarshal(root.Value, &state); err != nil {
+		t.Fatal(err)
+	}
+	contents := p.contents(t)
+	for _, digest := range state.Blobs {
+		if _, ok := contents[digest]; !ok {
+			t.Errorf("the state names the content %.12s, which was not restored", digest)
+		}
+	}
+	if _, err := p.Get(t.Context(), state.Secret); err != nil {
+		t.Errorf("the state names %s: %v", state.Secret, err)
+	}
+}
+
+func TestOtherKey(t *testing.T) {
+	from := filled(t)
+	data := write(t, from)
+	for name, recipients := range map[string][]string{"none": nil, "another": {"age1other"}, "the newest alone": {"age1new"}} {
+		to := open(t, "")
+		_, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, Options{Recipients: recipients})
+		if !errors.Is(err, host.Conflict) || !strings.Contains(err.Error(), "--without-secrets") || !strings.Contains(err.Error(), "age1old") {
+			t.Errorf("%s: %v; want Kind Conflict and what to do", name, err)
+		}
+		if all := to.documents(t); len(all) != 0 {
+			t.Errorf("%s: the host has %v", name, all)
+		}
+	}
+	to := open(t, "")
+	report, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, Options{WithoutSecrets: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []host.Key{"keys/PSTKAAAAAAAAAAAAAAAA", "secrets/db-password", "secrets/project/orders:./keys/ü %2F.pem"}
+	if diff := cmp.Diff(want, report.LeftOut); diff != "" {
+		t.Errorf("left out: %s", diff)
+	}
+	if all := to.documents(t); len(all) != 2 || all["tokens/abc"] == "" {
+		t.Errorf("without secrets the host has %v", all)
+	}
+	if err := Write(t.Context(), io.Discard, from.Store, from.Blobs, Info{}); !errors.Is(err, host.Invalid) {
+		t.Errorf("a backup of secrets that tells no key: %v; want Kind Invalid", err)
+	}
+}
+
+// TestKilled: what a restore that was killed may leave is no obstacle for the same backup, and one for another.
+func TestKilled(t *testing.T) {
+	data := write(t, filled(t))
+	to := open(t, "")
+	to.put(t, "secrets/db-password", `{"sealed":"…"}`)
+	if _, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, options()); err != nil {
+		t.Errorf("after a part of it: %v", err)
+	}
+	to = open(t, "")
+	to.put(t, "secrets/db-password", `{"sealed":"another"}`)
+	if _, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, options()); !errors.Is(err, host.Conflict) {
+		t.Errorf("over another secret: %v; want Kind Conflict", err)
+	}
+	if all := to.documents(t); len(all) != 1 {
+		t.Errorf("the refused restore left %v", all)
+	}
+}
+
+// A refusing store fails at the key.
+type refusing struct {
+	host.Store
+	key host.Key
+}
+
+func (r refusing) Put(ctx context.Context, key host.Key, value []byte, rev uint64) (uint64, error) {
+	if key == r.key {
+		return 0, &host.Error{Op: "put", Kind: host.Unavailable}
+	}
+	return r.Store.Put(ctx, key, value, rev)
+}
+
+func TestTakesBack(t *testing.T) {
+	data := write(t, filled(t))
+	for _, key := range []host.Key{"state", "tokens/abc", "keys/PSTKAAAAAAAAAAAAAAAA"} {
+		to := open(t, "")
+		if _, err := Restore(t.Context(), bytes.NewReader(data), refusing{to.Store, key}, to.Blobs, options()); !errors.Is(err, host.Unavailable) {
+			t.Errorf("%s: %v; want Kind Unavailable", key, err)
+		}
+		if all := to.documents(t); len(all) != 0 {
+			t.Errorf("%s: the failed restore left %v", key, all)
+		}
+	}
+}
+
+// An entry is a file of a forged archive.
+type entry struct {
+	tar.Header
+	data string
+}
+
+func unpack(t *testing.T, data []byte) []entry {
+	t.Helper()
+	zip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []entry
+	for files := tar.NewReader(zip); ; {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, entry{*header, string(content)})
+	}
+}
+
+func pack(t *testing.T, all []entry) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	files := tar.NewWriter(zip)
+	for _, e := range all {
+		e.Size = int64(len(e.data))
+		if e.Typeflag != tar.TypeReg {
+			e.Size = 0
+		}
+		if err := files.WriteHeader(&e.Header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := files.Write([]byte(e.data)[:e.Size]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(files.Close(), zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// summed gives forged files the checksums that they need.
+func summed(all []entry) []entry {
+	var s sums
+	all = all[:len(all)-1]
+	for _, e := range all {
+		s.add(e.Name, sumOf([]byte(e.data)))
+	}
+	return append(all, entry{tar.Header{Name: sumsName, Typeflag: tar.TypeReg, Mode: 0o600}, string(s.text())})
+}
