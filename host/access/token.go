@@ -66,16 +66,27 @@ func (a *Access) CreateToken(ctx context.Context, g Grant) (Token, string, error
 }
 
 func (a *Access) createToken(ctx context.Context, g Grant) (Token, string, error) {
+	text := newText()
+	made, err := a.tokenOf(ctx, text, g)
+	return made, text, err
+}
+
+// newText returns the text of a new token.
+func newText() string {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
-	text := "pst_" + base64.RawURLEncoding.EncodeToString(random)
+	return "pst_" + base64.RawURLEncoding.EncodeToString(random)
+}
+
+// tokenOf makes the token that has a text.
+func (a *Access) tokenOf(ctx context.Context, text string, g Grant) (Token, error) {
 	sum := sha256.Sum256([]byte(text))
 	d := document{Name: g.Name, Role: g.Role, Hash: hex.EncodeToString(sum[:]), Created: a.now().UTC(), Expires: g.Expires.UTC(), By: g.By}
 	id := tokenID(sum)
 	if err := a.put(ctx, host.Key("tokens/"+id), d); err != nil {
-		return Token{}, "", err
+		return Token{}, err
 	}
-	return token(id, d, time.Time{}), text, nil
+	return token(id, d, time.Time{}), nil
 }
 
 func token(id string, d document, used time.Time) Token {
@@ -119,8 +130,10 @@ func (a *Access) VerifyToken(ctx context.Context, text string) (Principal, error
 }
 
 // First makes a token for an admin when there is none that is valid, and returns its text; "" when there is one. So who can restart a
-// host and read its data folder can always come in. Two hosts that start at once may make one each.
-func (a *Access) First(ctx context.Context) (string, error) {
+// host and read its data folder can always come in. keep is given a fresh text, which it keeps and returns, or another that it has
+// kept before: it is durable before it is valid, so that a kill between leaves nobody outside. Two hosts that start at once
+// may make one each.
+func (a *Access) First(ctx context.Context, keep func(fresh string) (string, error)) (string, error) {
 	all, err := a.Tokens(ctx)
 	if err != nil {
 		return "", err
@@ -136,6 +149,13 @@ func (a *Access) First(ctx context.Context) (string, error) {
 	for i := 2; taken[name]; i++ {
 		name = fmt.Sprintf("admin-%d", i)
 	}
-	_, text, err := a.createToken(ctx, Grant{Name: name, Role: Admin, By: "the host, at its start"})
+	text, err := keep(newText())
+	if err != nil {
+		return "", err
+	}
+	if _, ok := tokenKey(text); !ok {
+		return "", &host.Error{Op: "first token", Kind: host.Invalid, Err: errors.New("what was kept is no token; remove it, and a new one is made")}
+	}
+	_, err = a.tokenOf(ctx, text, Grant{Name: name, Role: Admin, By: "the host, at its start"})
 	return text, err
 }
