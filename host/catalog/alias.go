@@ -141,7 +141,7 @@ func (c *Catalog) changeAlias(ctx context.Context, function, alias string, chang
 		return nil
 	})
 	if err != nil {
-		return Alias{}, err
+		return Alias{}, within(fmt.Sprintf("point the alias %q of the function %q", abridged(alias), abridged(function)), err)
 	}
 	return changed, nil
 }
@@ -152,7 +152,7 @@ func (c *Catalog) DeleteAlias(ctx context.Context, function, alias string, chang
 	if alias == host.AliasLive {
 		return refuse(host.Conflict, op, "calls without a qualifier use it, so it goes only with the function: point it at another version, or delete the function")
 	}
-	return c.changeFunction(ctx, function, change, false, func(ctx context.Context, t *tx, doc *functionDoc) error {
+	err := c.changeFunction(ctx, function, change, false, func(ctx context.Context, t *tx, doc *functionDoc) error {
 		i, ok := doc.findAlias(alias)
 		if !ok {
 			if _, err := strconv.Atoi(alias); err == nil {
@@ -172,4 +172,5 @@ func (c *Catalog) DeleteAlias(ctx context.Context, function, alias string, chang
 		doc.Aliases = slices.Delete(doc.Aliases, i, i+1)
 		return nil
 	})
+	return within(op, err)
 }

@@ -199,15 +199,18 @@ func (c *Catalog) Version(ctx context.Context, function, qualifier string) (Vers
 const functionARN = "arn:postern:lambda:local:000000000000:function:"
 
 func (d *functionDoc) public(name string) Function {
-	f := Function{
-		Name: name, ARN: functionARN + name, Project: d.Project, Version: d.newest().Number, Runtime: d.newest().Runtime,
-		Aliases: []Alias{}, Revision: d.Revision, Created: d.Created, Updated: d.Updated,
+	f := Function{Name: name, ARN: functionARN + name, Project: d.Project, Aliases: []Alias{}, Revision: d.Revision, Created: d.Created, Updated: d.Updated}
+	if newest := d.newest(); newest != nil {
+		f.Version, f.Runtime = newest.Number, newest.Runtime
 	}
 	for i := range d.Aliases {
 		f.Aliases = append(f.Aliases, d.Aliases[i].public(name))
 	}
 	if live := d.alias(host.AliasLive); live != nil {
-		f.Live, f.URL = live.Version, d.ref(live.Version).URL
+		f.Live = live.Version
+		if ref := d.ref(live.Version); ref != nil {
+			f.URL = ref.URL
+		}
 	}
 	return f
 }

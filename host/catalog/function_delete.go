@@ -12,7 +12,7 @@ import (
 // DeleteVersion deletes a version that nothing points at. Its number is not used again.
 func (c *Catalog) DeleteVersion(ctx context.Context, function string, version int, change Change) error {
 	op := fmt.Sprintf("delete version %d of the function %q", version, abridged(function))
-	return c.changeFunction(ctx, function, change, true, func(ctx context.Context, t *tx, doc *functionDoc) error {
+	err := c.changeFunction(ctx, function, change, true, func(ctx context.Context, t *tx, doc *functionDoc) error {
 		if doc.ref(version) == nil {
 			return doc.noVersion(function, version)
 		}
@@ -36,6 +36,7 @@ func (c *Catalog) DeleteVersion(ctx context.Context, function string, version in
 		doc.Versions = slices.DeleteFunc(doc.Versions, func(r versionRef) bool { return r.Number == version })
 		return nil
 	})
+	return within(op, err)
 }
 
 // DeleteFunction deletes a function with all its versions and aliases, unless something else points at one of them.
@@ -53,7 +54,7 @@ func (c *Catalog) DeleteFunction(ctx context.Context, name string, change Change
 		}
 		return t.deleteFunction(ctx, name, doc)
 	})
-	return err
+	return within(fmt.Sprintf("delete the function %q", abridged(name)), err)
 }
 
 // deleteFunction deletes a function that nothing points at, whoever owns it.

@@ -22,8 +22,9 @@ type Upload struct {
 // UploadFunction makes a version. One that equals the newest makes none and returns that. It is compiled and started once before it is
 // accepted.
 func (c *Catalog) UploadFunction(ctx context.Context, name string, up Upload, change Change) (Version, error) {
+	op := fmt.Sprintf("upload the function %q", abridged(name))
 	if !functionName.MatchString(name) {
-		return Version{}, refuse(host.Invalid, "", "the function's name %q must be letters, digits, _ and -, at most 64", abridged(name))
+		return Version{}, refuse(host.Invalid, op, "the function's name %q must be letters, digits, _ and -, at most 64", abridged(name))
 	}
 	var uploaded Version
 	checked := map[string]bool{} // candidates: what was compiled once is not compiled again when another writer was first
@@ -36,7 +37,7 @@ func (c *Catalog) UploadFunction(ctx context.Context, name string, up Upload, ch
 		return nil
 	})
 	if err != nil {
-		return Version{}, err
+		return Version{}, within(op, err)
 	}
 	return uploaded, nil
 }

@@ -62,6 +62,7 @@ func TestSecrets(t *testing.T) {
 	}
 	wantKind(t, c.DeleteSecret(ctx, "bd", Change{}), host.NotFound, `did you mean "db"`)
 	wantKind(t, c.DeleteSecret(ctx, "a\x00/", Change{}), host.NotFound)
+	wantKind(t, c.DeleteSecret(ctx, "project/shop:db.secret", Change{}), host.Conflict, "file of a project")
 	wantKind(t, c.DeleteSecret(ctx, "db", Change{Revision: first.Rev}), host.Conflict)
 	if err := c.DeleteSecret(ctx, "db", Change{}); err != nil {
 		t.Error(err)

@@ -31,6 +31,7 @@ type tx struct {
 	change Change
 	now    time.Time
 	before root
+	old    map[string]bool // blobs that the state names; nil until somebody asks
 }
 
 // change runs f on the state as it is and writes what f has put, at once or not at all. When another writer was first, f runs again on
@@ -203,7 +204,7 @@ func (t *tx) owned(k kind, name string, m *meta) error {
 		k, name, m.Project)
 }
 
-// use makes sure of a blob that something new names: it is there, and young enough for Collect to leave it until the state names it.
+// use makes sure of a blob that something new names: it is there, and Collect leaves it until the state names it.
 func (t *tx) use(ctx context.Context, what, digest string) error {
 	blobs := t.catalog.opts.Blobs
 	blob, err := blobs.Stat(ctx, digest)
@@ -212,6 +213,14 @@ func (t *tx) use(ctx context.Context, what, digest string) error {
 	}
 	if err != nil || t.change.DryRun || t.now.Sub(blob.Written) < freshBlob {
 		return err
+	}
+	if t.old == nil {
+		if t.old, err = t.named(ctx); err != nil {
+			return err
+		}
+	}
+	if t.old[digest] { // should another writer take it out of the state, this one will be second, and ask again
+		return nil
 	}
 	r, err := blobs.Open(ctx, digest)
 	if err != nil {
