@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/admin"
 	"github.com/postern/postern/host/definition"
 )
 
 type invocation struct {
 	settings *settings
+	remote   *remote
 	dir      string
 	data     string
 	headers  []string
@@ -26,18 +27,24 @@ type invocation struct {
 }
 
 func newInvoke(std *streams) *cobra.Command {
-	in := &invocation{settings: newSettings()}
+	in := &invocation{settings: newSettings(), remote: &remote{std: std}}
 	cmd := &cobra.Command{
 		Use:   "invoke NAME | METHOD PATH",
-		Short: "Call a function by name, or send a request through an API, in process",
+		Short: "Call a function by name, or send a request through an API, in process or on a host",
 		Long: `Loads the project and calls one function with any JSON, or takes one request through the gateway: routing,
-authorizer, mappings and all. The result goes to standard output; logs and the time taken go to standard error.
+authorizer, mappings and all. The result goes to standard output; logs and the time taken go to standard error. With --host or
+--context, the project that runs on that host is called instead, and PATH is one of its root API, or a whole URL.
+
 The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 		Example: `  postern invoke get-order --data '{"pathParameters":{"id":"7"}}'
   postern invoke get-order --data @event.json
-  postern invoke GET /orders/7 -H 'Authorization: Bearer demo' --dir examples/orders`,
+  postern invoke GET /orders/7 -H 'Authorization: Bearer demo' --dir examples/orders
+  postern invoke get-order --context prod --data @event.json`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if in.remote.chosen() {
+				return in.remote.run(func(cmd *cobra.Command, c *admin.Client, args []string) error { return in.onHost(cmd, c, args, std) })(cmd, args)
+			}
 			if len(args) == 1 {
 				return in.function(cmd, args[0], std)
 			}
@@ -49,6 +56,7 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 	f.StringVarP(&in.data, "data", "d", "", "the event or the body: `text`, @FILE, or - for standard input")
 	f.StringArrayVarP(&in.headers, "header", "H", nil, "a `header` of the request, 'Name: value'; may be repeated")
 	f.BoolVarP(&in.include, "include", "i", false, "print status and headers before the body")
+	in.remote.addTo(cmd)
 	in.settings.addDomain()
 	in.settings.addBuild(cmd)
 	return cmd
@@ -82,16 +90,9 @@ func (in *invocation) open(cmd *cobra.Command, std *streams) (*gateway, error) {
 }
 
 func (in *invocation) function(cmd *cobra.Command, name string, std *streams) error {
-	payload, err := readData(in.data, std.in)
+	payload, err := readEvent(in.data, std)
 	if err != nil {
 		return err
-	}
-	if len(payload) == 0 {
-		payload = []byte("{}")
-	}
-	var event json.RawMessage
-	if err := json.Unmarshal(payload, &event); err != nil {
-		return usageErrorf("--data is no JSON, which an event has to be: %w", err)
 	}
 	g, err := in.open(cmd, std)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Command postern is a self-hosted, programmable API gateway.
 //
-// Results go to standard output and talk to standard error. The exit codes are 0 for success, 1 for failure, 3 for bad usage
-// or a bad definition, 4 when something cannot be reached, 5 when something is denied, and 124 when time ran out.
+// Results go to standard output and talk to standard error. The exit codes are 0 for success, 1 for failure, 2 for differences
+// that plan found, 3 for bad usage or a bad definition, 4 when something cannot be reached, 5 when something is denied, and 124 when time ran out.
 package main
 
 import (

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,7 +76,13 @@ func problems(err error) definition.Errors {
 		return definition.Errors{e.problem}
 	case *usageError:
 		return problems(e.error)
+	case *remoteError:
+		return hinted(problems(e.error), e.hint)
 	case *host.Error:
+		var broken definition.Errors
+		if errors.As(e, &broken) { // a host found them, in a file that may be here
+			return broken
+		}
 		return definition.Errors{problem(e)}
 	case interface{ Unwrap() []error }:
 		var out definition.Errors
@@ -85,6 +92,17 @@ func problems(err error) definition.Errors {
 		return out
 	}
 	return definition.Errors{{Message: err.Error()}}
+}
+
+// hinted adds a remedy to the last of several problems.
+func hinted(list definition.Errors, hint string) definition.Errors {
+	list = slices.Clone(list)
+	if n := len(list); n > 0 && list[n-1].Hint == "" {
+		last := *list[n-1]
+		last.Hint = hint
+		list[n-1] = &last
+	}
+	return list
 }
 
 // problem turns a located error into a problem. A place further down, in a guest's own file, is nearer to the reason.

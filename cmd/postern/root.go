@@ -20,6 +20,7 @@ import (
 const (
 	exitOK          = 0
 	exitFailed      = 1
+	exitDifferences = 2 // plan found some
 	exitBadInput    = 3 // bad usage or definition
 	exitUnreachable = 4
 	exitDenied      = 5
@@ -60,6 +61,9 @@ func (t *toldError) Unwrap() error { return t.error }
 func exitCode(err error) int {
 	var usage *usageError
 	var broken definition.Errors
+	if errors.Is(err, errDifferences) {
+		return exitDifferences
+	}
 	if errors.As(err, &usage) || errors.As(err, &broken) {
 		return exitBadInput
 	}
@@ -83,12 +87,17 @@ func newRoot(std *streams) *cobra.Command {
 		Long: `Postern serves HTTP APIs whose authorizers, mappings and functions are sandboxed
 WebAssembly modules or JavaScript, and traces every phase of a request.
 
-Results go to standard output, talk to standard error. Exit codes: 0 success, 1 failure, 3 bad usage or
-definition, 4 not reachable, 5 denied, 124 timed out.`,
+Results go to standard output, talk to standard error. Exit codes: 0 success, 1 failure, 2 differences found (plan),
+3 bad usage or definition, 4 not reachable, 5 denied, 124 timed out.
+
+Commands that speak to a host find it by --host or --context, POSTERN_HOST, the current context, or on this machine:
+see postern context --help.`,
 		Example: `  postern dev examples/orders          run a project, and reload it as you edit
   postern validate .                   check all that serving would, without serving
   postern explain GET /orders/7        which route takes a request, and why
-  postern serve . --http :80           run a project in production`,
+  postern serve . --http :80           run a project in production
+  postern apply . --stage prod --wait  bring it to a host that runs
+  postern doctor                       which host that is, and whether all is well there`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
@@ -106,22 +115,33 @@ definition, 4 not reachable, 5 denied, 124 timed out.`,
 		return nil
 	}
 	root.AddCommand(newDev(std), newServe(std), newValidate(std), newBuild(std), newInvoke(std), newExplain(std), newSchema(std), newVersion(std))
-	for _, cmd := range root.Commands() {
-		wrapArgs(cmd)
-	}
+	root.AddCommand(newPlan(std), newApply(std), newProject(std), newAPI(std), newStage(std), newFunction(std), newSecret(std), newKey(std),
+		newLogs(std), newAudit(std), newExport(std), newBackup(std), newRestore(std), newContext(std), newDoctor(std))
+	wrapAll(root)
 	return root
 }
 
+// wrapAll makes a wrong number of arguments a usage error, everywhere below a command.
+func wrapAll(parent *cobra.Command) {
+	for _, cmd := range parent.Commands() {
+		if cmd.HasSubCommands() {
+			wrapAll(cmd)
+		} else {
+			wrapArgs(cmd)
+		}
+	}
+}
+
 // knownCommand refuses a first argument that is no command.
-func knownCommand(root *cobra.Command, args []string) error {
+func knownCommand(parent *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	var names []string
-	for _, cmd := range root.Commands() {
+	for _, cmd := range parent.Commands() {
 		names = append(names, cmd.Name())
 	}
-	return usage(root, fmt.Errorf("there is no command %q", args[0]), definition.Nearest(args[0], names))
+	return usage(parent, fmt.Errorf("there is no command %q", args[0]), definition.Nearest(args[0], names))
 }
 
 // flagError explains a flag that is not known, or that has a value of the wrong kind.

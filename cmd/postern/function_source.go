@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/project"
+)
+
+// maxCode bounds code from standard input, in bytes.
+const maxCode = 256 << 20
+
+// source makes the code that is uploaded, on this machine: what is wrong is told with its place before anything is sent.
+func (u *upload) source(cmd *cobra.Command, name, path, abi string) (*host.Source, error) {
+	if path == "-" {
+		return u.piped(cmd, name, abi)
+	}
+	if u.lang != "" {
+		return nil, usageErrorf("--lang is for standard input: a file's ending says what it is")
+	}
+	return u.build(cmd, path, abi)
+}
+
+// build makes the code of a file or folder.
+func (u *upload) build(cmd *cobra.Command, path, abi string) (*host.Source, error) {
+	options := project.Options{NoBuild: u.noBuild, CacheDir: firstOf(os.Getenv(variable("cache-dir")), defaultCacheDir()), Progress: u.std.progress().say}
+	source, warnings, err := project.LoadSource(cmd.Context(), path, abi, options)
+	u.std.warn(warnings...)
+	return source, err
+}
+
+// piped makes the code that standard input holds, as if it were a file with the function's name.
+func (u *upload) piped(cmd *cobra.Command, name, abi string) (*host.Source, error) {
+	code, err := io.ReadAll(io.LimitReader(u.std.in, maxCode+1))
+	if err != nil {
+		return nil, err
+	}
+	ending, err := codeEnding(u.lang, code)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "postern-upload-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if strings.ContainsAny(name, `/\`) || name == "." || name == ".." {
+		return nil, usageErrorf("%q is no name of a function", name)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+ending), code, 0o600); err != nil {
+		return nil, err
+	}
+	source, err := u.build(cmd, filepath.Join(dir, name+ending), abi)
+	for _, e := range problems(err) {
+		if strings.HasSuffix(e.Pos.File, name+ending) { // the folder means nothing to the user
+			e.Pos.File = name + ending
+		}
+	}
+	return source, err
+}
+
+// codeEnding is the ending of a file with such code.
+func codeEnding(lang string, code []byte) (string, error) {
+	switch {
+	case len(code) > maxCode:
+		return "", usageErrorf("the code on standard input has more than %d MiB", maxCode>>20)
+	case len(bytes.TrimSpace(code)) == 0:
+		return "", usageErrorf("there is no code on standard input")
+	case lang == "js", lang == "ts", lang == "wasm":
+		return "." + lang, nil
+	case lang != "":
+		return "", usageErrorf("--lang: %q is none of js, ts and wasm", lang)
+	case bytes.HasPrefix(code, []byte("\x00asm")):
+		return ".wasm", nil
+	case bytes.HasPrefix(code, []byte("PK\x03\x04")):
+		return "", usageErrorf("standard input holds a zip: name the file")
+	}
+	return ".js", nil
+}
