@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/postern/postern/host"
@@ -70,7 +71,7 @@ func (j *job) source(ctx context.Context) *host.Source {
 	case info.IsDir():
 		return j.folder(ctx)
 	case ext == ".wasm":
-		return j.module()
+		return j.module(j.ref)
 	case ext == "":
 		j.everywhere(definition.RuleInvalidValue, "./"+j.ref+" is a file without an ending", "it must be a .wasm, .js or .ts file, or a folder")
 	default:
@@ -82,22 +83,26 @@ func (j *job) source(ctx context.Context) *host.Source {
 // magic begins every WebAssembly binary (core specification, section 5.5.16).
 var magic = []byte("\x00asm")
 
+// builtModule is what a folder is that has nothing to build: somebody has built it, as an export of a host is.
+const builtModule = "plugin.wasm"
+
 // module reads a WebAssembly binary. Whether it is whole and can run, its runtime says when it compiles it.
-func (j *job) module() *host.Source {
-	code, err := j.read(j.ref, maxModule)
+func (j *job) module(name string) *host.Source {
+	j.input(name)
+	code, err := j.read(name, maxModule)
 	switch {
 	case err != nil:
-		e := j.unreadable("./"+j.ref, err)
+		e := j.unreadable("./"+name, err)
 		j.everywhere(e.Rule, e.Message, e.Hint)
 		return nil
 	case len(code) == 0:
-		j.everywhere(definition.RuleInvalidValue, "./"+j.ref+" is empty", "build it again")
+		j.everywhere(definition.RuleInvalidValue, "./"+name+" is empty", "build it again")
 		return nil
 	case !bytes.HasPrefix(code, magic):
-		j.everywhere(definition.RuleInvalidValue, "./"+j.ref+" is not a WebAssembly module", notModule(code))
+		j.everywhere(definition.RuleInvalidValue, "./"+name+" is not a WebAssembly module", notModule(code))
 		return nil
 	}
-	return wasmSource(j.ref, code)
+	return wasmSource(name, code)
 }
 
 // notModule guesses what stands where a module should.
@@ -161,8 +166,10 @@ func (j *job) folder(ctx context.Context) *host.Source {
 	}
 	b, has := recognize(entries)
 	switch {
+	case len(has) == 0 && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == builtModule }):
+		return j.module(path.Join(j.ref, builtModule))
 	case len(has) == 0:
-		j.everywhere(RuleBuildKind, "./"+j.ref+" has nothing to build", "it needs one of "+buildFiles())
+		j.everywhere(RuleBuildKind, "./"+j.ref+" has nothing to build", "it needs one of "+buildFiles()+", or a "+builtModule+" that is built")
 		j.input(j.ref + "/")
 		return nil
 	case b == nil:

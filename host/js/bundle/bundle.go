@@ -45,7 +45,7 @@ type Result struct {
 	Warnings []*host.Error // what is legal and probably not meant
 }
 
-// Build bundles. Its error joins one *host.Error of Kind Invalid for each problem, with its place in the
+// Build bundles; what is a bundle already is taken as it stands. Its error joins one *host.Error of Kind Invalid for each problem, with its place in the
 // user's file; errors.Join's Unwrap() []error lists them.
 func Build(ctx context.Context, o Options) (*Result, error) {
 	root, err := filepath.Abs(o.Dir)
@@ -62,6 +62,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	}
 	if err != nil {
 		return &Result{Inputs: b.sortedInputs()}, err
+	}
+	if src, err := b.bundled(); src != nil || err != nil {
+		return &Result{Source: src, Inputs: b.sortedInputs()}, err
 	}
 	res, err := b.run(ctx)
 	if err != nil {

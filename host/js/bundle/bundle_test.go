@@ -271,3 +271,33 @@ func TestStrictCode(t *testing.T) {
 		}
 	}
 }
+
+// What Build has made is taken as it stands, with the map beside it; what only looks like it is bundled.
+func TestBundled(t *testing.T) {
+	first := build(t, "fn.ts", map[string]string{"fn.ts": "export const handler = async function* (): any { yield 1 }\n"})
+	code, sourceMap := string(first.Source.Code), string(first.Source.SourceMap)
+	for entry, files := range map[string]map[string]string{
+		"a.js": {"a.js": code, "a.js.map": sourceMap},
+		"a.ts": {"a.ts": code, "a.ts.map": sourceMap},
+		"fn":   {"fn/index.js": code, "fn/index.js.map": sourceMap},
+	} {
+		again := build(t, entry, files)
+		if again.Source.Digest != first.Source.Digest || string(again.Source.SourceMap) != sourceMap || cmp.Diff(first.Source.Exports, again.Source.Exports) != "" {
+			t.Errorf("%s: %+v", entry, again.Source)
+		}
+		if len(again.Inputs) != 2 {
+			t.Errorf("%s: inputs %q", entry, again.Inputs)
+		}
+		foreign, err := bundle.Build(t.Context(), bundle.Options{Dir: project(t, files), Entry: entry, Foreign: true, MaxInput: 1 << 20})
+		if err != nil || foreign.Source.Digest != first.Source.Digest || foreign.Source.SourceMap != nil {
+			t.Errorf("%s, of somebody else: %+v, %v", entry, foreign.Source, err)
+		}
+		if _, err := bundle.Build(t.Context(), bundle.Options{Dir: project(t, files), Entry: entry, Foreign: true, MaxInput: 100}); err == nil {
+			t.Errorf("%s: it is too long, and is taken", entry)
+		}
+	}
+	half := build(t, "a.js", map[string]string{"a.js": strings.TrimSuffix(strings.TrimSpace(code), ")") + ")\nconst x = 1\n"})
+	if half.Source.Digest == first.Source.Digest {
+		t.Error("half a bundle is taken for one")
+	}
+}
