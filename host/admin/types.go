@@ -212,8 +212,10 @@ type AuditEntry struct {
 
 // Restored is what a backup brought.
 type Restored struct {
-	Documents int `json:"documents"`
-	Blobs     int `json:"blobs"`
+	Documents int       `json:"documents"`
+	Blobs     int       `json:"blobs"`
+	Taken     time.Time `json:"taken"`   // when the backup was made
+	LeftOut   []string  `json:"leftOut"` // the keys of documents that withoutSecrets left out
 }
 
 // A ProgressLine is one line of the answer to Accept: application/x-ndjson. Exactly one member is set, and the last line has Result or Error.

@@ -1,0 +1,59 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/postern/postern/host/backup"
+)
+
+// backup writes what is deployed as it comes. An error behind the first byte cuts the response off: a file that Restore refuses.
+func (c *call) backup() (*reply, error) {
+	info := backup.Info{Version: c.Gateway.Status().Version, Time: time.Now().UTC(), Recipients: c.Recipients}
+	h := c.w.Header()
+	h.Set("Content-Type", "application/gzip")
+	h.Set("Content-Disposition", `attachment; filename="postern-`+info.Time.Format("20060102-150405")+`.tar.gz"`)
+	out := &counted{patientWriter: c.patient()}
+	err := backup.Write(c.r.Context(), out, c.Store, c.Blobs, info)
+	if err != nil && out.n == 0 {
+		h.Del("Content-Disposition")
+		return nil, err
+	}
+	if err != nil {
+		c.cutOff(err)
+	}
+	return nil, nil
+}
+
+// A counted writer knows whether anything was written.
+type counted struct {
+	*patientWriter
+	n int64
+}
+
+func (w *counted) Write(p []byte) (int, error) {
+	n, err := w.patientWriter.Write(p)
+	w.n += int64(n)
+	return n, err
+}
+
+func (c *call) restore() (*reply, error) {
+	without, err := c.flag("withoutSecrets", false)
+	if err != nil {
+		return nil, err
+	}
+	if c.change.DryRun {
+		return nil, malformed("a restore cannot be tried: it is refused on a host that has something, and changes nothing when it fails")
+	}
+	if c.Access == nil {
+		return nil, malformed("this host keeps nothing: restore into one that postern serve --data or --nats runs")
+	}
+	report, err := backup.Restore(c.r.Context(), c.r.Body, c.Store, c.Blobs, backup.Options{Recipients: c.Recipients, WithoutSecrets: without})
+	if err != nil {
+		return nil, uploadError(err)
+	}
+	restored := Restored{Documents: report.Documents, Blobs: report.Blobs, Taken: report.Manifest.Time, LeftOut: []string{}}
+	for _, key := range report.LeftOut {
+		restored.LeftOut = append(restored.LeftOut, string(key))
+	}
+	return &reply{body: restored, parts: func(Part) bool { return true }}, nil
+}

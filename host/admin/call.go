@@ -1,0 +1,258 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/catalog"
+)
+
+// A call is one request to one operation.
+type call struct {
+	*server
+	op     *operation
+	w      http.ResponseWriter
+	r      *http.Request
+	query  url.Values
+	who    caller
+	change catalog.Change // of an operation that changes something
+	wait   time.Duration
+	before uint64 // the state's revision before a change
+}
+
+// A reply is what an operation answers. An operation that has written its response itself returns nil.
+type reply struct {
+	status   int    // 0 is 200, or 204 without a body
+	body     any    // in JSON
+	rev      uint64 // of the resource, for its ETag; 0 for none
+	location string
+	digest   string          // of what was changed, for the audit log
+	subject  string          // the id of what was made, where the path does not have it
+	parts    func(Part) bool // which parts ?wait= looks at; nil for none
+}
+
+// serve answers a request.
+func (s *server) serve(w http.ResponseWriter, r *http.Request, op *operation) {
+	c := &call{server: s, op: op, w: w, r: r}
+	defer c.recover()
+	if err := c.admit(); err != nil {
+		p := c.refuse(err)
+		if op.change && c.who.By != "" { // who is known, and may not, or asks for what cannot be
+			c.record(nil, p)
+		}
+		c.writeProblem(p, err)
+		return
+	}
+	if op.long && strings.Contains(r.Header.Get("Accept"), TypeNDJSON) {
+		c.stream()
+		return
+	}
+	rep, err := c.perform()
+	if err != nil {
+		c.writeProblem(c.refuse(err), err)
+		return
+	}
+	if rep == nil {
+		return
+	}
+	c.writeReply(rep)
+}
+
+// recover answers for a handler that panicked: one request is lost, and not the host.
+func (c *call) recover() {
+	switch v := recover(); v {
+	case nil:
+	case http.ErrAbortHandler:
+		panic(v)
+	default:
+		err := &host.Error{Op: "admin", Kind: host.Internal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+		c.writeProblem(c.refuse(err), err)
+	}
+}
+
+// admit checks all that needs neither the catalog nor most of the body: who calls, whether they may, names and parameters.
+func (c *call) admit() error {
+	if err := c.limitBody(); err != nil {
+		return err
+	}
+	if err := c.authenticate(); err != nil {
+		return err
+	}
+	if err := c.checkNames(); err != nil {
+		return err
+	}
+	if err := c.checkQuery(); err != nil {
+		return err
+	}
+	if c.op.change {
+		return c.readChange()
+	}
+	return nil
+}
+
+// readChange reads the parameters that every change has.
+func (c *call) readChange() (err error) {
+	c.change = catalog.Change{By: c.who.By, Message: c.query.Get("message")}
+	if err = checkMessage(c.change.Message); err != nil {
+		return err
+	}
+	if c.change.DryRun, err = c.flag("dryRun", false); err != nil {
+		return err
+	}
+	if c.change.Force, err = c.flag("force", false); err != nil {
+		return err
+	}
+	if c.wait, err = c.duration("wait", maxWait); err != nil {
+		return err
+	}
+	if match := c.r.Header.Get("If-Match"); match != "" && match != "*" {
+		text, quoted := strings.CutPrefix(match, `"`)
+		text, ended := strings.CutSuffix(text, `"`)
+		if c.change.Revision, err = strconv.ParseUint(text, 10, 64); err != nil || !quoted || !ended || c.change.Revision == 0 {
+			return malformed(`If-Match must be one ETag as this host gives them, like "7", and not %.80q`, match)
+		}
+	}
+	return nil
+}
+
+// perform runs the operation, and for a change also writes the audit log and waits.
+func (c *call) perform() (*reply, error) {
+	if !c.op.change {
+		return c.op.do(c)
+	}
+	c.before = c.state()
+	rep, err := c.op.do(c)
+	if err != nil {
+		if host.KindOf(err) == host.Conflict && c.change.Revision != 0 {
+			err = &host.Error{Kind: host.Conflict, Err: fmt.Errorf("%w; somebody else changed it meanwhile: read it again, and send the change with its new ETag", err)}
+		}
+		c.record(nil, problem(err))
+		return nil, err
+	}
+	c.record(rep, nil)
+	after := c.state()
+	if !c.change.DryRun && c.op.stateful {
+		c.w.Header().Set(HeaderRevision, strconv.FormatUint(after, 10))
+	}
+	if c.wait > 0 && rep.parts != nil && !c.change.DryRun {
+		return c.awaited(rep, after)
+	}
+	return rep, nil
+}
+
+// state is the revision of the state now, and 0 when it cannot be read: the operation itself will say so.
+func (c *call) state() uint64 {
+	view, err := c.Catalog.View(c.r.Context())
+	if err != nil {
+		return 0
+	}
+	return view.Revision
+}
+
+// code is the status of a reply.
+func (r *reply) code() int {
+	switch {
+	case r.body == nil:
+		return http.StatusNoContent
+	case r.status == 0:
+		return http.StatusOK
+	}
+	return r.status
+}
+
+// writeReply sends what an operation answered.
+func (c *call) writeReply(rep *reply) {
+	if rep.rev != 0 {
+		c.w.Header().Set("ETag", ETag(rep.rev))
+	}
+	if c.change.DryRun {
+		rep.status, rep.location = 0, "" // nothing was made
+	}
+	if rep.location != "" {
+		c.w.Header().Set("Location", rep.location)
+	}
+	if rep.body == nil {
+		c.w.WriteHeader(rep.code())
+		return
+	}
+	c.writeJSON(rep.code(), "application/json", rep.body)
+}
+
+// writeJSON sends a value. A client that does not read it is given up.
+func (c *call) writeJSON(status int, mediaType string, value any) {
+	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(writePatience))
+	c.w.Header().Set("Content-Type", mediaType)
+	c.w.WriteHeader(status)
+	if c.r.Method == http.MethodHead {
+		return
+	}
+	encoder := json.NewEncoder(c.w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(value) // the client left, and nobody is there to be told
+}
+
+// writePatience is how long a client may take to read a response, or a piece of one that streams.
+const writePatience = 30 * time.Second
+
+// awaited waits until this host has tried to serve a change, and adds to its reply the parts that do not serve.
+func (c *call) awaited(rep *reply, revision uint64) (*reply, error) {
+	ctx, cancel := context.WithTimeout(c.r.Context(), c.wait)
+	defer cancel()
+	if err := c.Gateway.Wait(ctx, revision); err != nil {
+		f := faultf(host.KindOf(err), 0, "the change was made and stays; this host did not serve it within %s: GET /v1/parts says why", c.wait)
+		if ctx.Err() != nil {
+			f.err.Kind = host.Timeout
+		}
+		f.kept = true
+		return nil, f
+	}
+	parts := []Part{}
+	for _, p := range c.Gateway.Parts() {
+		if rep.parts(p) && (p.Desired != p.Applied || p.Reason != "") {
+			parts = append(parts, p)
+		}
+	}
+	body, err := withParts(rep.body, parts)
+	if err != nil {
+		return nil, err
+	}
+	rep.body = body
+	return rep, nil
+}
+
+// withParts adds the member of Waited to a body.
+func withParts(body any, parts []Part) (json.RawMessage, error) {
+	added, err := json.Marshal(Waited{parts})
+	if err != nil || body == nil {
+		return added, err
+	}
+	object, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	object = object[:len(object)-1]
+	if len(object) > 1 {
+		object = append(object, ',')
+	}
+	return append(object, added[1:]...), nil
+}
+
+// requestID returns a random UUID (RFC 9562, version 4), as the Lambda API's request ids are.
+func requestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails (crypto/rand)
+	b[6], b[8] = b[6]&0x0F|0x40, b[8]&0x3F|0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}

@@ -1,0 +1,99 @@
+package admin
+
+import (
+	"log/slog"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/access"
+	"github.com/postern/postern/host/catalog"
+	"github.com/postern/postern/host/jetstream"
+)
+
+// Config is what the admin API works on. All but Logger must be set, and what says that it may be left out.
+type Config struct {
+	Catalog *catalog.Catalog
+	Store   host.Store
+	Blobs   host.Blobs
+	Gateway Gateway
+	Access  *access.Access     // nil when Open
+	Audit   *jetstream.Journal // nil keeps no audit log
+	Metrics http.Handler
+	Logger  *slog.Logger // nil discards
+
+	Recipients []string // public halves of the sealing key, which backups name and restores compare
+	TempDir    string   // where uploads are unpacked; "" is the system's
+
+	// Open takes every caller on this machine for its owner: no token is asked for. Requests whose Host is not a name of this machine, or that
+	// a web page sent, are refused, so that neither a page nor a name that was bound anew to 127.0.0.1 reaches the API. The listener
+	// must be on a loopback address.
+	Open bool
+	// Loopback says that the listener is on a loopback address: / and /metrics need no token then.
+	Loopback bool
+}
+
+// A server answers the admin API.
+type server struct {
+	Config
+	log     *slog.Logger
+	mux     *http.ServeMux
+	pace    pace
+	refused refusals
+}
+
+// New returns the admin API over a catalog. It is safe for concurrent use.
+func New(cfg Config) http.Handler {
+	s := &server{Config: cfg, log: cfg.Logger, mux: http.NewServeMux(), pace: pace{grace: 30 * time.Second, rate: 16 << 10}}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	allowed := map[string][]string{}
+	for _, op := range operations() {
+		s.mux.HandleFunc(op.method+" "+op.path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, &op) })
+		allowed[op.path] = append(allowed[op.path], op.method)
+		if op.method == http.MethodGet {
+			allowed[op.path] = append(allowed[op.path], http.MethodHead)
+		}
+	}
+	for path, methods := range allowed {
+		slices.Sort(methods)
+		allow := strings.Join(slices.Compact(methods), ", ")
+		s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			f := faultf(host.Invalid, http.StatusMethodNotAllowed, "%s is not taken here, but %s", r.Method, allow)
+			f.allow = allow
+			s.refuseEarly(w, r, f)
+		})
+	}
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.refuseEarly(w, r, faultf(host.NotFound, 0, "there is nothing at this path; GET /v1/openapi.yaml describes what there is"))
+	})
+	return s
+}
+
+// ServeHTTP answers one request.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	if s.Open {
+		if err := localCaller(r); err != nil {
+			s.refuseEarly(w, r, err)
+			return
+		}
+	}
+	// net/http would answer a path with // or .. by a redirect to another one.
+	if p := r.URL.EscapedPath(); p == "" || p[0] != '/' || p != "/" && path.Clean(p) != strings.TrimSuffix(p, "/") {
+		s.refuseEarly(w, r, faultf(host.NotFound, 0, "there is nothing at this path: it has an empty segment, or one of dots"))
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// refuseEarly refuses what reached no operation.
+func (s *server) refuseEarly(w http.ResponseWriter, r *http.Request, err error) {
+	c := &call{server: s, op: &operation{lambda: strings.HasPrefix(r.URL.Path, lambdaPath)}, w: w, r: r}
+	c.writeProblem(c.refuse(err), err)
+}
