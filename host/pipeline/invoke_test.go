@@ -19,7 +19,8 @@ functions:
 	act: {plugin: ./act.js, timeout: 25s, maxResult: 1000B}
 	slow: {plugin: ./slow.js, timeout: 2s, concurrency: 1}
 	echo: {plugin: ./echo.wasm, timeout: 25s}
-	hostile: {plugin: ./hostile.wasm, timeout: 2s}
+	hostile: {plugin: ./hostile.wasm, timeout: 25s}
+	spins: {plugin: ./hostile.wasm, timeout: 2s}
 `
 
 var invokedFiles = map[string]string{
@@ -126,7 +127,7 @@ func TestInvokeFailures(t *testing.T) {
 		"timeout":   {"slow", `{}`, host.Timeout, ""},
 		"a trap":    {"hostile", `"trap"`, host.Internal, "trap"},
 		"memory":    {"hostile", `"Memory"`, host.Internal, "memory"},
-		"a loop":    {"hostile", `"loop"`, host.Timeout, "timeout"},
+		"a loop":    {"spins", `"loop"`, host.Timeout, "timeout"},
 		"an exit":   {"hostile", `"x"`, host.Internal, "exit"},
 		"its word":  {"hostile", `"error"`, host.Internal, "ValueError"},
 		"no end":    {"hostile", `"B"`, host.TooLarge, ""},
