@@ -211,11 +211,11 @@ func damaged(what, digest string, err error) error {
 	var known *host.Error
 	switch {
 	case errors.Is(err, host.NotFound):
-		return refuse(host.Internal, "read the "+what, "its document %.12s is lost: restore a backup, or delete it and create it anew", digest)
+		return refuse(host.Internal, "read the "+what, "its document %.12s is lost: restore a backup", digest)
 	case errors.As(err, &known):
 		return refuse(known.Kind, "read the "+what, "%w", err)
 	}
-	return refuse(host.Internal, "read the "+what, "its document %.12s is damaged: %w", digest, err)
+	return refuse(host.Internal, "read the "+what, "its document %.12s is damaged, or of a newer version of Postern: %w", digest, err)
 }
 
 // users tells who points at what fits, sorted.

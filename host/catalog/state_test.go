@@ -223,49 +223,6 @@ func TestStoreGone(t *testing.T) {
 	wantKind(t, err, host.Unavailable)
 }
 
-// TestCut cuts an upload off at each call of the store, as a kill would: what is there then is the old state or the new one.
-func TestCut(t *testing.T) {
-	for _, mode := range []string{"before", "after", "cancelled"} {
-		t.Run(mode, func(t *testing.T) {
-			s := openState(t)
-			whole := New(optionsOf(t, s))
-			upload(t, whole, "greet", "0")
-			for n := int32(1); ; n++ {
-				was, err := whole.Function(t.Context(), "greet")
-				if err != nil {
-					t.Fatal(err)
-				}
-				code := save(t, whole, script(fmt.Sprint(mode, n)))
-				broken := &cut{at: n, after: mode == "after"}
-				ctx, cancel := context.WithCancel(t.Context())
-				if mode == "cancelled" {
-					broken.cancel = cancel
-				}
-				_, err = New(broken.with(whole.opts)).UploadFunction(ctx, "greet", Upload{Code: code, Promote: true}, Change{})
-				cancel()
-				is, readErr := New(whole.opts).Function(t.Context(), "greet")
-				if readErr != nil {
-					t.Fatalf("cut at call %d: %v", n, readErr)
-				}
-				done := is.Version == was.Version+1 && is.Live == is.Version && is.Revision == was.Revision+1
-				undone := is.Version == was.Version && is.Live == was.Live && is.Revision == was.Revision
-				if err == nil && !done || !done && !undone {
-					t.Fatalf("cut at call %d (%v): %+v became %+v", n, err, was, is)
-				}
-				if _, err := New(whole.opts).Versions(t.Context(), "greet"); err != nil {
-					t.Fatalf("cut at call %d: %v", n, err)
-				}
-				if err == nil {
-					if n < 5 {
-						t.Fatalf("only %d calls", n)
-					}
-					break // the upload needs fewer calls
-				}
-			}
-		})
-	}
-}
-
 func TestWatch(t *testing.T) {
 	c := newCatalog(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
