@@ -1,19 +1,13 @@
 package backup
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -99,7 +93,7 @@ func (p place) contents(t *testing.T) map[string]string {
 func filled(t *testing.T) place {
 	t.Helper()
 	p := open(t, "")
-	small, large, none := p.save(t, "code"), p.save(t, strings.Repeat("0123456789abcdef", 200_000)), p.save(t, "")
+	small, large, none := p.save(t, "code"), p.save(t, strings.Repeat("0123456789abcdef", 40_000)), p.save(t, "")
 	p.put(t, "state", fmt.Sprintf(`{"format":1,"documents":{"function":{"a":%q,"b":%q,"c":%q}}}`, small, large, none))
 	p.put(t, "secrets/db-password", `{"sealed":"…"}`)
 	p.put(t, "secrets/project/orders:./keys/ü %2F.pem", `{"sealed":"…"}`)
@@ -156,109 +150,6 @@ func TestNothingDeployed(t *testing.T) {
 	report, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, Options{})
 	if err != nil || report.Documents != 0 || report.Manifest.Revision != 0 {
 		t.Errorf("%+v, %v", report, err)
-	}
-}
-
-// TestUnderWrites backs up while states come and go and what no state names is deleted, as soon as can be.
-func TestUnderWrites(t *testing.T) {
-	from := open(t, t.TempDir())
-	ctx, stop := context.WithCancel(t.Context())
-	var mu sync.Mutex
-	states := map[string]bool{}
-	var wait sync.WaitGroup
-	running := make(chan struct{})
-	wait.Go(func() {
-		var rev uint64
-		var recent [][]string
-		for i := 0; ctx.Err() == nil; i++ {
-			var names []string
-			for range 4 {
-				names = append(names, from.save(t, fmt.Sprintf("%d-%d %s", i, rand.Int(), strings.Repeat("x", rand.IntN(30_000)))))
-			}
-			secret := fmt.Sprintf("secrets/s%d", i)
-			from.put(t, host.Key(secret), "sealed")
-			value, err := json.Marshal(map[string]any{"blobs": names, "secret": secret})
-			if err != nil {
-				t.Error(err)
-			}
-			mu.Lock()
-			states[string(value)] = true
-			mu.Unlock()
-			if rev, err = from.Put(t.Context(), "state", value, rev); err != nil {
-				t.Error(err)
-				return
-			}
-			if recent = append(recent, names); len(recent) > 3 {
-				for _, digest := range recent[0] {
-					if err := from.Blobs.Delete(t.Context(), digest); err != nil {
-						t.Error(err)
-					}
-				}
-				recent = recent[1:]
-				old, err := from.Get(t.Context(), host.Key(fmt.Sprintf("secrets/s%d", i-3)))
-				if err == nil {
-					err = from.Store.Delete(t.Context(), old.Key, old.Rev)
-				}
-				if err != nil {
-					t.Error(err)
-				}
-			}
-			if i == 5 {
-				close(running)
-			}
-			time.Sleep(time.Duration(rand.IntN(8)) * time.Millisecond)
-		}
-	})
-	<-running
-	good := 0
-	for deadline := time.Now().Add(30 * time.Second); good < 10 && time.Now().Before(deadline); {
-		var out bytes.Buffer
-		if err := Write(t.Context(), &out, from.Store, from.Blobs, info); errors.Is(err, host.Unavailable) {
-			continue // contents were deleted under it, and it says so
-		} else if err != nil {
-			t.Errorf("Write: %v", err)
-			break
-		}
-		good++
-		to := open(t, "")
-		if _, err := Restore(t.Context(), &out, to.Store, to.Blobs, options()); err != nil {
-			t.Errorf("Restore: %v", err)
-			break
-		}
-		mu.Lock()
-		checkState(t, to, states)
-		mu.Unlock()
-	}
-	stop()
-	wait.Wait()
-	if good == 0 {
-		t.Error("no backup was made")
-	}
-	t.Logf("%d backups, %d states", good, len(states))
-}
-
-func checkState(t *testing.T, p place, states map[string]bool) {
-	t.Helper()
-	root, err := p.Get(t.Context(), "state")
-	if err != nil || !states[string(root.Value)] {
-		t.Errorf("the state %.100s, %v is none that was", root.Value, err)
-		return
-	}
-	var state struct {
-		Blobs  []string
-		Secret host.Key
-	}
-	if err := json.Unmarshal(root.Value, &state); err != nil {
-		t.Fatal(err)
-	}
-	contents := p.contents(t)
-	for _, digest := range state.Blobs {
-		if _, ok := contents[digest]; !ok {
-			t.Errorf("the state names the content %.12s, which was not restored", digest)
-		}
-	}
-	if _, err := p.Get(t.Context(), state.Secret); err != nil {
-		t.Errorf("the state names %s: %v", state.Secret, err)
 	}
 }
 
@@ -334,66 +225,4 @@ func TestTakesBack(t *testing.T) {
 			t.Errorf("%s: the failed restore left %v", key, all)
 		}
 	}
-}
-
-// An entry is a file of a forged archive.
-type entry struct {
-	tar.Header
-	data string
-}
-
-func unpack(t *testing.T, data []byte) []entry {
-	t.Helper()
-	zip, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []entry
-	for files := tar.NewReader(zip); ; {
-		header, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return all
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(files)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, entry{*header, string(content)})
-	}
-}
-
-func pack(t *testing.T, all []entry) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	files := tar.NewWriter(zip)
-	for _, e := range all {
-		e.Size = int64(len(e.data))
-		if e.Typeflag != tar.TypeReg {
-			e.Size = 0
-		}
-		if err := files.WriteHeader(&e.Header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := files.Write([]byte(e.data)[:e.Size]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(files.Close(), zip.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
-
-// summed gives forged files the checksums that they need.
-func summed(all []entry) []entry {
-	var s sums
-	all = all[:len(all)-1]
-	for _, e := range all {
-		s.add(e.Name, sumOf([]byte(e.data)))
-	}
-	return append(all, entry{tar.Header{Name: sumsName, Typeflag: tar.TypeReg, Mode: 0o600}, string(s.text())})
 }
