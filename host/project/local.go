@@ -63,9 +63,17 @@ func fromFile(ctx context.Context, name string) (*host.Source, error) {
 }
 
 // topOf returns the folder that code in dir may import from: the nearest one, dir itself or above it, that a project, a package or a
-// repository begins in, and dir when there is none.
+// repository begins in, and dir when there is none. What lies about in the folder for temporary files begins nothing: what is piped is
+// built below it, and must come to the same code each time.
 func topOf(dir string) string {
+	temp, err := filepath.EvalSymlinks(os.TempDir())
+	if err != nil {
+		temp = ""
+	}
 	for at := dir; ; at = filepath.Dir(at) {
+		if at == temp {
+			return dir
+		}
 		if slices.ContainsFunc([]string{FileName, otherName, "package.json", "node_modules", ".git"}, func(name string) bool {
 			_, err := os.Lstat(filepath.Join(at, name))
 			return err == nil

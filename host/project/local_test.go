@@ -61,3 +61,23 @@ func TestLoadSourceBuilds(t *testing.T) {
 		t.Errorf("%v, %v", src, err)
 	}
 }
+
+// What lies about beside temporary files changes nothing.
+func TestLoadSourceBelowTemporaryFiles(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	put(t, temp, "a/greet.js", handler)
+	put(t, temp, "b/greet.js", handler)
+	var digests []string
+	for _, name := range []string{"a", "b"} {
+		src, _, err := project.LoadSource(t.Context(), filepath.Join(temp, name, "greet.js"), "", options(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, src.Digest)
+		put(t, temp, "package.json", "{}")
+	}
+	if digests[0] != digests[1] {
+		t.Error("the same script comes to other code")
+	}
+}
