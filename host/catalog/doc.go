@@ -8,4 +8,7 @@
 // that are taken, versions that something points at) are checked against one consistent state. A writer that was second
 // reads again and tries its change on the new state; only a change that was made for a certain revision fails then.
 // Blobs that nothing names any more are collected later.
+//
+// Secrets that users put are documents of their own ("secrets/NAME", sealed), so that they are rotated without a change of the state;
+// the values of a project's files are sealed documents that the project names, so that they change with what reads them.
 package catalog
