@@ -256,10 +256,22 @@ func TestFirst(t *testing.T) {
 	if err := a.RevokeToken(t.Context(), p.ID); err != nil {
 		t.Fatal(err)
 	}
+	if err := a.RevokeToken(t.Context(), p.ID); !errors.Is(err, host.NotFound) {
+		t.Errorf("revoked again: %v; want Kind NotFound", err)
+	}
+	if _, err := New(opts).VerifyToken(t.Context(), text); !errors.Is(err, host.Unauthenticated) {
+		t.Errorf("the first token after it was revoked: %v; want Kind Unauthenticated", err)
+	}
 	if again, err := a.First(t.Context(), func(fresh string) (string, error) { return fresh, nil }); err != nil || again != "" {
 		t.Errorf("while another admin is there: %q, %v; want none", again, err)
 	}
 	clock.pass(time.Minute)
+	if again, err := a.First(t.Context(), func(string) (string, error) { return text, nil }); !errors.Is(err, host.Conflict) || again != "" {
+		t.Errorf("a text that was kept and revoked: %q, %v; want Kind Conflict", again, err)
+	}
+	if _, err := New(opts).VerifyToken(t.Context(), text); !errors.Is(err, host.Unauthenticated) {
+		t.Errorf("a revoked token is valid again: %v", err)
+	}
 	if text, err = a.First(t.Context(), func(fresh string) (string, error) { return fresh, nil }); err != nil || text == "" {
 		t.Errorf("when no admin's token is valid: %q, %v; want one", text, err)
 	}

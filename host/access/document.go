@@ -31,6 +31,7 @@ type document struct {
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires,omitzero"`
 	By      string    `json:"by,omitempty"`
+	Revoked bool      `json:"revoked,omitempty"` // of a first token, which is not deleted
 }
 
 // A Grant is what a new token or access key is to be.
@@ -140,6 +141,9 @@ func (a *Access) list(ctx context.Context, folder string, each func(id string, d
 		if err != nil {
 			return err
 		}
+		if d.Revoked {
+			continue
+		}
 		a.mu.Lock()
 		used := a.used[entry.Key]
 		a.mu.Unlock()
@@ -148,7 +152,8 @@ func (a *Access) list(ctx context.Context, folder string, each func(id string, d
 	return nil
 }
 
-// revoke deletes a document, which is then refused everywhere within cacheTime.
+// revoke deletes a document, which is then refused everywhere within cacheTime. That of a first token stays, and says that it was revoked:
+// its text lies in the host's folder, and must not be made valid again.
 func (a *Access) revoke(ctx context.Context, what, id string, key host.Key) error {
 	missing := &host.Error{Op: "access", Kind: host.NotFound, Err: fmt.Errorf("there is no %s with the id %.40q", what, id)}
 	if !idPattern.MatchString(id) {
@@ -156,13 +161,30 @@ func (a *Access) revoke(ctx context.Context, what, id string, key host.Key) erro
 	}
 	entry, err := a.store.Get(ctx, key)
 	if err == nil {
-		err = a.store.Delete(ctx, key, entry.Rev)
+		err = a.end(ctx, entry)
 	}
-	if errors.Is(err, host.NotFound) || errors.Is(err, host.Conflict) { // nothing rewrites one: it was revoked meanwhile
+	if errors.Is(err, host.NotFound) || errors.Is(err, host.Conflict) { // only another revocation changes one
 		return missing
 	}
 	if err == nil {
 		a.forget(key)
 	}
+	return err
+}
+
+func (a *Access) end(ctx context.Context, entry host.Entry) error {
+	d, err := parse(entry)
+	if err != nil || d.By != firstBy { // one that is damaged can be revoked, too
+		return a.store.Delete(ctx, entry.Key, entry.Rev)
+	}
+	if d.Revoked {
+		return host.NotFound
+	}
+	d.Revoked = true
+	value, err := json.Marshal(d)
+	if err != nil {
+		return &host.Error{Op: "access", Kind: host.Internal, Err: err}
+	}
+	_, err = a.store.Put(ctx, entry.Key, value, entry.Rev)
 	return err
 }

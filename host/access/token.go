@@ -23,6 +23,9 @@ var (
 	idPattern    = regexp.MustCompile(`^[A-Za-z0-9]{1,40}$`)
 )
 
+// firstBy is who has made a first token. It is the name of no principal.
+const firstBy = "the host, at its start"
+
 // A Token is one for Authorization: Bearer, without its text.
 type Token struct {
 	ID       string
@@ -123,6 +126,9 @@ func (a *Access) VerifyToken(ctx context.Context, text string) (Principal, error
 	if subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(c.Hash)) != 1 {
 		return Principal{}, denied("not known")
 	}
+	if c.Revoked {
+		return Principal{}, denied("revoked")
+	}
 	if c.expired(a.now()) {
 		return Principal{}, denied("expired " + c.Expires.Format(time.RFC3339))
 	}
@@ -131,8 +137,8 @@ func (a *Access) VerifyToken(ctx context.Context, text string) (Principal, error
 
 // First makes a token for an admin when there is none that is valid, and returns its text; "" when there is one. So who can restart a
 // host and read its data folder can always come in. keep is given a fresh text, which it keeps and returns, or another that it has
-// kept before: it is durable before it is valid, so that a kill between leaves nobody outside. Two hosts that start at once
-// may make one each.
+// kept before: it is durable before it is valid, so that a kill between leaves nobody outside. What it kept before and what was valid
+// once is a Conflict: it was revoked, and must be removed first. Two hosts that start at once may make one each.
 func (a *Access) First(ctx context.Context, keep func(fresh string) (string, error)) (string, error) {
 	all, err := a.Tokens(ctx)
 	if err != nil {
@@ -156,6 +162,12 @@ func (a *Access) First(ctx context.Context, keep func(fresh string) (string, err
 	if _, ok := tokenKey(text); !ok {
 		return "", &host.Error{Op: "first token", Kind: host.Invalid, Err: errors.New("what was kept is no token; remove it, and a new one is made")}
 	}
-	_, err = a.tokenOf(ctx, text, Grant{Name: name, Role: Admin, By: "the host, at its start"})
-	return text, err
+	_, err = a.tokenOf(ctx, text, Grant{Name: name, Role: Admin, By: firstBy})
+	if errors.Is(err, host.Conflict) {
+		return "", &host.Error{Op: "first token", Kind: host.Conflict, Err: errors.New("the token that was kept was revoked, and no other admin's is valid: remove it, and a new one is made")}
+	}
+	if err != nil {
+		return "", err
+	}
+	return text, nil
 }
