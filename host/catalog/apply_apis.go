@@ -96,8 +96,8 @@ func (r *attempt) stagesToDeploy(a *host.API, doc *apiDoc) []string {
 			names = append(names, s.Name)
 		}
 	}
-	if len(names) == 0 && r.in.Stage != "" && doc.stage(r.in.Stage) != nil {
-		names = []string{r.in.Stage} // it was given it before
+	if s := doc.stage(r.in.Stage); len(names) == 0 && s != nil && !(s.Owned && r.in.Prune) { // it was given it before, and is not to go now
+		names = []string{r.in.Stage}
 	}
 	return names
 }

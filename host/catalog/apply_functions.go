@@ -30,16 +30,13 @@ func (r *attempt) applyFunction(ctx context.Context, f *host.Function) error {
 		return err
 	}
 	d := Difference{Action: actionUpdate, Kind: "function", Name: f.Name}
-	var was facets
-	last, live := 0, 0
-	if newest := doc.newest(); newest != nil {
-		last = newest.Number
-		if was, err = r.functionFacets(ctx, f.Name, newest); err != nil {
-			return err
-		}
+	var newest versionRef
+	if n := doc.newest(); n != nil {
+		newest = *n
 	} else {
 		d.Action = actionCreate
 	}
+	last, live := newest.Number, 0
 	if alias := doc.alias(host.AliasLive); alias != nil {
 		if live = alias.Version; alias.Second != 0 {
 			d.Detail = append(d.Detail, fmt.Sprintf("alias live: version %d no longer gets a share of %v", alias.Second, alias.Weight))
@@ -59,7 +56,11 @@ func (r *attempt) applyFunction(ctx context.Context, f *host.Function) error {
 		d.After = "version " + strconv.Itoa(v.Number)
 		if last != 0 {
 			d.Before = "version " + strconv.Itoa(last)
-			is, err := r.functionFacets(ctx, f.Name, &versionRef{Number: v.Number, Document: doc.ref(v.Number).Document})
+			was, err := r.functionFacets(ctx, f.Name, &newest)
+			if err != nil {
+				return err
+			}
+			is, err := r.functionFacets(ctx, f.Name, doc.ref(v.Number))
 			if err != nil {
 				return err
 			}
