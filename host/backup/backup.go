@@ -64,6 +64,11 @@ func sealedKey(key host.Key) bool {
 	return strings.HasPrefix(string(key), "secrets/") || strings.HasPrefix(string(key), "keys/")
 }
 
+// credential reports whether a document is a token or an access key.
+func credential(key host.Key) bool {
+	return strings.HasPrefix(string(key), "tokens/") || strings.HasPrefix(string(key), "keys/")
+}
+
 func documentName(key host.Key) string { return documentsFolder + url.PathEscape(string(key)) }
 
 // documentKey is the other way round. It accepts only what documentName gives.

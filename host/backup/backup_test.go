@@ -192,6 +192,11 @@ func TestKilled(t *testing.T) {
 		t.Errorf("after a part of it: %v", err)
 	}
 	to = open(t, "")
+	to.put(t, "tokens/abc", `{"name":"own"}`)
+	if _, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, options()); err != nil || to.documents(t)["tokens/abc"] != `{"name":"own"}` {
+		t.Errorf("with a token of the backup: %v, %v; want it restored, and the token left as it was", err, to.documents(t))
+	}
+	to = open(t, "")
 	to.put(t, "secrets/db-password", `{"sealed":"another"}`)
 	if _, err := Restore(t.Context(), bytes.NewReader(data), to.Store, to.Blobs, options()); !errors.Is(err, host.Conflict) {
 		t.Errorf("over another secret: %v; want Kind Conflict", err)

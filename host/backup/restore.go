@@ -144,6 +144,8 @@ func (in *restore) fits(ctx context.Context) error {
 		case err != nil:
 			return within(restoring, err)
 		case bytes.Equal(there.Value, value): // of this backup, restored before and killed
+		case credential(key): // the host's own stays: it may be the one that this restore was asked for with
+			delete(in.documents, key)
 		default:
 			return fail(restoring, host.Conflict, "this host has its own document %.200q: delete it, or restore into a host with an empty data folder", key)
 		}
