@@ -21,7 +21,11 @@ func (b *blobs) Open(ctx context.Context, digest string) (io.ReadCloser, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &blobReader{ctx: ctx, blobs: b, object: o, hash: sha256.New()}, nil
+	return b.reader(ctx, o), nil
+}
+
+func (b *blobs) reader(ctx context.Context, o *object) *blobReader {
+	return &blobReader{ctx: ctx, blobs: b, object: o, hash: sha256.New()}
 }
 
 // A blobReader reads a content's chunks one by one. It holds the context of Open, because io.Reader has none.

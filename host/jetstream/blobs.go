@@ -83,6 +83,9 @@ func (b *blobs) upload(ctx context.Context, r io.Reader, o *object) error {
 		n, err := io.ReadFull(r, chunk)
 		if n > 0 {
 			hash.Write(chunk[:n])
+			if err := b.room("save a content", n); err != nil {
+				return err
+			}
 			if _, err := b.js.Publish(ctx, b.chunkSubject(o.NUID), chunk[:n]); err != nil {
 				return b.fail("save a content", err)
 			}
@@ -112,8 +115,8 @@ func (b *blobs) complete(ctx context.Context, o *object) error {
 	return nil
 }
 
-// publish makes the chunks a content, unless it is there already: then its message is written again, for its time alone.
-// It reports whether o's chunks are the ones in use.
+// publish makes the chunks a content, unless it is there already and can be read: then its message is written again, for its
+// time alone. It reports whether o's chunks are the ones in use.
 func (b *blobs) publish(ctx context.Context, o *object) (mine bool, err error) {
 	for {
 		old, err := b.object(ctx, o.Name)
@@ -123,7 +126,7 @@ func (b *blobs) publish(ctx context.Context, o *object) (mine bool, err error) {
 		write, rev := o, uint64(0)
 		if err == nil {
 			rev = old.sequence
-			if !old.Deleted {
+			if b.whole(ctx, old) {
 				write = old
 			}
 		}
@@ -136,11 +139,23 @@ func (b *blobs) publish(ctx context.Context, o *object) (mine bool, err error) {
 		msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
 		switch _, err := b.swap(ctx, msg, rev); {
 		case err == nil:
+			if write == o && rev != 0 {
+				b.dropChunks(old.NUID) // damaged ones
+			}
 			return write == o, nil
 		case !conflict(err):
 			return false, b.fail("save the content "+o.Name, err)
 		}
 	}
+}
+
+// whole reports whether a content is there and what its digest says: uploading what is damaged mends it.
+func (b *blobs) whole(ctx context.Context, o *object) bool {
+	if o.Deleted {
+		return false
+	}
+	_, err := io.Copy(io.Discard, b.reader(ctx, o))
+	return err == nil
 }
 
 // dropChunks removes an upload's chunks, also when the upload's context has ended.

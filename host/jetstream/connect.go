@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -72,6 +73,11 @@ func (s *State) connOptions() []nats.Option {
 
 // connect reaches an external server.
 func (s *State) connect() error {
+	for _, file := range []string{s.opts.Credentials, s.opts.NKey, s.opts.CA, s.opts.Cert, s.opts.Key} {
+		if _, err := os.Stat(file); file != "" && err != nil {
+			return &host.Error{Op: "connect to NATS", Kind: host.Invalid, Err: err}
+		}
+	}
 	o := s.connOptions()
 	if s.opts.Credentials != "" {
 		o = append(o, nats.UserCredentials(s.opts.Credentials))

@@ -27,7 +27,13 @@ func (s *State) embed() error {
 		}
 		s.temp, dir = temp, temp
 	}
+	if s.onDisk() {
+		if err := s.keepDocuments(); err != nil {
+			return err
+		}
+	}
 	log := &serverLog{log: s.log}
+	s.told = log
 	o := &server.Options{
 		ServerName: "postern", DontListen: true, NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: dir, NoSystemAccount: false,
@@ -63,6 +69,23 @@ func (s *State) notStarted(log *serverLog) error {
 	}
 	return &host.Error{Op: "start the embedded NATS server", Kind: host.Unavailable,
 		Err: fmt.Errorf("%s (folder %s)", why, s.opts.Dir)}
+}
+
+// reserve is what an embedded server leaves free on its disk, in bytes. A write that NATS cannot finish stops its stream until it
+// is started again, and it cannot note what it has done either: so writes are refused before that.
+const reserve = 16 << 20
+
+// room refuses a write of n bytes that the disk has no room for.
+func (s *State) room(op string, n int) error {
+	if !s.onDisk() {
+		return nil
+	}
+	free, ok := diskFree(s.opts.Dir)
+	if !ok || free >= uint64(n)+reserve {
+		return nil
+	}
+	return &host.Error{Op: op, Kind: host.Unavailable, Err: fmt.Errorf("the disk is full: %.1f MiB are free at %s, and %d MiB are kept free; free some",
+		float64(free)/(1<<20), s.opts.Dir, reserve>>20)}
 }
 
 func (s *State) stopServer() error {

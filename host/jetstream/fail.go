@@ -17,6 +17,8 @@ const (
 	codeInsufficientResources = 10023
 	codeStorageExceeded       = 10047
 	codeMemoryExceeded        = 10028
+	codeReplicasUnsupported   = 10074
+	codeNoSuitablePeers       = 10005
 	codeStreamStoreFailed     = 10077 // also: a stream's own bounds, by its text
 )
 
@@ -52,6 +54,9 @@ func (s *State) classify(err error) (kind host.Kind, remedy string) {
 	if errors.As(err, &api) {
 		return classifyCode(api)
 	}
+	if why := s.told.stopped(); why != "" {
+		return host.Unavailable, s.stopped()
+	}
 	switch {
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
 		if s.server != nil && !s.server.JetStreamEnabled() {
@@ -77,6 +82,10 @@ func classifyCode(api *jetstream.APIError) (host.Kind, string) {
 		return host.NotFound, ""
 	case codeInsufficientResources, codeStorageExceeded, codeMemoryExceeded:
 		return host.Unavailable, "the space that NATS may use is full: free some, or raise its limit"
+	case codeReplicasUnsupported:
+		return host.Unsupported, "that many copies need a cluster of as many NATS servers"
+	case codeNoSuitablePeers:
+		return host.Unavailable, "the cluster has fewer servers, or less room, than that many copies need"
 	case jetstream.JSErrCodeStreamMessageExceedsMaximum:
 		return host.TooLarge, ""
 	case jetstream.JSErrCodeStreamNotFound:
@@ -90,7 +99,11 @@ func classifyCode(api *jetstream.APIError) (host.Kind, string) {
 
 // stopped explains an embedded server whose JetStream has switched itself off, as it does when a write fails.
 func (s *State) stopped() string {
-	return "the embedded store has stopped, as it does when its disk is full or fails: free space at " + s.opts.Dir + " and start again"
+	why := s.told.stopped()
+	if why == "" {
+		why = "JetStream is off"
+	}
+	return "the embedded store has stopped: " + why + "; see that the disk at " + s.opts.Dir + " has room and is writable, and start again"
 }
 
 // conflict reports whether a compare-and-swap was lost.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/postern/postern/host"
 )
 
@@ -15,25 +17,51 @@ func (s *State) Health(ctx context.Context) error {
 	if down, _ := s.link.state(); !down.IsZero() {
 		return &host.Error{Op: "state", Kind: host.Unavailable, Err: fmt.Errorf("no connection to NATS since %s", down.UTC().Format(time.RFC3339))}
 	}
-	if s.server != nil && !s.server.JetStreamEnabled() {
+	if s.server != nil && (!s.server.JetStreamEnabled() || s.told.stopped() != "") {
 		return &host.Error{Op: "state", Kind: host.Unavailable, Err: errors.New(s.stopped())}
+	}
+	if err := s.room("state", 0); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	account, err := s.js.AccountInfo(ctx)
-	if err != nil {
-		return s.fail("state", err)
-	}
-	limit, used := account.Limits.MaxStore, account.Store
-	if s.storage() != 0 {
-		limit, used = account.Limits.MaxMemory, account.Memory
-	}
-	if limit > 0 && used > uint64(limit)/20*19 {
-		return &host.Error{Op: "state", Kind: host.Unavailable,
-			Err: fmt.Errorf("%d of the %d MiB that NATS may use are taken: free some, or raise its limit", used>>20, limit>>20)}
+	if err := s.checkSpace(ctx); err != nil {
+		return err
 	}
 	if _, err := s.docs.Info(ctx); err != nil {
 		return s.fail("state", err)
 	}
 	return nil
+}
+
+// checkSpace refuses a state that has taken nearly all that NATS may use.
+func (s *State) checkSpace(ctx context.Context) error {
+	account, err := s.js.AccountInfo(ctx)
+	if err != nil {
+		return s.fail("state", err)
+	}
+	limit, used := account.Limits.MaxStore, account.Store
+	if s.storage() == jetstream.MemoryStorage {
+		limit, used = account.Limits.MaxMemory, account.Memory
+	}
+	if s.server != nil {
+		limit = s.allowed()
+	}
+	if limit > 0 && used > uint64(limit)/20*19 {
+		return &host.Error{Op: "state", Kind: host.Unavailable,
+			Err: fmt.Errorf("%d of the %d MiB that NATS may use are taken: free some, or raise its limit", used>>20, limit>>20)}
+	}
+	return nil
+}
+
+// allowed returns the bytes that an embedded server may use; 0 when it is off.
+func (s *State) allowed() int64 {
+	c := s.server.JetStreamConfig()
+	if c == nil {
+		return 0
+	}
+	if s.onDisk() {
+		return c.MaxStore
+	}
+	return c.MaxMemory
 }

@@ -107,6 +107,9 @@ func (j *Journal) Append(ctx context.Context, r Record) (uint64, error) {
 	if len(r.Data) > host.MaxDocument {
 		return 0, &host.Error{Op: op, Kind: host.TooLarge, Err: fmt.Errorf("%d bytes, at most %d are kept", len(r.Data), host.MaxDocument)}
 	}
+	if err := j.room(op, len(r.Data)); err != nil {
+		return 0, err
+	}
 	msg := nats.NewMsg(j.prefix + token)
 	msg.Data = r.Data
 	if r.ID != "" {

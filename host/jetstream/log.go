@@ -12,8 +12,9 @@ import (
 type serverLog struct {
 	log *slog.Logger
 
-	mu    sync.Mutex
-	worst []string // warnings and errors since the start, a few: they say why it does not start
+	mu     sync.Mutex
+	broken string   // why a stream has stopped writing, if one has
+	worst  []string // warnings and errors since the start, a few: they say why it does not start
 }
 
 func (l *serverLog) Noticef(format string, v ...any) {
@@ -30,6 +31,9 @@ func (l *serverLog) tell(level slog.Level, format string, v []any) {
 	l.log.Log(context.Background(), level, "nats", "message", message)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if strings.Contains(message, "ritical write error") || strings.Contains(message, "out of resources") {
+		l.broken = message
+	}
 	if len(l.worst) < 20 {
 		l.worst = append(l.worst, strings.TrimSpace(message))
 	}
@@ -40,4 +44,14 @@ func (l *serverLog) said() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]string(nil), l.worst...)
+}
+
+// stopped returns why a stream has stopped writing; "" when none has.
+func (l *serverLog) stopped() string {
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.broken
 }

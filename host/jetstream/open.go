@@ -46,12 +46,15 @@ type State struct {
 	opts   Options
 	log    *slog.Logger
 	server *server.Server // nil when external
+	told   *serverLog     // of server
 	temp   string         // folder of an embedded server in memory, removed at Close
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	docs   jetstream.Stream
 	blobs  jetstream.Stream
 	link   link
+	ledger *ledger         // nil unless embedded on disk
+	lost   []string        // by a crash of the machine
 	ctx    context.Context // ends at Close: for what runs behind
 	end    context.CancelFunc
 	behind sync.WaitGroup
@@ -99,6 +102,11 @@ func (s *State) open(ctx context.Context) error {
 	}
 	if s.blobs, err = s.openStream(ctx, s.blobsConfig()); err != nil {
 		return err
+	}
+	if s.onDisk() {
+		if err := s.verify(ctx); err != nil {
+			return err
+		}
 	}
 	return s.collect(ctx)
 }
@@ -179,6 +187,7 @@ func (s *State) Close() error {
 			s.nc.Close()
 		}
 		err = s.stopServer()
+		s.ledger.close()
 	})
 	return err
 }

@@ -58,6 +58,9 @@ func (s *State) Queue(ctx context.Context, name string, b QueueBounds) (*Queue, 
 	}
 	if b.MaxBytes == 0 {
 		b.MaxBytes = 1 << 30
+		if s.server != nil { // what a stream may take is set aside for it
+			b.MaxBytes = min(b.MaxBytes, max(s.allowed()/4, 1<<20))
+		}
 	}
 	q := &Queue{State: s, name: name, prefix: s.opts.Prefix + ".queue." + name + ".", wake: s.opts.Prefix + ".wake." + name + ".", perTopic: b.MaxPerTopic}
 	var err error
@@ -87,6 +90,9 @@ func (q *Queue) Send(ctx context.Context, j Job) error {
 	}
 	if len(j.Data) > host.MaxDocument {
 		return &host.Error{Op: op, Kind: host.TooLarge, Err: fmt.Errorf("%d bytes, at most %d are taken", len(j.Data), host.MaxDocument)}
+	}
+	if err := q.room(op, len(j.Data)); err != nil {
+		return err
 	}
 	msg := nats.NewMsg(q.prefix + token)
 	msg.Data = j.Data

@@ -82,6 +82,9 @@ func (s *store) Put(ctx context.Context, key host.Key, value []byte, rev uint64)
 	if len(value) > host.MaxDocument {
 		return 0, &host.Error{Op: op, Kind: host.TooLarge, Err: fmt.Errorf("%d bytes, at most %d are kept", len(value), host.MaxDocument)}
 	}
+	if err := s.room(op, len(value)); err != nil {
+		return 0, err
+	}
 	msg := nats.NewMsg(s.documentsPrefix() + token)
 	msg.Data = value
 	if key != historyKey {
@@ -101,6 +104,7 @@ func (s *store) Put(ctx context.Context, key host.Key, value []byte, rev uint64)
 	if err != nil {
 		return 0, s.fail(op, err)
 	}
+	s.ledger.add(token, next)
 	return next, nil
 }
 
@@ -141,11 +145,14 @@ func (s *store) Delete(ctx context.Context, key host.Key, rev uint64) error {
 	msg := nats.NewMsg(s.documentsPrefix() + token)
 	msg.Header.Set(operationHeader, operationPurge)
 	msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
-	if _, err := s.swap(ctx, msg, rev); conflict(err) {
+	next, err := s.swap(ctx, msg, rev)
+	if conflict(err) {
 		return lost(op, rev)
-	} else if err != nil {
+	}
+	if err != nil {
 		return s.fail(op, err)
 	}
+	s.ledger.add(token, next)
 	return nil
 }
 
