@@ -20,6 +20,8 @@ type link struct {
 	mu   sync.Mutex
 	down time.Time     // since when; zero when connected
 	lost chan struct{} // closed when the connection is lost; a new one when it is back
+
+	denied error // the last permission that was lacking: NATS tells it beside the call, which then ends for want of an answer
 }
 
 func (l *link) init() { l.lost = make(chan struct{}) }
@@ -34,6 +36,24 @@ func (l *link) set(connected bool) {
 		l.down = time.Now()
 		close(l.lost)
 	}
+}
+
+func (l *link) deny(err error) {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.denied = err
+}
+
+// lacking returns the last permission that was lacking, and forgets it.
+func (l *link) lacking() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.denied
+	l.denied = nil
+	return err
 }
 
 // state returns since when the connection is lost, and a channel that is closed when it is.
@@ -66,6 +86,7 @@ func (s *State) connOptions() []nats.Option {
 		}),
 		nats.ClosedHandler(func(*nats.Conn) { s.link.set(false) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			s.link.deny(err)
 			s.log.Warn("NATS", "error", err)
 		}),
 	}

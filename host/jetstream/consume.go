@@ -42,8 +42,12 @@ func (q *Queue) Consume(ctx context.Context, each int, handle func(context.Conte
 	}
 	c := &consumer{Queue: q, each: each, handle: handle, lines: map[string]bool{}}
 	ctx, cancel := context.WithCancel(ctx)
-	defer c.wg.Wait()
-	defer cancel()
+	defer func() {
+		c.mu.Lock() // no line begins after this
+		cancel()
+		c.mu.Unlock()
+		c.wg.Wait()
+	}()
 	stop := context.AfterFunc(q.ctx, cancel) // at Close
 	defer stop()
 	hints, err := q.nc.Subscribe(q.wake+"*", func(m *nats.Msg) {

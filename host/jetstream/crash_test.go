@@ -268,9 +268,11 @@ func TestDamagedDocuments(t *testing.T) {
 		"garbled early": garble(0.1), "garbled": garble(0.5), "garbled at the end": garble(0.99),
 		"cut to nothing": cut(0), "cut": cut(0.5), "cut at the end": cut(0.999),
 		"no block": remove(block), "no index": remove(index), "no stream": remove(filepath.Dir(filepath.Dir(block))),
-		"garbled index": func(dir string) { _ = os.WriteFile(filepath.Join(dir, index), []byte("garbage garbage garbage"), 0o600) },
-		"no settings":   remove(filepath.Join(filepath.Dir(filepath.Dir(block)), "meta.inf")),
-		"no server":     remove(filepath.Join("jetstream", "$G")),
+		"garbled index": func(dir string) {
+			_ = os.WriteFile(filepath.Join(dir, index), []byte("garbage garbage garbage"), 0o600)
+		},
+		"no settings": remove(filepath.Join(filepath.Dir(filepath.Dir(block)), "meta.inf")),
+		"no server":   remove(filepath.Join("jetstream", "$G")),
 	} {
 		for _, clean := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, closed %v", name, clean), func(t *testing.T) {

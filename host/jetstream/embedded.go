@@ -43,6 +43,9 @@ func (s *State) embed() error {
 		o.JetStreamMaxMemory = s.opts.MaxStore
 	} else {
 		o.JetStreamMaxStore = s.opts.MaxStore
+		if _, known := diskFree(dir); known && s.opts.MaxStore == 0 {
+			o.JetStreamMaxStore = unbounded // room looks at the disk itself
+		}
 	}
 	srv, err := server.NewServer(o)
 	if err != nil {
@@ -74,6 +77,10 @@ func (s *State) notStarted(log *serverLog) error {
 // reserve is what an embedded server leaves free on its disk, in bytes. A write that NATS cannot finish stops its stream until it
 // is started again, and it cannot note what it has done either: so writes are refused before that.
 const reserve = 16 << 20
+
+// unbounded stands where the disk is the bound. NATS's own default is a part of what was free at the start, and a store that has
+// grown beyond that would not be written to any more.
+const unbounded = 1 << 50
 
 // room refuses a write of n bytes that the disk has no room for.
 func (s *State) room(op string, n int) error {

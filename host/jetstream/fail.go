@@ -28,11 +28,18 @@ func (s *State) fail(op string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
+	if denied := s.link.lacking(); denied != nil && unanswered(err) {
+		err = fmt.Errorf("%w: %w", err, denied)
+	}
 	kind, remedy := s.classify(err)
 	if remedy != "" {
 		err = fmt.Errorf("%w (%s)", err, remedy)
 	}
 	return &host.Error{Op: op, Kind: kind, Err: err}
+}
+
+func unanswered(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders)
 }
 
 func (s *State) classify(err error) (kind host.Kind, remedy string) {
@@ -44,7 +51,7 @@ func (s *State) classify(err error) (kind host.Kind, remedy string) {
 			return host.Unavailable, s.stopped()
 		}
 		return host.Unsupported, "enable JetStream on the NATS server and for this account"
-	case errors.Is(err, nats.ErrPermissionViolation):
+	case errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrAuthorization):
 		return host.Forbidden, "the NATS user lacks a permission; spec/state.md lists those that are needed"
 	}
 	if down, _ := s.link.state(); !down.IsZero() || s.nc == nil || s.nc.IsClosed() {
@@ -63,7 +70,7 @@ func (s *State) classify(err error) (kind host.Kind, remedy string) {
 			return host.Unavailable, s.stopped()
 		}
 		return host.Unavailable, "NATS answers, but JetStream does not: it may be electing a leader, be out of space, or be off"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+	case unanswered(err):
 		return host.Timeout, "NATS did not answer in time"
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrReconnectBufExceeded),
 		errors.Is(err, nats.ErrConnectionReconnecting):

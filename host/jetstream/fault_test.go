@@ -1,8 +1,11 @@
 package jetstream_test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,6 +93,29 @@ func TestExternalRefusals(t *testing.T) {
 		}
 		put(t, s.Store(), "again", "x", 0)
 	})
+}
+
+// TestAnOldServer has a listener say what a server of 2022 says first.
+func TestAnOldServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, `INFO {"server_id":"X","version":"2.9.25","max_payload":1048576,"headers":true,"jetstream":true}`+"\r\n")
+		for lines := bufio.NewScanner(conn); lines.Scan(); {
+			if lines.Text() == "PING" {
+				_, _ = io.WriteString(conn, "PONG\r\n")
+			}
+		}
+	}()
+	refused(t, jetstream.Options{URL: "nats://" + l.Addr().String()}, host.Unsupported, "version 2.9.25", "2.10.0 or newer")
 }
 
 func TestClientCertificateAndNKey(t *testing.T) {

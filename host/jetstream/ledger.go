@@ -38,6 +38,11 @@ const ledgerName = "documents.ledger"
 // empty; a line that is not whole is left out, and makes the check weaker.
 func readLedger(path string) (l *ledger, sameBoot bool, err error) {
 	l = &ledger{path: path, last: map[string]uint64{}, boot: bootID()}
+	if cut, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".ledger-*")); err == nil {
+		for _, name := range cut { // by a kill in rewrite
+			_ = os.Remove(name)
+		}
+	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, true, nil

@@ -29,7 +29,7 @@ type Options struct {
 	SyncAlways bool   // embedded: fsync before each acknowledgement
 	Replicas   int    // copies of all state in a cluster, 1 to 5; 0 is 1
 	Prefix     string // of every bucket and stream, [A-Za-z0-9_-]; empty: "postern". Two hosts with one prefix share their state
-	MaxStore   int64  // embedded: bytes of disk, or of memory, that all state may take; 0: three quarters of what was free at start
+	MaxStore   int64  // embedded: bytes of disk, or of memory, that all state may take; 0: the disk, or three quarters of the memory
 
 	Logger *slog.Logger // of the server's and the connection's messages; nil: none
 }
