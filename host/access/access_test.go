@@ -338,3 +338,61 @@ func TestAnonymous(t *testing.T) {
 		}
 	}
 }
+
+// TestAtOnce: many use tokens while they are made and revoked.
+func TestAtOnce(t *testing.T) {
+	a := New(open(t))
+	_, stays, err := a.CreateToken(t.Context(), Grant{Name: "stays", Role: Viewer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	for i := range 8 {
+		wait.Go(func() {
+			from := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
+			for n := range 10 {
+				made, text, err := a.CreateToken(t.Context(), Grant{Name: fmt.Sprintf("t-%d-%d", i, n), Role: Admin})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if p, err := a.Authenticate(bearer(text), from, false); err != nil || p.ID != made.ID {
+					t.Errorf("%+v, %v", p, err)
+				}
+				if err := a.RevokeToken(t.Context(), made.ID); err != nil {
+					t.Error(err)
+				}
+				if _, err := a.Authenticate(bearer(stays), from, false); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if all, err := a.Tokens(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("%d tokens are left, %v; want one", len(all), err)
+	}
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	state, err := jetstream.Open(b.Context(), jetstream.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = state.Close() }() // the benchmark is over
+	key, err := sealed.Memory()
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := New(Options{Store: state.Store(), Sealer: key})
+	_, text, err := a.CreateToken(b.Context(), Grant{Name: "x", Role: Viewer})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := bearer(text)
+	for b.Loop() {
+		if _, err := a.Authenticate(r, home, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -36,7 +36,7 @@ const (
 	maxManifest  = 64 << 10
 	maxDocuments = 256 << 20 // bytes of all documents, which a restore holds in memory
 	documentCost = 256       // bytes that each takes beside its name and value
-	maxName      = 8 << 10
+	maxName      = 64 << 10  // bytes: a path of a project, escaped
 	maxEntries   = 1 << 20   // files in an archive
 	maxSums      = 256 << 20 // bytes of the checksums
 )

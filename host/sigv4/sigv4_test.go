@@ -375,3 +375,14 @@ func TestSigned(t *testing.T) {
 		t.Error("a presigned URL is not seen")
 	}
 }
+
+func BenchmarkVerify(b *testing.B) {
+	r := request(b, "POST", "/2015-03-31/functions/greet/invocations?Qualifier=live", "", nil)
+	sign(b, r, "", "lambda", noon)
+	r = arrive(b, r)
+	for b.Loop() {
+		if err := verify(r, options()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
