@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -23,7 +24,7 @@ const (
 	maxLogTail       = 4 << 10          // bytes of log that a response has
 	unhandled        = "Unhandled"      // X-Amz-Function-Error
 	latest           = "$LATEST"        // the newest version, which Amazon's own tools write for a function without a qualifier
-	maxFunctionName  = 170              // characters of a name in any of its forms (Invoke, "Length Constraints")
+	maxFunctionName  = 256              // characters of a name in any of its forms; the longest that a host has are 241
 	responseTooLarge = "Function.ResponseSizeTooLarge"
 )
 
@@ -121,41 +122,28 @@ func (c *call) clientContext() (json.RawMessage, error) {
 	return data, nil
 }
 
-// lambdaFunction reads the name of a function in any of its forms: NAME, ACCOUNT:function:NAME, or an ARN, each with :QUALIFIER or
-// the parameter Qualifier. Partition, region and account are not looked at: a host has one of each.
+// lambdaName is the name of a function in any of its forms: NAME, ACCOUNT:function:NAME, or an ARN, each with :QUALIFIER or without.
+var lambdaName = regexp.MustCompile(`^(?:arn:[a-z0-9-]+:lambda:[a-z0-9-]*:[0-9]*:function:|(?:[0-9]*:)?function:)?` +
+	`([A-Za-z0-9_-]{1,64})(?::(\$LATEST|[A-Za-z0-9_-]{1,128}))?$`)
+
+// lambdaFunction reads a function's name, with the parameter Qualifier. Partition, region and account are not looked at: a host has one
+// of each.
 func (c *call) lambdaFunction() (name, qualifier string, err error) {
 	text := c.r.PathValue("function")
-	bad := exception(host.Invalid, http.StatusBadRequest, "InvalidParameterValueException",
-		"%.200q is not the name or ARN of a function", text)
-	if len(text) > maxFunctionName {
-		return "", "", bad
+	parts := lambdaName.FindStringSubmatch(text)
+	if parts == nil || len(text) > maxFunctionName {
+		return "", "", exception(host.Invalid, http.StatusBadRequest, "InvalidParameterValueException", "%.200q is not the name or ARN of a function", text)
 	}
-	parts := strings.Split(text, ":")
-	if parts[0] == "arn" {
-		if len(parts) < 7 || parts[2] != "lambda" || parts[5] != "function" {
-			return "", "", bad
-		}
-		parts = parts[6:]
-	} else if i := indexOf(parts, "function"); len(parts) > 2 && i == 1 || len(parts) == 2 && i == 0 {
-		parts = parts[i+1:]
-	}
-	if len(parts) > 2 || !names["function"].MatchString(parts[0]) {
-		return "", "", bad
-	}
-	qualifier = c.query.Get("Qualifier")
-	if len(parts) == 2 {
-		if qualifier != "" && qualifier != parts[1] {
+	name, qualifier = parts[1], c.query.Get("Qualifier")
+	if parts[2] != "" {
+		if qualifier != "" && qualifier != parts[2] {
 			return "", "", exception(host.Invalid, http.StatusBadRequest, "InvalidParameterValueException",
-				"The derived qualifier from the function name does not match the specified qualifier.")
+				"the function name has the qualifier %q, and the parameter Qualifier is %q", parts[2], qualifier)
 		}
-		if qualifier = parts[1]; qualifier == "" {
-			return "", "", bad
-		}
+		qualifier = parts[2]
 	}
-	if qualifier, err = c.lambdaQualifier(parts[0], qualifier); err != nil {
-		return "", "", err
-	}
-	return parts[0], qualifier, nil
+	qualifier, err = c.lambdaQualifier(name, qualifier)
+	return name, qualifier, err
 }
 
 // lambdaQualifier checks a qualifier, and makes $LATEST the number that it is.
@@ -168,16 +156,6 @@ func (c *call) lambdaQualifier(function, qualifier string) (string, error) {
 		return "", exception(host.Invalid, http.StatusBadRequest, "InvalidParameterValueException", "%.200q is not an alias or a version", qualifier)
 	}
 	return qualifier, nil
-}
-
-// indexOf is where a text stands in a list, and -1 when it does not.
-func indexOf(list []string, text string) int {
-	for i, s := range list {
-		if s == text {
-			return i
-		}
-	}
-	return -1
 }
 
 // writeResult answers a synchronous invocation.

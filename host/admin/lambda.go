@@ -22,7 +22,7 @@ type functionConfiguration struct {
 	CodeSize         int64
 	Description      string
 	Timeout          int64 // seconds, rounded up
-	MemorySize       int64 // MiB, rounded up
+	MemorySize       int64 // MiB, rounded up; 0 where it is not capped
 	LastModified     string
 	CodeSha256       string // in base64
 	Version          string
@@ -148,6 +148,9 @@ func configuration(v catalog.Version, arn, revision string) functionConfiguratio
 		if f, err := definition.ParseFunction(v.Function, text); err == nil {
 			timeout, memory = f.Plugin.Limits.Timeout.Value, f.Plugin.Limits.Memory.Value
 		}
+	}
+	if v.Runtime == host.RuntimeJS {
+		memory = 0 // it cannot be capped
 	}
 	shown := functionConfiguration{
 		FunctionName: v.Function, FunctionArn: arn, Runtime: v.Runtime, Handler: host.EntryHandle, CodeSize: v.Size, Description: v.Message,
