@@ -63,7 +63,7 @@ func (c *Client) refused(ctx context.Context, resp *http.Response) error {
 	if err != nil {
 		return err
 	}
-	if err := lambdaError(resp.StatusCode, data); err != nil && media(resp) != TypeProblem {
+	if err := lambdaError(resp, data); err != nil && media(resp) != TypeProblem {
 		return err
 	}
 	var p Problem

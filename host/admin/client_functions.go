@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/catalog"
@@ -127,11 +128,16 @@ func (c *Client) invoke(ctx context.Context, call Call, kind string) (*http.Resp
 	return c.do(ctx, r)
 }
 
-// lambdaError makes an error of Lambda's form of one: a type in a header, and a message.
-func lambdaError(status int, data []byte) error {
-	var body struct{ Message, Reason string }
+// lambdaError makes an error of Lambda's form of one: a type in a header, and a message. It returns nil for another form.
+func lambdaError(resp *http.Response, data []byte) error {
+	var body struct{ Message string }
 	if err := json.Unmarshal(data, &body); err != nil || body.Message == "" { // encoding/json finds "message" too
 		return nil
 	}
-	return &host.Error{Kind: kindOfStatus(status), Err: errors.New(body.Message)}
+	kind := kindOfStatus(resp.StatusCode)
+	// As with AWS, who is not known gets 403 too.
+	if name := resp.Header.Get("X-Amzn-Errortype"); kind == host.Forbidden && !strings.HasPrefix(name, "AccessDenied") {
+		kind = host.Unauthenticated
+	}
+	return &host.Error{Kind: kind, Err: errors.New(body.Message)}
 }

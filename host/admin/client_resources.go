@@ -13,9 +13,14 @@ import (
 
 // clientList yields a list, page by page. The first error ends it.
 func clientList[T any](ctx context.Context, c *Client, query url.Values, segments ...string) iter.Seq2[T, error] {
+	return clientListOf[T](ctx, c, MaxLimit, query, segments...)
+}
+
+// clientListOf is clientList with pages of a size.
+func clientListOf[T any](ctx context.Context, c *Client, limit int, query url.Values, segments ...string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for after := ""; ; {
-			list, err := clientGet[List[T]](ctx, c, clientPage(query, MaxLimit, after), segments...)
+			list, err := clientGet[List[T]](ctx, c, clientPage(query, limit, after), segments...)
 			if err != nil {
 				var none T
 				yield(none, err)
