@@ -41,9 +41,15 @@ func develop(cmd *cobra.Command, s *settings, dir string, std *streams) error {
 	if _, err := project.Define(dir); errors.Is(err, host.NotFound) {
 		return err // a wrong folder is not waited for; a definition that is broken is
 	}
-	g, err := s.open(cmd, std, true)
+	if err := s.resolve(); err != nil {
+		return err
+	}
+	g, err := s.openWith(cmd, std, true, developmentState())
 	if err != nil {
 		return err
+	}
+	if err := g.Follow(cmd.Context()); err != nil {
+		return errors.Join(err, g.close())
 	}
 	group, ctx := errgroup.WithContext(cmd.Context())
 	told := make(chan struct{})

@@ -25,11 +25,16 @@ type gateway struct {
 	http3     bool // beside https
 }
 
-// open resolves the settings and binds the listeners. Logs go to standard error.
+// open resolves the settings and binds the listeners of a host without a state. Logs go to standard error.
 func (s *settings) open(cmd *cobra.Command, std *streams, development bool) (*gateway, error) {
 	if err := s.resolve(); err != nil {
 		return nil, err
 	}
+	return s.openWith(cmd, std, development, nil)
+}
+
+// openWith is open for settings that are resolved. state is nil for a host without one.
+func (s *settings) openWith(cmd *cobra.Command, std *streams, development bool, state *hostState) (*gateway, error) {
 	prefixes, err := s.check(development)
 	if err != nil {
 		return nil, err
@@ -39,7 +44,7 @@ func (s *settings) open(cmd *cobra.Command, std *streams, development bool) (*ga
 		return nil, err
 	}
 	slog.SetDefault(tel.Logger) // also for what net/http's client says through package log
-	opened, err := server.New(server.Config{
+	cfg := server.Config{
 		HTTP: s.http, HTTPS: s.https, Admin: s.admin,
 		Certificate:    server.Certificate{CertFile: s.tlsCert, KeyFile: s.tlsKey, SelfSigned: development && s.tlsCert == ""},
 		Domain:         s.domain,
@@ -51,7 +56,11 @@ func (s *settings) open(cmd *cobra.Command, std *streams, development bool) (*ga
 		CacheDir:       s.cacheDir,
 		Version:        version(),
 		Telemetry:      tel,
-	})
+	}
+	if state != nil {
+		cfg.State, cfg.AdminCertificate = &state.State, server.Certificate{CertFile: s.adminCert, KeyFile: s.adminKey}
+	}
+	opened, err := server.New(cfg)
 	if err != nil {
 		return nil, errors.Join(s.remedy(err), tel.Shutdown(cmd.Context()))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -11,26 +12,44 @@ func newServe(std *streams) *cobra.Command {
 	s := newSettings()
 	cmd := &cobra.Command{
 		Use:   "serve [DIR]",
-		Short: "Run the project in DIR in production",
-		Long: `Serves the project in DIR (or the current folder) until SIGTERM, then stops accepting and lets running requests end within
---drain-timeout. The definition is loaded once; nothing is watched. A TLS listener needs a certificate.` + precedence,
-		Example: `  postern serve /srv/shop --http :80 --https :443 --tls-cert shop.pem --tls-key shop.key
-  POSTERN_HTTP=:80 postern serve /srv/shop
+		Short: "Run a host in production",
+		Long: `With --data, runs a host whose APIs and functions are deployed while it runs (postern apply, postern function upload): its state is kept
+in that folder, by an embedded store, or with --nats in an external NATS. The first start makes an admin token, prints it once and
+keeps it in the folder's admin.token.
+
+Without --data, serves the project in DIR (or the current folder) as it is: the definition is loaded once, and nothing can be changed
+while it runs.
+
+Either runs until SIGTERM, then stops accepting and lets running requests end within --drain-timeout. A TLS listener needs a
+certificate.` + precedence,
+		Example: `  postern serve --data /var/lib/postern --http :80
+  postern serve --nats nats://10.0.0.5:4222 --nats-creds host.creds --data /var/lib/postern
+  postern serve /srv/shop --http :80 --https :443 --tls-cert shop.pem --tls-key shop.key
   postern serve /srv/shop --config host.yaml`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.resolve(); err != nil {
+				return err
+			}
+			if s.data != "" || s.nats != "" {
+				if len(args) > 0 {
+					return usageErrorf("--data is for a host whose projects are applied while it runs, and %s is one to serve as it is: start the host without it, then: postern apply %s", args[0], args[0])
+				}
+				return s.serveState(cmd, std)
+			}
 			dir, err := projectDir(args, std)
 			if err != nil {
 				return err
 			}
-			return serve(cmd, s, dir, std)
+			return s.serveProject(cmd, dir, std)
 		},
 	}
+	s.addState()
 	s.addHost(cmd, false)
 	return cmd
 }
 
-func serve(cmd *cobra.Command, s *settings, dir string, std *streams) error {
+func (s *settings) serveProject(cmd *cobra.Command, dir string, std *streams) error {
 	g, err := s.open(cmd, std, false)
 	if err != nil {
 		return err
@@ -44,16 +63,57 @@ func serve(cmd *cobra.Command, s *settings, dir string, std *streams) error {
 		}
 		return errors.Join(err, g.close())
 	}
+	g.printAddresses()
+	return errors.Join(g.Serve(ctx), g.close())
+}
+
+// serveState serves what is deployed, and what is deployed later.
+func (s *settings) serveState(cmd *cobra.Command, std *streams) error {
+	state, err := s.state()
+	if err != nil {
+		return err
+	}
+	g, err := s.openWith(cmd, std, false, state)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	if err := g.begin(ctx, state); err != nil {
+		return errors.Join(err, g.close())
+	}
+	g.printAddresses()
+	return errors.Join(g.Serve(ctx), g.close())
+}
+
+// begin serves the state as it is, and tells how to reach the admin API.
+func (g *gateway) begin(ctx context.Context, state *hostState) error {
+	token, file, err := g.FirstToken(ctx)
+	if err != nil {
+		return err
+	}
+	if err := g.Follow(ctx); err != nil {
+		return err
+	}
+	if token != "" {
+		fmt.Fprintf(g.std.err, "The admin token of this host, shown this once and kept in %s:\n%s\n", file, token)
+	}
+	if err := state.announce(g.Address("admin"), file); err != nil {
+		fmt.Fprintf(g.std.err, "the postern command will not find this host by itself: %v\n", err)
+	}
+	return nil
+}
+
+// printAddresses prints where the listeners are, a line each.
+func (g *gateway) printAddresses() {
 	for _, name := range []string{"http", "https", "admin"} {
 		if address := g.Address(name); address != "" {
-			fmt.Fprintf(std.out, "%s %s\n", name, address)
+			fmt.Fprintf(g.std.out, "%s %s\n", name, address)
 			if name == "https" && g.http3 {
-				fmt.Fprintf(std.out, "http3 %s\n", address)
+				fmt.Fprintf(g.std.out, "http3 %s\n", address)
 			}
 		}
 	}
 	if to := g.telemetry.Exporting(); to != "" {
-		fmt.Fprintf(std.out, "traces %s\n", to)
+		fmt.Fprintf(g.std.out, "traces %s\n", to)
 	}
-	return errors.Join(g.Serve(ctx), g.close())
 }

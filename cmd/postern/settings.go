@@ -35,6 +35,14 @@ type settings struct {
 	noBuild            bool
 	config             string
 
+	// Of a host with a state.
+	data, sync, secretsKey                               string
+	nats, natsCreds, natsNKey, natsCA, natsCert, natsKey string
+	natsReplicas                                         int
+	natsPrefix                                           string
+	keep                                                 int
+	adminCert, adminKey                                  string
+
 	flags *pflag.FlagSet // those of the command that are settings
 }
 

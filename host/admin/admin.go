@@ -13,6 +13,7 @@ type Status struct {
 	Revision string `json:"revision,omitempty"` // of the definition that serves; empty while none does
 	Ready    bool   `json:"ready"`
 	Reason   string `json:"reason,omitempty"` // why it is not ready, or why the last definition was refused
+	Store    string `json:"store,omitempty"`  // "ok", or why the store of a host with a catalog cannot be reached
 	URLs     []URL  `json:"urls"`
 }
 

@@ -47,7 +47,7 @@ func (p *Pipeline) Invoke(ctx context.Context, call Call) (*CallResult, error) {
 		return nil, &host.Error{Op: op, Kind: host.NotFound, Err: err}
 	}
 	if call.RequestID == "" {
-		call.RequestID = newRequestID()
+		call.RequestID = NewRequestID()
 	}
 	if len(call.Payload) == 0 {
 		call.Payload = json.RawMessage("null")

@@ -145,8 +145,10 @@ func TestFunctionsOpenInTheBackground(t *testing.T) {
 		return ctx.Err()
 	})
 	p := w.build(t, s, background)
-	if left := p.Loading(); left != n {
-		t.Errorf("%d of %d are loading", left, n)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := p.WaitLoaded(ctx); host.KindOf(err) != host.Timeout || p.Loading() != n {
+		t.Errorf("%d of %d are loading, %v", p.Loading(), n, err)
 	}
 	if got := ask(t, p, "x/"); got.body != "ok" {
 		t.Errorf("what needs no function: %+v", got)
@@ -165,7 +167,9 @@ func TestFunctionsOpenInTheBackground(t *testing.T) {
 	servertest.Eventually(t, "a call opens f10", func() bool { return st.count("f10") == 1 })
 	close(gate)
 	wait.Wait()
-	servertest.Eventually(t, "everything is open", func() bool { return p.Loading() == 0 })
+	if err := p.WaitLoaded(t.Context()); err != nil || p.Loading() != 0 {
+		t.Errorf("not everything is open: %v", err)
+	}
 	for i := range n {
 		if c := st.count(fmt.Sprint("f", i)); c != 1 {
 			t.Errorf("f%d was loaded %d times", i, c)
@@ -209,7 +213,12 @@ func TestFunctionThatCannotBeOpened(t *testing.T) {
 		return nil
 	})
 	p := w.build(t, s, background)
-	servertest.Eventually(t, "all but one are open", func() bool { return p.Loading() == 1 && st.count("f0") == 1 })
+	if err := p.WaitLoaded(t.Context()); err != nil || p.Loading() != 1 || st.count("f0") != 1 {
+		t.Errorf("not all but one are open: %v", err)
+	}
+	if failed := p.Failures(); len(failed) != 1 || !strings.Contains(fmt.Sprint(failed[s.Functions[0]]), "try 1: the store is away") {
+		t.Errorf("%v", failed)
+	}
 	line := w.log.Wait(t, "the failure", func(l servertest.Line) bool { return l.Text("msg") == "function cannot be opened" })
 	if line.Text("function") != "f0" || line.Text("version") != "4" || line.Text("level") != "ERROR" || !strings.Contains(line.Text("error"), "try 1: the store is away") {
 		t.Errorf("%v", line)
@@ -229,7 +238,7 @@ func TestFunctionThatCannotBeOpened(t *testing.T) {
 	if n := st.count("f0"); n != 3 || failed < 3 {
 		t.Errorf("loaded %d times for %d calls: no back-off", n, failed)
 	}
-	if p.Loading() != 0 {
+	if p.Loading() != 0 || len(p.Failures()) != 0 {
 		t.Error("it is open, and counted as loading")
 	}
 }

@@ -67,6 +67,12 @@ func (p *Pipeline) Addresses(scheme, authority string) []router.Address {
 // Loading counts the versions of functions whose plugins are not open: not yet, or because that failed (Config.Background).
 func (p *Pipeline) Loading() int { return p.openings.loading() }
 
+// Failures tells of each version of a function whose plugin could not be opened why, by the last attempt.
+func (p *Pipeline) Failures() map[*host.Function]error { return p.openings.failures() }
+
+// WaitLoaded waits until each function's plugin is open or has failed once. The caller has a hold. Its error has Kind Timeout: ctx ended.
+func (p *Pipeline) WaitLoaded(ctx context.Context) error { return p.openings.wait(ctx) }
+
 // Acquire takes a hold. It reports false when the pipeline is closed; then a newer one is there.
 func (p *Pipeline) Acquire() bool {
 	for {
@@ -105,7 +111,7 @@ func (p *Pipeline) close() error {
 // Serve takes a request through its route's steps and returns the response, never nil, whose End the caller must
 // call. The caller's hold passes to the exchange, which lets go of it at its end.
 func (p *Pipeline) Serve(ctx context.Context, request *host.Request) *host.Response {
-	r := &run{pipeline: p, x: host.Exchange{ID: newRequestID(), Started: time.Now(), Request: request}, arrived: request}
+	r := &run{pipeline: p, x: host.Exchange{ID: NewRequestID(), Started: time.Now(), Request: request}, arrived: request}
 	p.telemetry.Metrics.Begin()
 	whole := false
 	defer func() {

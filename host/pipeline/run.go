@@ -272,8 +272,8 @@ func (r *run) record(status int, elapsed time.Duration) {
 	r.pipeline.unrouted.Record(r.ctx, r.arrived.Method, status, elapsed)
 }
 
-// newRequestID returns 24 hexadecimal digits. They are unique for all practical purposes, and no secret.
-func newRequestID() string {
+// NewRequestID returns 24 hexadecimal digits. They are unique for all practical purposes, and no secret.
+func NewRequestID() string {
 	var raw [12]byte
 	a, b := rand.Uint64(), rand.Uint32()
 	for i := range 8 {

@@ -1,12 +1,14 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/catalog"
 	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/project"
 )
@@ -20,12 +22,16 @@ type Report struct {
 	Err      error               // why what served before goes on serving; nil when all is well
 }
 
-// Load loads a project and applies it.
+// Load loads a project and serves it: by the catalog, where there is one.
 func (s *Server) Load(ctx context.Context, dir string, opts project.Options) (*project.Project, bool, error) {
 	loaded, err := project.Load(ctx, dir, opts)
 	if err != nil {
 		s.Refuse(err)
 		return loaded, false, err
+	}
+	if s.control != nil {
+		swapped, err := s.control.load(ctx, loaded)
+		return loaded, swapped, err
 	}
 	resolveListeners(loaded.Snapshot, s.Address)
 	swapped, err := s.Apply(ctx, loaded.Snapshot)
@@ -34,6 +40,22 @@ func (s *Server) Load(ctx context.Context, dir string, opts project.Options) (*p
 		debug.FreeOSMemory()
 	}
 	return loaded, swapped, err
+}
+
+// load applies a project to the catalog and serves what came of it. What the definition has no longer is deleted.
+func (c *control) load(ctx context.Context, loaded *project.Project) (swapped bool, err error) {
+	for _, content := range loaded.Blobs() {
+		if _, err := c.state.Blobs().Save(ctx, bytes.NewReader(content)); err != nil {
+			return false, err
+		}
+	}
+	in := loaded.Input()
+	in.Prune = true
+	if _, err := c.catalog.Apply(ctx, loaded.Name(), in, catalog.Change{By: "dev", Force: true}); err != nil {
+		c.server.Refuse(err)
+		return false, err
+	}
+	return c.sync(ctx)
 }
 
 // Develop loads the project in dir, then again after each change of its files, until ctx ends. A load that fails leaves

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -87,17 +89,51 @@ func (s *Server) openAdmin() error {
 	if err != nil {
 		return err
 	}
-	s.admin = &http.Server{Handler: admin.Handler(s.Status, s.cfg.Telemetry.MetricsHandler()), ReadHeaderTimeout: 10 * time.Second}
+	handler, err := s.adminHandler(ln.Addr())
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	scheme := "http"
+	if c := s.cfg.AdminCertificate; c != (Certificate{}) {
+		cert, err := listener.LoadCertificate(c.CertFile, c.KeyFile)
+		if err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		scheme, ln = "https", tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+	}
+	s.admin = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	serve := func() error {
 		if err := s.admin.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return &host.Error{Op: "admin listener", Kind: host.Internal, Err: err}
 		}
 		return nil
 	}
-	s.doors = append(s.doors, &door{name: "admin", scheme: "http", addr: ln.Addr(), serve: serve, close: func() error {
+	s.doors = append(s.doors, &door{name: "admin", scheme: scheme, addr: ln.Addr(), serve: serve, close: func() error {
 		return errors.Join(s.admin.Close(), ignoreClosed(ln.Close()))
 	}})
 	return nil
+}
+
+// adminHandler is the admin API over the catalog, or health, metrics and status alone without one.
+func (s *Server) adminHandler(addr net.Addr) (http.Handler, error) {
+	metrics := s.cfg.Telemetry.MetricsHandler()
+	c := s.control
+	if c == nil {
+		return admin.Handler(s.Status, metrics), nil
+	}
+	tcp, ok := addr.(*net.TCPAddr)
+	loopback := ok && tcp.IP.IsLoopback()
+	if c.Open && !loopback {
+		return nil, &host.Error{Op: "listener admin", Kind: host.Forbidden,
+			Err: fmt.Errorf("%s is not a loopback address, and this admin API asks for no token: choose one such as 127.0.0.1:8090", addr)}
+	}
+	cfg := admin.Config{Catalog: c.catalog, Store: c.state.Store(), Blobs: c.state.Blobs(), Gateway: c, Audit: c.audit, Metrics: metrics,
+		Logger: s.log, Recipients: c.key.Recipients(), TempDir: c.temp(), Open: c.Open, Loopback: loopback}
+	if !c.Open {
+		cfg.Access = c.access
+	}
+	return admin.New(cfg), nil
 }
 
 func ignoreClosed(err error) error {

@@ -41,6 +41,9 @@ type Config struct {
 	CacheDir           string // for compiled code; "" keeps none on disk
 	Version            string
 	Telemetry          *telemetry.Telemetry
+
+	State            *State      // nil serves what Apply and Load are given, and cannot be changed by the admin API
+	AdminCertificate Certificate // of the admin listener; the zero value is clear HTTP
 }
 
 // DefaultDrainTimeout is a little over the default deadline of a route, so that no exchange is cut by default.
@@ -57,6 +60,7 @@ type Server struct {
 	shared   *pipeline.Shared
 	doors    []*door
 	admin    *http.Server
+	control  *control // nil without a catalog
 
 	current  atomic.Pointer[pipeline.Pipeline] // nil until the first definition serves
 	draining atomic.Bool
@@ -78,6 +82,9 @@ func New(cfg Config) (*Server, error) {
 	if err := s.openRuntimes(); err != nil {
 		return nil, err
 	}
+	if err := s.openState(); err != nil {
+		return nil, errors.Join(err, s.Close(context.Background()))
+	}
 	if err := s.bind(); err != nil {
 		return nil, errors.Join(err, s.Close(context.Background()))
 	}
@@ -92,6 +99,23 @@ func (s *Server) openRuntimes() error {
 	s.runtimes = runtimes
 	s.shared = pipeline.NewShared(runtimes, s.cfg.Telemetry)
 	return nil
+}
+
+func (s *Server) openState() error {
+	if s.cfg.State == nil {
+		return nil
+	}
+	opened, err := openControl(s, *s.cfg.State)
+	if err != nil {
+		return err
+	}
+	s.control = opened
+	return nil
+}
+
+// pipelineConfig is what every pipeline of this server has.
+func (s *Server) pipelineConfig() pipeline.Config {
+	return pipeline.Config{Shared: s.shared, Telemetry: s.cfg.Telemetry, Domain: s.cfg.Domain, AccessLog: s.cfg.AccessLog}
 }
 
 // OpenRuntimes opens every runtime of this version, keyed as pipeline.NewShared wants them. cacheDir is the folder for
@@ -125,7 +149,7 @@ func (s *Server) Apply(ctx context.Context, snapshot *host.Snapshot) (changed bo
 		s.refused.Store(nil)
 		return false, nil
 	}
-	next, err := pipeline.Build(ctx, snapshot, pipeline.Config{Shared: s.shared, Telemetry: s.cfg.Telemetry, Domain: s.cfg.Domain, AccessLog: s.cfg.AccessLog})
+	next, err := pipeline.Build(ctx, snapshot, s.pipelineConfig())
 	if err != nil {
 		s.Refuse(err)
 		return false, err
@@ -228,6 +252,9 @@ func (s *Server) Close(ctx context.Context) error {
 	var errs []error
 	for _, d := range s.doors {
 		errs = append(errs, d.close())
+	}
+	if s.control != nil {
+		errs = append(errs, s.control.close())
 	}
 	if p := s.current.Swap(nil); p != nil {
 		p.Release()

@@ -1,0 +1,175 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/postern/postern/host/access"
+	"github.com/postern/postern/host/catalog"
+	"github.com/postern/postern/host/datadir"
+	"github.com/postern/postern/host/jetstream"
+	"github.com/postern/postern/host/sealed"
+)
+
+// State says where a gateway's catalog is kept. A gateway with a catalog serves what that says, and is changed while it runs.
+type State struct {
+	// DataDir is the data folder: the embedded store's files, the sealing key, the first admin token, and what is being received. With an
+	// external store only the last three. "" keeps everything in memory, which ends with the process.
+	DataDir string
+	Store   jetstream.Options // Dir and Logger are set from DataDir and the gateway's log
+
+	SecretsKey string // the file with the sealing key; "" is secrets.key in the data folder, which is made when it is not there
+	Keep       int    // as catalog.Options.Keep
+	Open       bool   // for development: the admin API asks for no token, and its listener must be on loopback
+
+	Retry time.Duration // before the second attempt of an asynchronous call, twice that before the third; 0 is DefaultRetry
+}
+
+// DefaultRetry is how long Lambda waits before it retries an asynchronous call (Lambda developer guide, "Asynchronous invocation").
+const DefaultRetry = time.Minute
+
+// Names in the data folder.
+const (
+	secretsKeyName = "secrets.key"
+	// TokenName is the file of the first admin token.
+	TokenName = "admin.token"
+)
+
+// Bounds of what is kept for readers.
+const (
+	auditAge       = 400 * 24 * time.Hour // a little over a year
+	auditBytes     = 256 << 20
+	deadLetterAge  = 14 * 24 * time.Hour // SQS's maximum, where Lambda's dead letters go
+	deadLetterByte = 256 << 20
+)
+
+// A control is what a gateway with a catalog has beside the serving.
+type control struct {
+	State
+	server  *Server
+	log     *slog.Logger
+	dir     *datadir.Dir // nil in memory
+	state   *jetstream.State
+	key     *sealed.Key
+	catalog *catalog.Catalog
+	access  *access.Access
+	audit   *jetstream.Journal
+	events  *jetstream.Queue
+
+	ctx   context.Context // ends with Close: of what follows the state
+	end   context.CancelFunc
+	group sync.WaitGroup
+
+	serving served
+	checked heldPipelines
+	pinned  pinnedVersions
+}
+
+// openControl opens the state and what works on it. On an error nothing stays open.
+func openControl(s *Server, o State) (c *control, err error) {
+	if o.Retry == 0 {
+		o.Retry = DefaultRetry
+	}
+	c = &control{State: o, server: s, log: s.log}
+	c.ctx, c.end = context.WithCancel(context.Background())
+	c.serving.tried = make(chan struct{})
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	if o.DataDir != "" {
+		if c.dir, err = datadir.Open(c.ctx, o.DataDir, datadir.Options{Release: s.cfg.Version, Logger: s.log}); err != nil {
+			return c, err
+		}
+	}
+	if err := c.openKey(); err != nil {
+		return c, err
+	}
+	store := o.Store
+	store.Logger = s.log
+	if store.URL == "" {
+		store.Dir = o.DataDir
+	}
+	if c.state, err = jetstream.Open(c.ctx, store); err != nil {
+		return c, err
+	}
+	for _, lost := range c.state.Lost() {
+		s.log.Error("the store has lost something; restore a backup if it is missed", "what", lost)
+	}
+	if c.audit, err = c.state.Journal(c.ctx, "audit", jetstream.Bounds{MaxAge: auditAge, MaxBytes: auditBytes}); err != nil {
+		return c, err
+	}
+	c.events, err = c.state.Queue(c.ctx, "invocations", jetstream.QueueBounds{Dead: jetstream.Bounds{MaxAge: deadLetterAge, MaxBytes: deadLetterByte}})
+	if err != nil {
+		return c, err
+	}
+	c.catalog = catalog.New(catalog.Options{Store: c.state.Store(), Blobs: c.state.Blobs(), Sealer: c.key, Check: c.check, Keep: o.Keep})
+	c.access = access.New(access.Options{Store: c.state.Store(), Sealer: c.key, Logger: s.log})
+	return c, nil
+}
+
+// openKey opens the sealing key, or makes it at the first start.
+func (c *control) openKey() (err error) {
+	path := c.SecretsKey
+	if path == "" {
+		if c.dir == nil {
+			c.key, err = sealed.Memory()
+			return err
+		}
+		path = c.dir.Path(secretsKeyName)
+		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+			c.key, err = sealed.Create(path)
+			return err
+		}
+	}
+	c.key, err = sealed.Open(path)
+	return err
+}
+
+// FirstToken returns the first admin token where this start has made it, "" otherwise, and the file that keeps it.
+func (s *Server) FirstToken(ctx context.Context) (token, file string, err error) {
+	c := s.control
+	if c == nil || c.Open || c.dir == nil {
+		return "", "", nil
+	}
+	file = c.dir.Path(TokenName)
+	if abs, err := filepath.Abs(file); err == nil {
+		file = abs
+	}
+	token, err = c.access.First(ctx, func(fresh string) (string, error) {
+		kept, err := c.dir.Secret(TokenName, func() ([]byte, error) { return []byte(fresh + "\n"), nil })
+		return strings.TrimSpace(string(kept)), err
+	})
+	return token, file, err
+}
+
+// temp is where uploads are unpacked.
+func (c *control) temp() string {
+	if c.dir == nil {
+		return ""
+	}
+	return c.dir.Temp()
+}
+
+// close ends what follows the state, then closes it.
+func (c *control) close() error {
+	c.end()
+	c.group.Wait()
+	c.checked.release()
+	c.pinned.release()
+	var errs []error
+	if c.state != nil {
+		errs = append(errs, c.state.Close())
+	}
+	if c.dir != nil {
+		errs = append(errs, c.dir.Close())
+	}
+	return errors.Join(errs...)
+}
