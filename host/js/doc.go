@@ -16,6 +16,7 @@
 // startSpan(name) and getRemainingTimeInMillis(). Secrets are read by name when they are asked for, as context.secrets.NAME or, in a
 // fetch handler, env.NAME; process.env holds the plain environment alone, because scripts print it.
 // A mapping's context is the request's own, to which config, secrets, requestOverride and responseOverride are added.
+// A function's has functionVersion, invokedFunctionArn and clientContext too, as host.FunctionContext says.
 //
 // The code outside of functions runs when the plugin is opened, and again for each new instance. It sees the
 // environment, the clock and random numbers, and may log; it cannot fetch or set timers.
