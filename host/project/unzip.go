@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -25,6 +26,7 @@ const (
 	// the zip says of its length may be a lie.
 	maxDirectory = 8 << 20
 	maxZipName   = 1024 // bytes of the name of an entry
+	maxNamePart  = 255  // bytes of what stands between its slashes; file systems take no more
 )
 
 // An unpacker writes the files of a zip into a folder of its own. It believes nothing that the zip says of itself.
@@ -96,6 +98,8 @@ func entryProblem(f *zip.File, name string, folder bool) string {
 	switch {
 	case len(f.Name) > maxZipName:
 		return fmt.Sprintf("has a name of %d bytes, and %d are the most", len(f.Name), maxZipName)
+	case slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return len(part) > maxNamePart }):
+		return fmt.Sprintf("has a part of more than %d bytes in its name", maxNamePart)
 	case !utf8.ValidString(f.Name):
 		return "has a name that is not UTF-8"
 	case strings.Contains(f.Name, `\`):

@@ -155,6 +155,7 @@ func TestUploadRefuses(t *testing.T) {
 		"backslash":             {archive(t, index, file{name: `..\x.js`}), zipType, "backslash"},
 		"NUL":                   {archive(t, index, file{name: "a\x00b"}), zipType, "control character"},
 		"a long name":           {archive(t, index, file{name: strings.Repeat("a", 1025)}), zipType, "1025 bytes"},
+		"a long part of a name": {archive(t, index, file{name: "a/" + strings.Repeat("a", 256)}), zipType, "more than 255 bytes"},
 		"a name of Latin-1":     {archive(t, index, latin), zipType, "not UTF-8"},
 		"symbolic link":         {archive(t, index, link), zipType, "symbolic link"},
 		"link to packages":      {archive(t, index, file{name: "node_modules", text: "/usr/lib/node_modules", change: mode(fs.ModeSymlink | 0o777)}), zipType, "symbolic link"},
