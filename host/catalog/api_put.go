@@ -111,7 +111,7 @@ func (r *attempt) putHead(ctx context.Context, name string) (*apiDoc, error) {
 	if err := t.owned(kindAPI, name, &doc.meta); err != nil {
 		return nil, err
 	}
-	if next := definitionOf(r.parsed, a); next.Digest != doc.Head.Digest {
+	if next := definitionOf(r.parsed, a); !t.isHead(ctx, doc, next, name) {
 		doc.Head = next
 		r.changed = []string{name}
 	}

@@ -51,7 +51,7 @@ func (r *attempt) applyHead(ctx context.Context, a *host.API) (*apiDoc, error) {
 	if d.Action == actionUpdate && doc.DefaultEndpoint != a.DefaultEndpoint {
 		d.Detail = append(d.Detail, line("", "defaultEndpoint", strconv.FormatBool(doc.DefaultEndpoint), strconv.FormatBool(a.DefaultEndpoint)))
 	}
-	if doc.Head.Digest != next.Digest {
+	if !r.t.isHead(ctx, doc, next, a.Name) {
 		r.changed = append(r.changed, a.Name)
 		d.Before, d.After = short(doc.Head.Digest), short(next.Digest)
 		if d.Action == actionUpdate {
@@ -64,6 +64,19 @@ func (r *attempt) applyHead(ctx context.Context, a *host.API) (*apiDoc, error) {
 		r.plan.add(d)
 	}
 	return doc, nil
+}
+
+// isHead reports whether a definition does what the head of its API does. Digests of another version of Postern may differ by settings that
+// one of them does not know, so the head's is made again before it is called different.
+func (t *tx) isHead(ctx context.Context, doc *apiDoc, next definitionDoc, name string) bool {
+	if doc.Head.Digest == next.Digest {
+		return true
+	}
+	if doc.Head.Bundle == "" {
+		return false
+	}
+	old, err := t.bundle(ctx, doc.Head.Bundle)
+	return err == nil && old.api(name) != nil && apiDigest(old, old.api(name)) == next.Digest
 }
 
 // diffAPI says what is between two definitions of an API.

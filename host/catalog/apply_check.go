@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -61,7 +62,7 @@ func (t *tx) newParts(ctx context.Context, apis, functions []string) (*host.Snap
 		}
 		s.APIs = append(s.APIs, a)
 	}
-	if err := k.functionsFor(ctx, wanted); err != nil {
+	if err := cmp.Or(k.functionsFor(ctx, wanted), k.whyNot("")); err != nil {
 		return nil, err
 	}
 	s.Functions, s.Aliases, s.Upstreams = k.snapshot.Functions, k.snapshot.Aliases, k.nameUpstreams()

@@ -50,7 +50,7 @@ func (a *application) run(ctx context.Context, t *tx) (*Plan, error) {
 func (r *attempt) read(ctx context.Context) error {
 	r.project = &projectDoc{}
 	if !r.t.has(kindProject, r.name) {
-		return nil
+		return r.t.expect(kindProject, r.name, &r.project.meta)
 	}
 	var err error
 	if r.project, err = read[projectDoc](ctx, &r.t.state, kindProject, r.name); err != nil {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/maypok86/otter/v2"
 
@@ -70,5 +71,11 @@ func definitionErrors(err error, more definition.Errors) error {
 		return nil
 	}
 	errs.Sort()
+	if more := len(errs) - maxProblems; more > 0 {
+		errs = append(errs[:maxProblems], &definition.Error{Rule: definition.RuleTooLarge, Message: fmt.Sprintf("and %d more errors", more)})
+	}
 	return errs
 }
+
+// maxProblems is how many errors an answer has at most, as host/definition has it.
+const maxProblems = 200

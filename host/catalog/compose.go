@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -69,6 +70,10 @@ func (s *state) compose(ctx context.Context) (*Composition, error) {
 	wanted := map[reference]bool{}
 	for _, name := range s.names(kindAPI) {
 		doc, err := read[apiDoc](ctx, s, kindAPI, name)
+		if lost := host.KindOf(err) == host.Internal; err != nil && lost {
+			k.parts = append(k.parts, Part{Kind: string(kindAPI), Name: name, Err: err})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -86,6 +91,9 @@ func (s *state) compose(ctx context.Context) (*Composition, error) {
 		if err != nil {
 			return nil, err
 		}
+		if doc == nil {
+			continue
+		}
 		for i := range doc.Aliases {
 			wanted[reference{name, doc.Aliases[i].Name}] = true
 		}
@@ -93,7 +101,7 @@ func (s *state) compose(ctx context.Context) (*Composition, error) {
 	if err := k.functionsFor(ctx, wanted); err != nil {
 		return nil, err
 	}
-	for _, name := range s.names(kindAPI) {
+	for _, name := range sortedKeys(apis) {
 		k.deployments(ctx, name, apis[name])
 	}
 	k.snapshot.Upstreams = k.nameUpstreams()
@@ -104,11 +112,17 @@ func (s *state) compose(ctx context.Context) (*Composition, error) {
 	return &Composition{Revision: s.revision, Snapshot: k.snapshot, Parts: k.parts}, nil
 }
 
+// functionDoc reads a function once. It is nil when its document is lost or damaged, which is told as a part.
 func (k *composer) functionDoc(ctx context.Context, name string) (*functionDoc, error) {
-	if doc := k.functions[name]; doc != nil {
+	if doc, done := k.functions[name]; done {
 		return doc, nil
 	}
 	doc, err := read[functionDoc](ctx, k.state, kindFunction, name)
+	if err != nil && host.KindOf(err) == host.Internal {
+		k.parts = append(k.parts, Part{Kind: string(kindFunction), Name: name, Err: err})
+		k.failed[reference{Name: name}] = err
+		doc, err = nil, nil
+	}
 	if err == nil {
 		k.functions[name] = doc
 	}
@@ -125,6 +139,9 @@ func (k *composer) functionsFor(ctx context.Context, wanted map[reference]bool) 
 		doc, err := k.functionDoc(ctx, f.Name)
 		if err != nil {
 			return err
+		}
+		if doc == nil {
+			continue
 		}
 		if f.Qualifier == "" {
 			f.Qualifier = host.AliasLive
@@ -196,7 +213,7 @@ func (k *composer) deployments(ctx context.Context, name string, doc *apiDoc) {
 		if len(stages) == 0 {
 			continue
 		}
-		if part.API, part.Err = k.api(ctx, name, doc, &d.definitionDoc); part.Err == nil {
+		if part.API, part.Err = k.serving(ctx, name, doc, &d.definitionDoc); part.Err == nil {
 			part.API.Stages = stages
 			k.snapshot.APIs = append(k.snapshot.APIs, part.API)
 		}
@@ -216,7 +233,7 @@ func (k *composer) canary(ctx context.Context, name string, doc *apiDoc, s *host
 	part := Part{Kind: string(kindAPI), Name: name, Number: c.Deployment, Stages: []string{s.Name + canaryLabel}}
 	if d := doc.deployment(c.Deployment); d == nil {
 		part.Err = missingDeployment(doc, c.Deployment)
-	} else if part.API, part.Err = k.api(ctx, name, doc, &d.definitionDoc); part.Err == nil {
+	} else if part.API, part.Err = k.serving(ctx, name, doc, &d.definitionDoc); part.Err == nil {
 		other := &host.Stage{Name: s.Name, Variables: mergeVariables(s.Variables, c.Variables), Deployment: c.Deployment}
 		part.API.Stages = []*host.Stage{other}
 		s.Canary = &host.Canary{Percent: c.Percent, API: part.API, Stage: other}
@@ -239,11 +256,6 @@ func (k *composer) api(ctx context.Context, name string, doc *apiDoc, d *definit
 	if kept == nil {
 		return nil, refuse(host.Internal, "compose the API "+name, "the bundle %.12s does not have it", d.Bundle)
 	}
-	for _, f := range d.Functions {
-		if err := k.callable(f); err != nil {
-			return nil, &host.Error{Op: "compose the API " + name, Kind: host.KindOf(err), Err: err}
-		}
-	}
 	a := copyAPI(kept)
 	a.Root, a.RootImplied, a.DefaultEndpoint = doc.Root, doc.RootImplied, doc.DefaultEndpoint
 	for use := range definition.Uses(&host.Snapshot{APIs: []*host.API{a}}) {
@@ -254,21 +266,24 @@ func (k *composer) api(ctx context.Context, name string, doc *apiDoc, d *definit
 	return a, k.useUpstreams(ctx, parsed, doc, name, d, a)
 }
 
-// callable refuses a function that is not among those that were composed.
-func (k *composer) callable(f reference) error {
-	if _, composing := k.functions[f.Name]; !composing && k.has(kindFunction, f.Name) {
-		return nil
-	}
-	_, err := k.snapshot.Resolve(f.Name, f.Qualifier)
-	if err == nil {
-		return nil
-	}
-	for id, why := range k.failed {
-		if id.Name == f.Name && why != nil {
-			return refuse(host.KindOf(why), "", "version %s of the function %s: %w", id.Qualifier, f.Name, why)
+// serving is api for a definition that requests reach: the functions that it calls must have been composed before.
+func (k *composer) serving(ctx context.Context, name string, doc *apiDoc, d *definitionDoc) (*host.API, error) {
+	for _, f := range d.Functions {
+		if _, err := k.snapshot.Resolve(f.Name, f.Qualifier); err != nil {
+			return nil, cmp.Or(k.whyNot(f.Name), err)
 		}
 	}
-	return err
+	return k.api(ctx, name, doc, d)
+}
+
+// whyNot tells why a function could not be composed; nil where nothing of it failed, or with "" where nothing at all did.
+func (k *composer) whyNot(function string) error {
+	for _, id := range slices.SortedFunc(maps.Keys(k.failed), reference.compare) {
+		if why := k.failed[id]; why != nil && (function == "" || function == id.Name) {
+			return &host.Error{Op: strings.TrimSpace("the function " + id.Name + " " + id.Qualifier), Kind: host.KindOf(why), Err: why}
+		}
+	}
+	return nil
 }
 
 // domains adds the domains of all projects, with the mappings that lead to what could be composed. One without any still claims its host.

@@ -12,12 +12,15 @@ func copyAPI(a *host.API) *host.API {
 	out := *a
 	if a.CORS != nil {
 		cors := *a.CORS
+		for _, list := range []*[]string{&cors.AllowOrigins, &cors.AllowMethods, &cors.AllowHeaders, &cors.ExposeHeaders} {
+			*list = slices.Clone(*list)
+		}
 		out.CORS = &cors
 	}
 	authorizers := map[*host.Authorizer]*host.Authorizer{}
 	out.Authorizers = copyEach(a.Authorizers, func(x *host.Authorizer) *host.Authorizer {
 		c := *x
-		c.Plugin = copyPlugin(x.Plugin)
+		c.Plugin, c.IdentitySources = copyPlugin(x.Plugin), slices.Clone(x.IdentitySources)
 		authorizers[x] = &c
 		return &c
 	})
@@ -71,6 +74,6 @@ func copyMapping(m host.Mapping) host.Mapping {
 
 func copyPlugin(p host.PluginConfig) host.PluginConfig {
 	p.Env = maps.Clone(p.Env)
-	p.Secrets = slices.Clone(p.Secrets)
+	p.Secrets, p.Egress = slices.Clone(p.Secrets), slices.Clone(p.Egress)
 	return p
 }

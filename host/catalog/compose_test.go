@@ -102,6 +102,41 @@ domains:
 	}
 }
 
+// TestComposeLost has documents that are gone, as a restore of half a backup leaves it: the rest serves.
+func TestComposeLost(t *testing.T) {
+	c := newCatalog(t)
+	text := "apis: {%s: {routes: {GET /: {integration: {function: %s}}}}}\nfunctions: {%s: {plugin: ./f.js}}"
+	for _, name := range []string{"a", "b", "c", "d"} {
+		applyText(t, c, "p-"+name, fmt.Sprintf(text, name, "f-"+name, "f-"+name))
+	}
+	s, err := c.state(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := read[apiDoc](t.Context(), s, kindAPI, "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, digest := range []string{s.digest(kindAPI, "a"), b.Head.Bundle, s.digest(kindFunction, "f-c")} {
+		if err := c.opts.Blobs.Delete(t.Context(), digest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	composed, err := New(c.opts).Compose(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := []string{}
+	for _, p := range composed.Parts {
+		if p.Err != nil {
+			failed = append(failed, p.Kind+" "+p.Name)
+		}
+	}
+	if want := []string{"api a", "function f-c", "api b", "api c"}; !reflect.DeepEqual(failed, want) || len(composed.Snapshot.APIs) != 1 {
+		t.Errorf("failed: %q, want %q; %d serve", failed, want, len(composed.Snapshot.APIs))
+	}
+}
+
 func TestUpstreamNames(t *testing.T) {
 	c := newCatalog(t)
 	text := `

@@ -34,6 +34,7 @@ func (k *composer) useUpstreams(ctx context.Context, p *parsedBundle, doc *apiDo
 			}
 		}
 		copied := *u
+		copied.Targets = slices.Clone(u.Targets)
 		if file := u.TLS.KeyFile.Value; file != "" {
 			key, err := k.fileSecret(ctx, doc.Project, file)
 			if err != nil {

@@ -62,7 +62,7 @@ func (w *world) step() {
 	stage := []string{"$default", "prod", "dev", "extra"}[w.r.IntN(4)]
 	number := w.r.IntN(8)
 	what := ""
-	switch w.r.IntN(12) {
+	switch w.r.IntN(14) {
 	case 0, 1, 2, 3:
 		in := inputOf(w.t, w.c, w.projectText(project), map[string]string{"f.js": fmt.Sprint(w.r.IntN(3))})
 		in.Prune = w.r.IntN(3) == 0
@@ -89,6 +89,10 @@ func (w *world) step() {
 	case 10:
 		what, err = "canary", errOf(w.c.SetCanary(ctx, api, stage, &Canary{Deployment: number, Percent: 10}, change))
 	case 11:
+		what, err = "set alias", errOf(w.c.SetAlias(ctx, project+"-f", "live", 1+number, w.r.IntN(3), 0.5, change))
+	case 12:
+		what, err = "roll back alias", errOf(w.c.RollbackAlias(ctx, project+"-f", "live", change))
+	case 13:
 		what, err = "promote", errOf(w.c.PromoteCanary(ctx, api, stage, change))
 	}
 	after, readErr := w.c.state(ctx)
