@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/access"
 	"github.com/postern/postern/host/catalog"
 	"github.com/postern/postern/host/datadir"
@@ -89,15 +91,15 @@ func openControl(s *Server, o State) (c *control, err error) {
 			return c, err
 		}
 	}
-	if err := c.openKey(); err != nil {
-		return c, err
-	}
 	store := o.Store
 	store.Logger = s.log
 	if store.URL == "" {
 		store.Dir = o.DataDir
 	}
 	if c.state, err = jetstream.Open(c.ctx, store); err != nil {
+		return c, err
+	}
+	if err := c.openKey(); err != nil {
 		return c, err
 	}
 	for _, lost := range c.state.Lost() {
@@ -115,7 +117,7 @@ func openControl(s *Server, o State) (c *control, err error) {
 	return c, nil
 }
 
-// openKey opens the sealing key, or makes it at the first start.
+// openKey opens the sealing key, or makes it where nothing is sealed yet: with another key, what is would be lost.
 func (c *control) openKey() (err error) {
 	path := c.SecretsKey
 	if path == "" {
@@ -125,12 +127,29 @@ func (c *control) openKey() (err error) {
 		}
 		path = c.dir.Path(secretsKeyName)
 		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+			if err := c.nothingSealed(path); err != nil {
+				return err
+			}
 			c.key, err = sealed.Create(path)
 			return err
 		}
 	}
 	c.key, err = sealed.Open(path)
 	return err
+}
+
+// nothingSealed refuses to go on without the key of what is in the store.
+func (c *control) nothingSealed(path string) error {
+	for _, prefix := range []host.Key{"secrets", "keys"} {
+		for entry, err := range c.state.Store().List(c.ctx, prefix) {
+			if err != nil {
+				return err
+			}
+			return &host.Error{Op: "open the sealing key", Kind: host.Invalid, Err: fmt.Errorf(
+				"%s is not there, and the store has what was sealed with it (%s): copy the file from the host that made it, or name it with --secrets-key", path, entry.Key)}
+		}
+	}
+	return nil
 }
 
 // FirstToken returns the first admin token where this start has made it, "" otherwise, and the file that keeps it.
