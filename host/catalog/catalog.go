@@ -41,6 +41,7 @@ type Catalog struct {
 	opts    Options
 	cache   *otter.Cache[string, []byte]        // small blobs by digest: they are immutable
 	bundles *otter.Cache[string, *parsedBundle] // by digest
+	turn    chan struct{}                       // held by a writer that was second once, so that those of one process do not hinder each other
 }
 
 const maxCache = 16 << 20 // bytes
@@ -50,7 +51,7 @@ func New(opts Options) *Catalog {
 	if opts.Env == nil {
 		opts.Env = os.LookupEnv
 	}
-	return &Catalog{opts: opts, bundles: parsedCache(), cache: otter.Must(&otter.Options[string, []byte]{
+	return &Catalog{opts: opts, turn: make(chan struct{}, 1), bundles: parsedCache(), cache: otter.Must(&otter.Options[string, []byte]{
 		MaximumWeight: maxCache,
 		Weigher:       func(_ string, value []byte) uint32 { return uint32(len(value)) + 256 },
 	})}

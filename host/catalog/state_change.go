@@ -53,11 +53,33 @@ func (c *Catalog) change(ctx context.Context, ch Change, f func(ctx context.Cont
 		if attempt == maxAttempts {
 			return 0, refuse(host.Conflict, "change the state", "others changed it %d times meanwhile: try again", attempt)
 		}
-		select {
-		case <-ctx.Done():
-			return 0, ended(ctx)
-		case <-time.After(rand.N(min(maxPause, time.Duration(attempt)*time.Millisecond))):
+		if attempt == 1 {
+			if err := c.queue(ctx); err != nil {
+				return 0, err
+			}
+			defer func() { <-c.turn }()
+		} else if err := pause(ctx, rand.N(min(maxPause, time.Duration(attempt)*time.Millisecond))); err != nil {
+			return 0, err
 		}
+	}
+}
+
+// queue waits until no other writer of this process that was second is at work.
+func (c *Catalog) queue(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ended(ctx)
+	case c.turn <- struct{}{}:
+		return nil
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ended(ctx)
+	case <-time.After(d):
+		return nil
 	}
 }
 
