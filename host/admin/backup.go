@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/postern/postern/host/backup"
@@ -12,6 +13,9 @@ func (c *call) backup() (*reply, error) {
 	h := c.w.Header()
 	h.Set("Content-Type", "application/gzip")
 	h.Set("Content-Disposition", `attachment; filename="postern-`+info.Time.Format("20060102-150405")+`.tar.gz"`)
+	if c.r.Method == http.MethodHead {
+		return nil, nil
+	}
 	out := &counted{patientWriter: c.patient()}
 	err := backup.Write(c.r.Context(), out, c.Store, c.Blobs, info)
 	if err != nil && out.n == 0 {

@@ -38,13 +38,13 @@ type pacedBody struct {
 	pace
 	control *http.ResponseController
 	started time.Time
-	set     time.Time // the deadline of the connection
+	set     time.Time // the deadline of the connection, whose first ServeHTTP has set
 	n       int64
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
 	due := b.started.Add(b.grace + time.Duration(b.n/b.rate)*time.Second)
-	if due.Sub(b.set) >= time.Second || b.set.IsZero() {
+	if due.Sub(b.set) >= time.Second {
 		_ = b.control.SetReadDeadline(due) // a connection that has none is not on a network
 		b.set = due
 	}
@@ -73,7 +73,8 @@ func (c *call) limitBody() error {
 	if c.r.Body == nil || c.r.Body == http.NoBody {
 		return nil
 	}
-	c.r.Body = &pacedBody{ReadCloser: c.r.Body, pace: c.pace, control: http.NewResponseController(c.w), started: time.Now()}
+	now := time.Now()
+	c.r.Body = &pacedBody{ReadCloser: c.r.Body, pace: c.pace, control: http.NewResponseController(c.w), started: now, set: now.Add(c.pace.grace)}
 	if limit != unlimited {
 		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, limit)
 	}

@@ -78,7 +78,7 @@ func start(t testing.TB, prepare ...func(*Config)) *fixture {
 		t.Fatal(err)
 	}
 	f.url = "http://" + ln.Addr().String()
-	web := &http.Server{Handler: f.server, ReadHeaderTimeout: patience, MaxHeaderBytes: 32 << 10}
+	web := HTTPServer(f.server, logger)
 	go func() { _ = web.Serve(ln) }()
 	t.Cleanup(func() { _ = web.Close() })
 	return f

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"net/http"
 	"regexp"
 	"slices"
 )
@@ -39,6 +40,9 @@ func (c *call) readLogs() (*reply, error) {
 	}
 	out := newLines(c.w)
 	out.begin() // the reader knows at once that it is connected
+	if c.r.Method == http.MethodHead {
+		return nil, nil
+	}
 	for line := range c.Gateway.Logs(c.r.Context(), f) {
 		if !out.write(line) {
 			break

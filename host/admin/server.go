@@ -74,10 +74,24 @@ func New(cfg Config) http.Handler {
 	return s
 }
 
+// HTTPServer returns a server for a handler of New, with the limits that it counts on. Bodies and answers have deadlines of their own,
+// which move with what comes and goes, so the server has none for them.
+func HTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
+}
+
 // ServeHTTP answers one request.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
+	if r.ContentLength != 0 {
+		// Also of a body that nothing reads: net/http reads on for a while before it sends an answer.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.pace.grace)) // a connection that has none is not on a network
+	}
 	if s.Open {
 		if err := localCaller(r); err != nil {
 			s.refuseEarly(w, r, err)
