@@ -74,7 +74,7 @@ type counter struct {
 // TestWritersAtOnce has two catalogs over one store, as two hosts of a cluster do.
 func TestWritersAtOnce(t *testing.T) {
 	s := openState(t)
-	const writers, each = 8, 30
+	const writers, each = 8, 25
 	catalogs := []*Catalog{New(optionsOf(t, s)), New(optionsOf(t, s))}
 	var wg sync.WaitGroup
 	for w := range writers {
