@@ -62,7 +62,7 @@ func (t *tx) newParts(ctx context.Context, apis, functions []string) (*host.Snap
 		}
 		s.APIs = append(s.APIs, a)
 	}
-	if err := cmp.Or(k.functionsFor(ctx, wanted), k.whyNot("")); err != nil {
+	if err := cmp.Or(k.functionsFor(ctx, wanted), k.whyNot()); err != nil {
 		return nil, err
 	}
 	s.Functions, s.Aliases, s.Upstreams = k.snapshot.Functions, k.snapshot.Aliases, k.nameUpstreams()

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,7 +15,7 @@ import (
 // A Composition is the state made into what a host can run. Its parts are those that can fail alone.
 type Composition struct {
 	Revision uint64
-	Snapshot *host.Snapshot // with every part that could be composed
+	Snapshot *host.Snapshot // with every part that could be composed. Aliases and APIs may name versions that could not
 	Parts    []Part         // of the snapshot, and those that could not be composed
 }
 
@@ -56,7 +55,7 @@ type composer struct {
 	snapshot  *host.Snapshot
 	parts     []Part
 	functions map[string]*functionDoc
-	failed    map[reference]error // versions that could not be composed, by function and number
+	failed    map[reference]error // why versions could not be composed, by function and number; nil for those that could
 	upstreams []*upstreamUse
 }
 
@@ -158,30 +157,24 @@ func (k *composer) functionsFor(ctx context.Context, wanted map[reference]bool) 
 	return nil
 }
 
-// alias composes the versions of an alias, and the alias itself unless it is there. Where the second version fails, the first gets all.
+// alias composes the versions of an alias, and the alias itself unless it is there. It stays whole where a version fails.
 func (k *composer) alias(ctx context.Context, name string, doc *functionDoc, a *aliasDoc) {
 	if slices.ContainsFunc(k.snapshot.Aliases, func(o *host.Alias) bool { return o.Function == name && o.Name == a.Name }) {
 		return
 	}
-	out := &host.Alias{Function: name, Name: a.Name, Version: a.Version}
-	if a.Second != 0 && k.version(ctx, name, doc, a.Second) {
-		out.Second, out.Weight = a.Second, a.Weight
+	k.version(ctx, name, doc, a.Version)
+	if a.Second != 0 {
+		k.version(ctx, name, doc, a.Second)
 	}
-	if k.version(ctx, name, doc, a.Version) {
-		k.snapshot.Aliases = append(k.snapshot.Aliases, out)
-	}
+	k.snapshot.Aliases = append(k.snapshot.Aliases, &host.Alias{Function: name, Name: a.Name, Version: a.Version, Second: a.Second, Weight: a.Weight})
 }
 
-// version composes a version once, and reports whether it could.
-func (k *composer) version(ctx context.Context, name string, doc *functionDoc, number int) bool {
+// version composes a version once.
+func (k *composer) version(ctx context.Context, name string, doc *functionDoc, number int) {
 	id := reference{name, strconv.Itoa(number)}
-	if err, done := k.failed[id]; done {
-		return err == nil
-	}
 	ref := doc.ref(number)
-	if ref == nil {
-		k.failed[id] = doc.noVersion(name, number)
-		return false
+	if _, done := k.failed[id]; done || ref == nil {
+		return
 	}
 	part := Part{Kind: string(kindFunction), Name: name, Number: number}
 	v, err := k.state.version(ctx, name, ref)
@@ -195,7 +188,6 @@ func (k *composer) version(ctx context.Context, name string, doc *functionDoc, n
 	}
 	k.failed[id] = err
 	k.parts = append(k.parts, part)
-	return err == nil
 }
 
 // deployments composes every deployment that stages of an API serve, and their canaries.
@@ -266,20 +258,28 @@ func (k *composer) api(ctx context.Context, name string, doc *apiDoc, d *definit
 	return a, k.useUpstreams(ctx, parsed, doc, name, d, a)
 }
 
-// serving is api for a definition that requests reach: the functions that it calls must have been composed before.
+// serving is api for a definition that requests reach: the functions that it calls must be there. That one of them fails is told as its own
+// part, and does not stop the rest of the API.
 func (k *composer) serving(ctx context.Context, name string, doc *apiDoc, d *definitionDoc) (*host.API, error) {
 	for _, f := range d.Functions {
-		if _, err := k.snapshot.Resolve(f.Name, f.Qualifier); err != nil {
-			return nil, cmp.Or(k.whyNot(f.Name), err)
+		called, err := k.functionDoc(ctx, f.Name)
+		if err == nil && called == nil {
+			err = k.failed[reference{Name: f.Name}]
+		}
+		if err == nil {
+			_, err = called.number(f.Name, f.Qualifier)
+		}
+		if err != nil {
+			return nil, &host.Error{Op: "compose the API " + name, Kind: host.KindOf(err), Err: err}
 		}
 	}
 	return k.api(ctx, name, doc, d)
 }
 
-// whyNot tells why a function could not be composed; nil where nothing of it failed, or with "" where nothing at all did.
-func (k *composer) whyNot(function string) error {
+// whyNot is why a version could not be composed, of the first; nil where all could.
+func (k *composer) whyNot() error {
 	for _, id := range slices.SortedFunc(maps.Keys(k.failed), reference.compare) {
-		if why := k.failed[id]; why != nil && (function == "" || function == id.Name) {
+		if why := k.failed[id]; why != nil {
 			return &host.Error{Op: strings.TrimSpace("the function " + id.Name + " " + id.Qualifier), Kind: host.KindOf(why), Err: why}
 		}
 	}

@@ -94,10 +94,10 @@ domains:
 			}
 		}
 	}
-	if want := map[string]bool{"api bad": true, "api calls": true, "function bad": true}; !reflect.DeepEqual(failed, want) {
+	if want := map[string]bool{"api bad": true, "function bad": true}; !reflect.DeepEqual(failed, want) {
 		t.Errorf("failed: %v, want %v", failed, want)
 	}
-	if s := got.Snapshot; len(s.APIs) != 1 || len(s.Functions) != 1 || len(s.Domains) != 1 || len(s.Domains[0].Mappings) != 1 || len(s.Aliases) != 1 {
+	if s := got.Snapshot; len(s.APIs) != 2 || len(s.Functions) != 1 || len(s.Domains) != 1 || len(s.Domains[0].Mappings) != 1 || len(s.Aliases) != 2 {
 		t.Errorf("%+v", s)
 	}
 }
