@@ -16,7 +16,7 @@ func (s *streams) ask(question string, yes bool) error {
 	if yes {
 		return nil
 	}
-	needed := &usageError{&definition.Error{Message: question + " This needs a yes", Hint: "repeat the command with --yes"}}
+	needed := &usageError{&definition.Error{Message: "there is no terminal to ask on: " + question, Hint: "if so, repeat the command with --yes"}}
 	if !isTerminalReader(s.in) || !isTerminal(s.err) {
 		return needed
 	}

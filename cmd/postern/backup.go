@@ -154,7 +154,7 @@ func newRestore(std *streams) *cobra.Command {
 		Use:   "restore FILE|-",
 		Short: "Give an empty host what a backup holds",
 		Long: `Restores a backup into a host that has nothing yet; another host is refused, and nothing changes. Secrets can be opened only with the key
-file that sealed them: put it into the data folder first, or leave them out with --without-secrets and set them again.`,
+file that sealed them: start the host with postern serve --secrets-key FILE, or leave them out with --without-secrets and set them again.`,
 		Example: `  postern restore postern-20260301-120000.tar.gz --host http://127.0.0.1:8090 --wait`,
 		Args:    cobra.ExactArgs(1),
 		RunE: r.run(func(cmd *cobra.Command, c *admin.Client, args []string) error {

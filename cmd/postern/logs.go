@@ -140,7 +140,7 @@ func newAudit(std *streams) *cobra.Command {
 			if e.Force {
 				outcome += " (forced)"
 			}
-			return []string{localTime(e.Time), e.By, e.From, e.Action, e.Resource, outcome, state, e.Message}
+			return []string{localTime(e.Time), e.By, e.From, e.Action, shortened(e.Resource), outcome, state, e.Message}
 		}}
 	cmd := &cobra.Command{
 		Use:   "audit",

@@ -78,9 +78,12 @@ func newProjectDelete(r *remote) *cobra.Command {
 				return err
 			}
 			var owned []string
-			for what, names := range map[string][]string{"apis": p.APIs, "functions": p.Functions, "domains": p.Domains} {
-				if len(names) > 0 {
-					owned = append(owned, what+" "+strings.Join(names, " "))
+			for _, list := range []struct {
+				what  string
+				names []string
+			}{{"apis", p.APIs}, {"functions", p.Functions}, {"domains", p.Domains}} {
+				if len(list.names) > 0 {
+					owned = append(owned, list.what+" "+strings.Join(list.names, " "))
 				}
 			}
 			return w.remove("project "+p.Name, strings.Join(owned, ", "), func(how admin.Write) error { return c.DeleteProject(cmd.Context(), p.Name, how) })
