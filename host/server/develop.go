@@ -103,7 +103,7 @@ func resolveListeners(snapshot *host.Snapshot, address func(name string) string)
 		}
 		return text
 	}
-	for _, a := range snapshot.APIs {
+	for a := range snapshot.Definitions() {
 		for _, stage := range a.Stages {
 			for name, value := range stage.Variables {
 				stage.Variables[name] = resolve(value)

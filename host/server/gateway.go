@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,11 +33,25 @@ func (c *control) Status() admin.Status {
 	return status
 }
 
-// Parts tells of each stage and function what should serve and what does.
+// Parts tells of each stage and function what should serve and what does. A function whose code could not be opened behind the start
+// serves nothing.
 func (c *control) Parts() []admin.Part {
 	c.serving.mu.Lock()
-	defer c.serving.mu.Unlock()
-	return c.serving.parts
+	parts := slices.Clone(c.serving.parts)
+	c.serving.mu.Unlock()
+	p, err := c.server.acquire()
+	if err != nil {
+		return parts
+	}
+	defer p.Release()
+	for f, reason := range p.Failures() {
+		for i := range parts {
+			if t := &parts[i]; t.Function == f.Name && t.Desired == f.Version && t.Reason == "" {
+				t.Applied, t.Reason = 0, reason.Error()
+			}
+		}
+	}
+	return parts
 }
 
 // Wait waits until this host has tried a revision of the state.
