@@ -182,7 +182,7 @@ func TestTheServerGoesAndComes(t *testing.T) {
 
 	// Written and deleted while the watcher alone is away: the server is there again before it asks.
 	stop(srv)
-	srv = start(t, o())
+	start(t, o())
 	eventually(t, func() bool { return other.Health(t.Context()) == nil })
 	if err := other.Store().Delete(t.Context(), "w/b", b); err != nil {
 		t.Fatal(err)

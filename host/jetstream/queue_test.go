@@ -102,8 +102,16 @@ func testPurge(t *testing.T, j *jetstream.Journal) {
 			t.Fatal(err)
 		}
 	}
+	if all, _, err := j.Read(t.Context(), jetstream.Query{Topic: "b.c *>"}); err != nil || len(all) != 5 {
+		t.Errorf("%d records, %v", len(all), err)
+	} else if err := j.PurgeUpTo(t.Context(), "b.c *>", all[2].Sequence); err != nil {
+		t.Error(err)
+	}
+	if got := pages(t, j, jetstream.Query{Topic: "b.c *>"}); got != "7 9" {
+		t.Errorf("after a purge up to the third: %s", got)
+	}
 	counts, err := j.Count(t.Context())
-	if diff := cmp.Diff(map[string]int{"b.c *>": 5, "new": 20}, counts); diff != "" || err != nil {
+	if diff := cmp.Diff(map[string]int{"b.c *>": 2, "new": 20}, counts); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
 }
