@@ -18,13 +18,12 @@ import (
 
 // Limits of a bundle. The definition's own text is bounded by host/definition. They protect a host from what a client sends.
 const (
-	maxFile        = 1 << 20 // bytes of a file that is neither code nor secret, as host/project has it
-	maxCode        = 256 << 20
-	maxSourceMap   = 64 << 20
-	maxExports     = 4096
-	maxExport      = 1024 // bytes of the name of an export
-	maxFileName    = 255  // bytes of the definition's name
-	maxInputSecret = 512 << 10
+	maxFile      = 1 << 20 // bytes of a file that is neither code nor secret, as host/project has it
+	maxCode      = 256 << 20
+	maxSourceMap = 64 << 20
+	maxExports   = 4096
+	maxExport    = 1024 // bytes of the name of an export
+	maxFileName  = 255  // bytes of the definition's name
 )
 
 // The rules that what is sent beside a definition can break, in addition to the definition's own.
@@ -33,9 +32,6 @@ const (
 	RuleMissingFile   = "missing-file"   // a certificate that was not sent
 	RuleMissingSecret = "missing-secret" // a secret whose value is nowhere
 )
-
-// errEmptyBlob is what a reference to an empty content fails with.
-var errEmptyBlob = errors.New("it is empty")
 
 // A parsedBundle is what a bundle came to. It is shared by whoever has the same digest and never changed: what runs is copied from it.
 type parsedBundle struct {
@@ -122,7 +118,7 @@ func (c *Catalog) resolve(b *Bundle, snapshot *host.Snapshot, strict bool) defin
 		key := codeKey(use.Plugin.Ref)
 		code, ok := b.Code[key]
 		if !ok {
-			errs = append(errs, use.Problem(RuleMissingCode, fmt.Sprintf("the code of %q was not sent", use.Plugin.Ref), "code must hold it under "+fmt.Sprintf("%q", key)))
+			errs = append(errs, use.Problem(RuleMissingCode, fmt.Sprintf("the code of %q was not sent", use.Plugin.Ref), fmt.Sprintf("code must hold it under %q", key)))
 			continue
 		}
 		used[key] = true
@@ -192,7 +188,7 @@ func (c *Catalog) inspect(ctx context.Context, digest string) (Code, error) {
 		return Code{}, err
 	}
 	if blob.Size == 0 {
-		return Code{}, errEmptyBlob
+		return Code{}, errors.New("it is empty")
 	}
 	if blob.Size > maxCode {
 		return Code{}, fmt.Errorf("it has %d bytes, and %d are the most", blob.Size, maxCode)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/postern/postern/host"
 )
@@ -224,11 +223,3 @@ func sizeText(n int64) string {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// when writes a duration as Go does; "" for none.
-func when(d time.Duration) string {
-	if d == 0 {
-		return ""
-	}
-	return d.String()
-}
