@@ -18,22 +18,15 @@ const auditPatience = 5 * time.Second
 
 // record writes the entry of a change that was carried out or refused. A change that is done stays done when the log does not take its
 // entry: the host's own log has the entry then, as an error. To undo it could fail as well, and would be one more change.
-func (c *call) record(rep *reply, p *Problem) {
+func (c *call) record(rep *reply, p *Problem, after uint64) {
 	e := AuditEntry{
 		Time: time.Now().UTC(), By: c.who.By, From: addressOf(c.r).String(), Action: c.op.id, Resource: c.r.URL.EscapedPath(),
-		Message: c.change.Message, DryRun: c.change.DryRun, Force: c.change.Force, Status: http.StatusOK, Outcome: "ok",
+		Message: c.change.Message, DryRun: c.change.DryRun, Force: c.change.Force, Before: c.before, After: after, Outcome: "ok",
 	}
-	if c.op.stateful {
-		e.Before = c.before
-	}
-	switch {
-	case p != nil:
+	if p != nil {
 		e.Status, e.Outcome, e.Detail = p.Status, p.Kind, shorten(p.Error())
-	case rep != nil:
+	} else {
 		e.Status, e.Digest, e.Subject = rep.code(), rep.digest, rep.subject
-		if c.op.stateful {
-			e.After = c.state()
-		}
 	}
 	c.keep(e)
 }

@@ -48,7 +48,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, op *operation) {
 	if err := c.admit(); err != nil {
 		p := c.refuse(err)
 		if op.change && c.who.By != "" { // who is known, and may not, or asks for what cannot be
-			c.record(nil, p)
+			c.record(nil, p, 0)
 		}
 		c.writeProblem(p, err)
 		return
@@ -130,20 +130,23 @@ func (c *call) perform() (*reply, error) {
 	if !c.op.change {
 		return c.op.do(c)
 	}
-	c.before = c.state()
+	if c.op.stateful {
+		c.before = c.state()
+	}
 	rep, err := c.op.do(c)
 	if err != nil {
 		if host.KindOf(err) == host.Conflict && c.change.Revision != 0 {
 			err = &host.Error{Kind: host.Conflict, Err: fmt.Errorf("%w; somebody else changed it meanwhile: read it again, and send the change with its new ETag", err)}
 		}
-		c.record(nil, problem(err))
+		c.record(nil, problem(err), 0)
 		return nil, err
 	}
-	c.record(rep, nil)
-	after := c.state()
-	if !c.change.DryRun && c.op.stateful {
+	after := c.before
+	if c.op.stateful && !c.change.DryRun {
+		after = c.state()
 		c.w.Header().Set(HeaderRevision, strconv.FormatUint(after, 10))
 	}
+	c.record(rep, nil, after)
 	if c.wait > 0 && rep.parts != nil && !c.change.DryRun {
 		return c.awaited(rep, after)
 	}

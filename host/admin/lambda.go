@@ -29,7 +29,7 @@ type functionConfiguration struct {
 	PackageType      string
 	State            string
 	LastUpdateStatus string
-	RevisionId       string               //nolint:revive // Amazon's spelling
+	RevisionID       string               `json:"RevisionId"`
 	Environment      *functionEnvironment `json:",omitempty"`
 }
 
@@ -156,7 +156,7 @@ func configuration(v catalog.Version, arn, revision string) functionConfiguratio
 		FunctionName: v.Function, FunctionArn: arn, Runtime: v.Runtime, Handler: host.EntryHandle, CodeSize: v.Size, Description: v.Message,
 		Timeout: int64((timeout + time.Second - 1) / time.Second), MemorySize: (memory + 1<<20 - 1) >> 20,
 		LastModified: v.Created.UTC().Format(lambdaTime), CodeSha256: base64.StdEncoding.EncodeToString(sum),
-		Version: strconv.Itoa(v.Version), PackageType: "Zip", State: "Active", LastUpdateStatus: "Successful", RevisionId: revision,
+		Version: strconv.Itoa(v.Version), PackageType: "Zip", State: "Active", LastUpdateStatus: "Successful", RevisionID: revision,
 	}
 	if len(v.Config.Env) > 0 {
 		shown.Environment = &functionEnvironment{v.Config.Env}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 
 // A description is spec/admin.openapi.yaml.
 type description struct {
+	mu       sync.Mutex // of the compiler, which is for one at a time
 	doc      map[string]any
 	compiler *jsonschema.Compiler
 }
@@ -267,6 +269,8 @@ func (d *description) kindOf(t testing.TB, schema any) string {
 // check validates a response against its operation's description.
 func (d *description) check(t testing.TB, op *operation, a answer) {
 	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	entry := at(d.doc, "paths", pathOf(*op), strings.ToLower(op.method))
 	response := at(entry, "responses", a.code())
 	if response == nil {

@@ -71,6 +71,7 @@ func missing(what, name string, known []string) error {
 func problem(err error) *Problem {
 	kind := host.KindOf(err)
 	switch {
+	case kind != host.Internal: // whoever made the error knows better
 	case errors.Is(err, context.DeadlineExceeded):
 		kind = host.Timeout
 	case errors.Is(err, context.Canceled):

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/postern/postern/host"
@@ -178,6 +179,25 @@ func TestStagesDeploymentsAndCanaries(t *testing.T) {
 	}
 	f.want(204, "DELETE", "/v1/apis/shop/stages/beta", nil)
 	f.want(204, "DELETE", "/v1/apis/shop", nil)
+}
+
+func TestOneOfManyWritersWins(t *testing.T) {
+	f := start(t)
+	f.uploaded("greet", numbered(1))
+	f.uploaded("greet", numbered(2))
+	tag := f.want(200, "GET", "/v1/functions/greet", nil).header.Get("ETag")
+	var all sync.WaitGroup
+	codes := make([]int, 8)
+	for i := range codes {
+		all.Go(func() {
+			codes[i] = f.send("PUT", "/v1/functions/greet/aliases/a"+strconv.Itoa(i), AliasInput{Version: 1}, "If-Match", tag).status
+		})
+	}
+	all.Wait()
+	slices.Sort(codes)
+	if !slices.Equal(codes, []int{200, 409, 409, 409, 409, 409, 409, 409}) {
+		t.Errorf("%v", codes)
+	}
 }
 
 func TestOwnedByAProject(t *testing.T) {
