@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
 )
 
@@ -118,11 +119,11 @@ func (d *diagnosis) token() {
 // skew is how far clocks may be apart before signatures and tokens suffer.
 const skew = time.Minute
 
-func (d *diagnosis) clock(host, started time.Time, took time.Duration) {
-	if host.IsZero() {
+func (d *diagnosis) clock(theirs, started time.Time, took time.Duration) {
+	if theirs.IsZero() {
 		return
 	}
-	apart := host.Sub(started.Add(took / 2)).Round(time.Second)
+	apart := theirs.Sub(started.Add(took / 2)).Round(time.Second)
 	if apart.Abs() > skew+took {
 		d.add("clock", resultWarning, "let both machines get their time by NTP: signatures and tokens depend on it", "the host's clock is %s off this machine's", apart)
 		return
@@ -137,7 +138,11 @@ const soon = 7 * 24 * time.Hour
 func (d *diagnosis) role(ctx context.Context, c *admin.Client) bool {
 	me, err := c.Whoami(ctx)
 	if err != nil {
-		d.add("role", resultFailure, "use another token: postern key create makes one, with an admin's", "%v", err)
+		remedy := ""
+		if k := host.KindOf(err); k == host.Unauthenticated || k == host.Forbidden {
+			remedy = "use another token: postern key create makes one, with an admin's"
+		}
+		d.add("role", resultFailure, remedy, "%v", err)
 		return false
 	}
 	if me.Expires != nil && time.Until(*me.Expires) < soon {

@@ -22,7 +22,7 @@ func (in *invocation) onHost(cmd *cobra.Command, c *admin.Client, args []string,
 	}
 	target := args[1]
 	if strings.HasPrefix(target, "/") {
-		root, err := rootURL(cmd, c)
+		root, err := gatewayURL(cmd, c)
 		if err != nil {
 			return err
 		}
@@ -31,24 +31,29 @@ func (in *invocation) onHost(cmd *cobra.Command, c *admin.Client, args []string,
 	return in.sendTo(cmd, args[0], target, std)
 }
 
-// rootURL is the address at which the root API of a host answers: the one without a path, at a name that is no API's own.
-func rootURL(cmd *cobra.Command, c *admin.Client) (string, error) {
+// gatewayURL is the address of a host's gateway itself, under which its root API answers: the one that stages have /_postern/ at, or
+// else a domain of the host's APIs.
+func gatewayURL(cmd *cobra.Command, c *admin.Client) (string, error) {
 	status, err := c.Status(cmd.Context())
 	if err != nil {
 		return "", err
 	}
-	var known []string
+	other := ""
 	for _, u := range status.URLs {
 		parsed, err := url.Parse(u.URL)
 		if err != nil || u.API == "" {
 			continue
 		}
-		if strings.Trim(parsed.Path, "/") == "" && !strings.Contains(parsed.Hostname(), ".execute-api.") {
-			return strings.TrimSuffix(u.URL, "/"), nil
+		base := parsed.Scheme + "://" + parsed.Host
+		if strings.HasPrefix(parsed.Path, "/_postern/") {
+			return base, nil
 		}
-		known = append(known, u.URL)
+		other = firstOf(other, base)
 	}
-	return "", usageErrorf("no API answers at / there: name a whole URL, such as one below %s", strings.Join(known, " or "))
+	if other == "" {
+		return "", usageErrorf("the host serves no API")
+	}
+	return other, nil
 }
 
 // sendTo sends a request to a gateway, and prints the answer.
