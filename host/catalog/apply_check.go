@@ -26,7 +26,7 @@ func (t *tx) checkNew(ctx context.Context, apis, functions []string, checked map
 	if checked[snapshot.Revision] {
 		return nil
 	}
-	t.catalog.progress(ctx, "checking %d APIs and %d functions", len(apis), len(functions))
+	t.catalog.progress(ctx, "checking what is new (APIs: %d, functions: %d)", len(apis), len(functions))
 	if err := t.catalog.opts.Check(ctx, snapshot); err != nil {
 		return err
 	}
