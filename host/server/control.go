@@ -68,6 +68,9 @@ type control struct {
 	end   context.CancelFunc
 	group sync.WaitGroup
 
+	readers    context.Context // ends when the admin listener drains: of those who follow the log, which have no end of their own
+	endReaders context.CancelFunc
+
 	serving served
 	checked heldPipelines
 	pinned  pinnedVersions
@@ -80,6 +83,7 @@ func openControl(s *Server, o State) (c *control, err error) {
 	}
 	c = &control{State: o, server: s, log: s.log}
 	c.ctx, c.end = context.WithCancel(context.Background())
+	c.readers, c.endReaders = context.WithCancel(c.ctx)
 	c.serving.tried = make(chan struct{})
 	defer func() {
 		if err != nil {

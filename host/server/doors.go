@@ -5,11 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
@@ -101,8 +99,10 @@ func (s *Server) openAdmin() error {
 		}
 		scheme, ln = "https", tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
 	}
-	s.admin = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	s.admin = admin.HTTPServer(handler, s.log)
+	if s.control != nil {
+		s.admin.RegisterOnShutdown(s.control.endReaders)
+	}
 	serve := func() error {
 		if err := s.admin.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return &host.Error{Op: "admin listener", Kind: host.Internal, Err: err}

@@ -175,6 +175,9 @@ func (c *control) Logs(ctx context.Context, filter admin.LogFilter) iter.Seq[adm
 		if !filter.Follow {
 			return
 		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(c.readers, cancel)()
 		dropped := 0
 		for r := range tail.Subscribe(ctx, 1000) {
 			if r.Seq <= last {
