@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -14,6 +15,9 @@ const scanBatch = 32
 
 // pollWait is a pause where NATS has no event to wait for.
 const pollWait = 10 * time.Millisecond
+
+// newConsumerTries bounds how often a consumer that was just made is asked again, a pollWait apart.
+const newConsumerTries = 300
 
 // reader makes a consumer of the last message of each subject and of what comes after. The server forgets it by itself.
 func (s *State) reader(ctx context.Context, from jetstream.Stream, filters []string, headersOnly bool) (jetstream.Consumer, error) {
@@ -54,7 +58,7 @@ var errGap = errors.New("a message was lost on its way from NATS")
 func backlog(ctx context.Context, c jetstream.Consumer) iter.Seq2[jetstream.Msg, error] {
 	return func(yield func(jetstream.Msg, error) bool) {
 		var seen uint64
-		for {
+		for unheard := 0; ; {
 			batch, err := c.FetchNoWait(scanBatch)
 			if err != nil {
 				yield(nil, err)
@@ -70,7 +74,12 @@ func backlog(ctx context.Context, c jetstream.Consumer) iter.Seq2[jetstream.Msg,
 					return
 				}
 			}
-			if err := batch.Error(); err != nil {
+			err = batch.Error()
+			if errors.Is(err, nats.ErrNoResponders) && unheard < newConsumerTries && sleep(ctx, pollWait) {
+				unheard++ // in a cluster the server that we talk to hears of a new consumer a moment later
+				continue
+			}
+			if err != nil {
 				yield(nil, err)
 				return
 			}
@@ -110,10 +119,6 @@ func drained(ctx context.Context, c jetstream.Consumer) (bool, error) {
 	if info.NumPending == 0 {
 		return true, nil
 	}
-	select {
-	case <-time.After(pollWait):
-		return false, nil
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
+	sleep(ctx, pollWait)
+	return false, ctx.Err()
 }
