@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
 	"github.com/postern/postern/host/catalog"
 	"github.com/postern/postern/host/project"
@@ -134,7 +132,7 @@ func (u *upload) configuration(cmd *cobra.Command, c *admin.Client, name string)
 			return nil, err
 		}
 		config = &v.Config
-	case err != nil && !errors.Is(err, host.NotFound):
+	case err != nil && !notFound(err):
 		return nil, err
 	}
 	return config, u.overlay(cmd, config)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
 	"github.com/postern/postern/host/catalog"
 )
@@ -143,8 +142,8 @@ func newStageSet(r *remote) *cobra.Command {
 			}
 			how := w.plain()
 			in := admin.StageInput{Deployment: deployment, Variables: map[string]string{}, AutoDeploy: auto}
-			now, err := c.Stage(cmd.Context(), args[0], args[1])
-			if err != nil && !stageMissing(err) {
+			now, err := c.Stage(cmd.Context(), args[0], args[1]) // which is not there, the stage or its API, the change itself will say
+			if err != nil && !notFound(err) {
 				return err
 			}
 			for k, v := range now.Variables {
@@ -172,9 +171,6 @@ func newStageSet(r *remote) *cobra.Command {
 	formatFlag(cmd, &format)
 	return cmd
 }
-
-// stageMissing reports whether a stage, or its API, is not there. What of them the change itself will say.
-func stageMissing(err error) bool { return errors.Is(err, host.NotFound) }
 
 func newStageRollback(r *remote) *cobra.Command {
 	w := &change{std: r.std}

@@ -273,6 +273,21 @@ func TestClientWaits(t *testing.T) {
 	}
 }
 
+// TestClientWaitsTooLong: the change stays, and only the wait for it ended.
+func TestClientWaitsTooLong(t *testing.T) {
+	f := start(t)
+	c, ctx := f.client(), t.Context()
+	f.gate.set(func() { f.gate.stuck = true })
+	_, err := c.UploadFunction(ctx, "hello", UploadInput{Code: saved(t, c, `exports.handler=()=>1`)}, Write{Wait: 10 * time.Millisecond})
+	var told *Problem
+	if host.KindOf(err) != host.Timeout || !errors.As(err, &told) || !told.Kept {
+		t.Fatalf("%v", err)
+	}
+	if fn := must(c.Function(ctx, "hello")); fn.Live != 1 {
+		t.Errorf("%+v", fn)
+	}
+}
+
 // TestClientOfStrangers: what is at an address is often not what was meant.
 func TestClientOfStrangers(t *testing.T) {
 	answer := func(status int, mediaType, body string, header ...string) http.HandlerFunc {
