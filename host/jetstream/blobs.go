@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -264,20 +265,24 @@ func (b *blobs) List(ctx context.Context) iter.Seq2[host.Blob, error] {
 	}
 }
 
-// objects yields the messages of all contents.
+// objects yields the messages of all contents, as the stream's leader has them.
 func (s *State) objects(ctx context.Context) iter.Seq2[*object, error] {
 	return func(yield func(*object, error) bool) {
-		for msg, err := range s.scan(ctx, s.blobs, []string{"$O." + s.blobsBucket() + ".M.>"}, false) {
+		prefix := "$O." + s.blobsBucket() + ".M."
+		info, err := s.blobs.Info(ctx, jetstream.WithSubjectFilter(prefix+">"))
+		if err != nil {
+			yield(nil, s.fail("list contents", err))
+			return
+		}
+		for subject := range info.State.Subjects {
+			name, err := base64.URLEncoding.DecodeString(strings.TrimPrefix(subject, prefix))
 			if err != nil {
-				yield(nil, s.fail("list contents", err))
-				return
+				continue // not written by us
 			}
-			meta, err := msg.Metadata()
-			if err != nil {
-				yield(nil, s.fail("list contents", err))
-				return
+			o, err := s.object(ctx, string(name))
+			if errors.Is(err, host.NotFound) {
+				continue // deleted meanwhile
 			}
-			o, err := parseObject(msg.Data(), meta.Sequence.Stream, meta.Timestamp)
 			if !yield(o, err) || err != nil {
 				return
 			}

@@ -162,7 +162,10 @@ func TestTheServerGoesAndComes(t *testing.T) {
 	expect(t, told, "w/a=1", "w/b=1", "w/c=1", "synced")
 
 	stop(srv)
-	eventually(t, func() bool { return s.Health(t.Context()) != nil })
+	eventually(t, func() bool {
+		err := s.Health(t.Context())
+		return err != nil && strings.Contains(err.Error(), "since")
+	})
 	wantKind(t, s.Health(t.Context()), host.Unavailable, "since")
 	_, err := s.Store().Get(t.Context(), "w/a")
 	wantKind(t, err, host.Unavailable, "no connection")

@@ -19,18 +19,23 @@ const pollWait = 10 * time.Millisecond
 // newConsumerTries bounds how often a consumer that was just made is asked again, a pollWait apart.
 const newConsumerTries = 300
 
-// reader makes a consumer of the last message of each subject and of what comes after. The server forgets it by itself.
-func (s *State) reader(ctx context.Context, from jetstream.Stream, filters []string, headersOnly bool) (jetstream.Consumer, error) {
-	return from.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubjects: filters, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy,
-		HeadersOnly: headersOnly, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute, MaxDeliver: 1,
-	})
+// reader makes a consumer of what comes after the sequence after, or, where that is 0, of the last message of each subject without its content.
+// The server forgets it by itself.
+func (s *State) reader(ctx context.Context, from jetstream.Stream, filters []string, after uint64) (jetstream.Consumer, error) {
+	c := jetstream.ConsumerConfig{
+		FilterSubjects: filters, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after, AckPolicy: jetstream.AckNonePolicy,
+		MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute, MaxDeliver: 1,
+	}
+	if after == 0 {
+		c.DeliverPolicy, c.HeadersOnly = jetstream.DeliverLastPerSubjectPolicy, true
+	}
+	return from.CreateConsumer(ctx, c)
 }
 
-// scan yields the last message of each subject, once.
-func (s *State) scan(ctx context.Context, from jetstream.Stream, filters []string, headersOnly bool) iter.Seq2[jetstream.Msg, error] {
+// scan yields the last message of each subject, once, without its content.
+func (s *State) scan(ctx context.Context, from jetstream.Stream, filters []string) iter.Seq2[jetstream.Msg, error] {
 	return func(yield func(jetstream.Msg, error) bool) {
-		c, err := s.reader(ctx, from, filters, headersOnly)
+		c, err := s.reader(ctx, from, filters, 0)
 		if err != nil {
 			yield(nil, err)
 			return

@@ -164,15 +164,10 @@ func (s *store) List(ctx context.Context, prefix host.Key) iter.Seq2[host.Entry,
 			yield(host.Entry{}, err)
 			return
 		}
-		var keys []host.Key
-		for msg, err := range s.scan(ctx, s.docs, filters, true) {
-			if err != nil {
-				yield(host.Entry{}, s.fail("list documents", err))
-				return
-			}
-			if key, ok := s.keyOf(msg.Subject()); ok && !isMarker(msg.Headers()) {
-				keys = append(keys, key)
-			}
+		keys, err := s.keys(ctx, filters)
+		if err != nil {
+			yield(host.Entry{}, err)
+			return
 		}
 		slices.Sort(keys)
 		for _, key := range slices.Compact(keys) {
@@ -185,6 +180,23 @@ func (s *store) List(ctx context.Context, prefix host.Key) iter.Seq2[host.Entry,
 			}
 		}
 	}
+}
+
+// keys asks the stream's leader which subjects there are: another server of a cluster may not have heard of what was acknowledged.
+// Some are of deleted documents.
+func (s *State) keys(ctx context.Context, filters []string) (keys []host.Key, err error) {
+	for _, filter := range filters {
+		info, err := s.docs.Info(ctx, jetstream.WithSubjectFilter(filter))
+		if err != nil {
+			return nil, s.fail("list documents", err)
+		}
+		for subject := range info.State.Subjects {
+			if key, ok := s.keyOf(subject); ok {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys, nil
 }
 
 // filters are the subjects of what is at prefix and below it.

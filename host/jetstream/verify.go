@@ -101,7 +101,7 @@ func (s *State) found(ctx context.Context) (found map[string]uint64, indexed []s
 		indexed = append(indexed, strings.TrimPrefix(subject, s.documentsPrefix()))
 	}
 	found = map[string]uint64{}
-	for msg, err := range s.scan(ctx, s.docs, []string{all}, true) {
+	for msg, err := range s.scan(ctx, s.docs, []string{all}) {
 		if err != nil {
 			return nil, nil, s.fail("check the documents", err)
 		}

@@ -24,6 +24,7 @@ const (
 // for a lost connection, a lost delivery, a server that was restarted, and a leader that moved.
 type watch struct {
 	*State
+	prefix  host.Key
 	filters []string
 	told    map[host.Key]uint64 // revision of each document that the consumer believes to be there
 	seen    uint64              // deliveries of the present consumer
@@ -41,7 +42,7 @@ func (s *store) Watch(ctx context.Context, prefix host.Key) iter.Seq2[host.Chang
 			yield(host.Change{}, err)
 			return
 		}
-		w := &watch{State: s.State, filters: filters, told: map[host.Key]uint64{}, yield: yield}
+		w := &watch{State: s.State, prefix: prefix, filters: filters, told: map[host.Key]uint64{}, yield: yield}
 		if err := w.run(ctx); err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
 			yield(host.Change{}, err)
 		}
@@ -88,23 +89,22 @@ func (w *watch) follow(ctx context.Context) (synced bool, err error) {
 	if !down.IsZero() {
 		return false, &host.Error{Op: "watch documents", Kind: host.Unavailable, Err: errors.New("no connection to NATS")}
 	}
-	c, err := w.reader(ctx, w.docs, w.filters, false)
+	info, err := w.docs.Info(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer w.forget(w.docs, c)
-	w.seen = 0
 	there := map[host.Key]bool{}
-	for msg, err := range backlog(ctx, c) {
+	for e, err := range w.Store().List(ctx, w.prefix) {
 		if err != nil {
 			return false, err
 		}
-		w.seen++
-		key, err := w.tell(msg)
-		if err != nil {
+		there[e.Key] = true
+		if w.told[e.Key] > e.Rev {
+			delete(w.told, e.Key) // another bucket: its revisions begin anew
+		}
+		if err := w.tell(host.Change{Entry: e}); err != nil {
 			return false, err
 		}
-		there[key] = true
 	}
 	if err := w.tellGone(there); err != nil {
 		return false, err
@@ -112,38 +112,57 @@ func (w *watch) follow(ctx context.Context) (synced bool, err error) {
 	if !w.yield(host.Change{Synced: true}, nil) {
 		return true, errStopped
 	}
+	// From the sequence on that the leader had before the list: the consumer's own server may be behind it.
+	c, err := w.reader(ctx, w.docs, w.filters, max(info.State.LastSeq, 1))
+	if err != nil {
+		return true, err
+	}
+	defer w.forget(w.docs, c)
+	w.seen = 0
+	for msg, err := range backlog(ctx, c) {
+		if err != nil {
+			return true, err
+		}
+		w.seen++
+		if err := w.read(msg); err != nil {
+			return true, err
+		}
+	}
 	return true, w.live(ctx, c, lost)
 }
 
-// tell yields what msg says, unless it was told, and returns its key.
-func (w *watch) tell(msg jetstream.Msg) (host.Key, error) {
+// read yields what msg says.
+func (w *watch) read(msg jetstream.Msg) error {
 	key, ok := w.keyOf(msg.Subject())
 	if !ok {
-		return "", nil // not written by us
+		return nil // not written by us
 	}
 	meta, err := msg.Metadata()
 	if err != nil {
-		return "", err
+		return err
 	}
-	change := host.Change{Entry: host.Entry{Key: key, Rev: meta.Sequence.Stream, Written: meta.Timestamp}}
-	rev, known := w.told[key]
-	if isMarker(msg.Headers()) {
-		if !known {
-			return key, nil
-		}
-		delete(w.told, key)
-		change.Deleted = true
-	} else {
-		if known && rev == change.Rev {
-			return key, nil
-		}
-		w.told[key] = change.Rev
-		change.Value = msg.Data()
+	change := host.Change{Entry: host.Entry{Key: key, Value: msg.Data(), Rev: meta.Sequence.Stream, Written: meta.Timestamp}}
+	if change.Deleted = isMarker(msg.Headers()); change.Deleted {
+		change.Value = nil
+	}
+	return w.tell(change)
+}
+
+// tell yields a change, unless it or a later one was told.
+func (w *watch) tell(change host.Change) error {
+	rev, known := w.told[change.Key]
+	switch {
+	case known && change.Rev <= rev, change.Deleted && !known:
+		return nil
+	case change.Deleted:
+		delete(w.told, change.Key)
+	default:
+		w.told[change.Key] = change.Rev
 	}
 	if !w.yield(change, nil) {
-		return key, errStopped
+		return errStopped
 	}
-	return key, nil
+	return nil
 }
 
 // tellGone yields the documents that were there and of which not even a marker is left.
@@ -187,7 +206,7 @@ func (w *watch) drain(ctx context.Context, batch jetstream.MessageBatch, lost <-
 			if err := next(msg, &w.seen); err != nil {
 				return err
 			}
-			if _, err := w.tell(msg); err != nil {
+			if err := w.read(msg); err != nil {
 				return err
 			}
 		case <-lost:
