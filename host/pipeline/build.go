@@ -26,6 +26,10 @@ type Config struct {
 	// yet opens it first. What cannot be opened is then no error of Build's; it fails the calls. All other plugins, and
 	// those of functions that another pipeline holds open, are open when Build returns.
 	Background bool
+
+	// Foreground says, with Background, of which functions the plugins are open when Build returns all the same, or else an error of
+	// Build's; nil for none. A host that serves already opens there what is new, so that no call waits for it.
+	Foreground func(*host.Function) bool
 }
 
 // Build opens the plugins of a snapshot and compiles its routes. It reports every error at once (errors.Join), each a
@@ -103,7 +107,7 @@ func (b *builder) openPlugins(ctx context.Context) {
 		keep := func(p *plugin, release func(context.Context) error) {
 			b.openings[&def.Plugin] = b.p.openings.add(def, p, release)
 		}
-		if !b.cfg.Background {
+		if !b.cfg.Background || b.cfg.Foreground != nil && b.cfg.Foreground(def) {
 			open(&def.Plugin, host.EntryHandle, 0, keep)
 			continue
 		}

@@ -70,6 +70,18 @@ func (p *Pipeline) Loading() int { return p.openings.loading() }
 // Failures tells of each version of a function whose plugin could not be opened why, by the last attempt.
 func (p *Pipeline) Failures() map[*host.Function]error { return p.openings.failures() }
 
+// Awaiting returns a test for functions, of any snapshot, whose code and configuration are those of a function of this pipeline that is not
+// open: not yet, or because that failed.
+func (p *Pipeline) Awaiting() func(*host.Function) bool {
+	awaited := map[string]bool{}
+	for _, o := range p.openings.list {
+		if o.plugin.Load() == nil && o.def.Plugin.Source != nil {
+			awaited[pluginKey(&o.def.Plugin, 0)] = true
+		}
+	}
+	return func(f *host.Function) bool { return f.Plugin.Source != nil && awaited[pluginKey(&f.Plugin, 0)] }
+}
+
 // WaitLoaded waits until each function's plugin is open or has failed once. The caller has a hold. Its error has Kind Timeout: ctx ended.
 func (p *Pipeline) WaitLoaded(ctx context.Context) error { return p.openings.wait(ctx) }
 

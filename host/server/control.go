@@ -71,6 +71,8 @@ type control struct {
 	readers    context.Context // ends when the admin listener drains: of those who follow the log, which have no end of their own
 	endReaders context.CancelFunc
 
+	changed chan struct{}   // has one when the state is to be tried
+	told    map[string]bool // why parts do not serve, as the log has it already; guarded by the server's mu
 	serving served
 	checked heldPipelines
 	pinned  pinnedVersions
@@ -81,7 +83,7 @@ func openControl(s *Server, o State) (c *control, err error) {
 	if o.Retry == 0 {
 		o.Retry = DefaultRetry
 	}
-	c = &control{State: o, server: s, log: s.log}
+	c = &control{State: o, server: s, log: s.log, changed: make(chan struct{}, 1)}
 	c.ctx, c.end = context.WithCancel(context.Background())
 	c.readers, c.endReaders = context.WithCancel(c.ctx)
 	c.serving.tried = make(chan struct{})
@@ -126,6 +128,10 @@ func (c *control) openKey() (err error) {
 	path := c.SecretsKey
 	if path == "" {
 		if c.dir == nil {
+			if c.Store.URL != "" {
+				return &host.Error{Op: "open the sealing key", Kind: host.Invalid, Err: errors.New(
+					"an external store outlives this process, and so must the key: name a data folder or a file with the key")}
+			}
 			c.key, err = sealed.Memory()
 			return err
 		}
@@ -185,8 +191,8 @@ func (c *control) temp() string {
 func (c *control) close() error {
 	c.end()
 	c.group.Wait()
-	c.checked.release()
-	c.pinned.release()
+	c.checked.close()
+	c.pinned.close()
 	var errs []error
 	if c.state != nil {
 		errs = append(errs, c.state.Close())

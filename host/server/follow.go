@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -17,6 +18,8 @@ import (
 const (
 	firstRetry   = 200 * time.Millisecond // after the state could not be read; doubled each time
 	lastRetry    = 15 * time.Second
+	passingRetry = 2 * time.Second // after a part could not be read
+	quietAfter   = 2 * time.Second // after the last change, memory is given back
 	collectEvery = time.Hour
 	collectAge   = 24 * time.Hour // longer than any upload or backup takes
 
@@ -31,7 +34,6 @@ type served struct {
 	revision uint64        // of the state that was tried last
 	tried    chan struct{} // closed at each try, and made anew
 	parts    []admin.Part
-	problem  error // why the state as a whole is not what serves; nil when it is
 }
 
 // Follow serves the state of the catalog as it is now, and from then on as it changes, until Close. It returns when the first state has
@@ -46,25 +48,62 @@ func (s *Server) Follow(ctx context.Context) error {
 		return err
 	}
 	c.group.Go(c.watch)
+	c.group.Go(c.follow)
 	c.group.Go(c.collect)
 	c.group.Go(c.consume)
 	return nil
 }
 
-// watch tries each new state. One that cannot be read is tried again; meanwhile what serves goes on serving.
+// watch hears of changes of the state, also of those that came while the store was away.
 func (c *control) watch() {
 	for wait := firstRetry; c.ctx.Err() == nil; wait = min(2*wait, lastRetry) {
 		for _, err := range c.catalog.Watch(c.ctx) {
-			if err == nil {
-				_, err = c.sync(c.ctx)
-			}
-			if err != nil && !errors.As(err, new(*refusedState)) {
-				c.log.Warn("the state cannot be read; what serves goes on, and it is tried again", "error", err, "wait", wait.String())
+			if err != nil {
+				c.log.Warn("the state cannot be watched; what serves goes on, and it is tried again", "error", err, "wait", wait.String())
 				break
 			}
 			wait = firstRetry
+			c.signal()
 		}
 		c.pause(wait)
+	}
+}
+
+// signal has the state tried, soon. Signals that come during a try are one.
+func (c *control) signal() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// follow tries each new state. One that cannot be read is tried again; meanwhile what serves goes on serving.
+func (c *control) follow() {
+	var again, quiet <-chan time.Time
+	wait := firstRetry
+	for {
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-quiet:
+			quiet = nil
+			debug.FreeOSMemory() // compilers leave much behind, and an idle process would not collect it for minutes
+			continue
+		case <-c.changed:
+		case <-again:
+		}
+		swapped, err := c.sync(c.ctx)
+		if swapped {
+			quiet = time.After(quietAfter)
+		}
+		if err == nil || errors.As(err, new(*refusedState)) {
+			again, wait = nil, firstRetry
+			continue
+		}
+		if c.ctx.Err() == nil {
+			c.log.Warn("the state cannot be read; what serves goes on, and it is tried again", "error", err, "wait", wait.String())
+		}
+		again, wait = time.After(wait), min(2*wait, lastRetry)
 	}
 }
 
@@ -88,14 +127,13 @@ func (c *control) sync(ctx context.Context) (swapped bool, err error) {
 	s := c.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer c.checked.take()() // what is checked from now on may not be in the state yet
 	composed, err := c.catalog.Compose(ctx)
 	if err != nil {
-		c.serving.fail(err)
 		s.Refuse(err)
 		return false, err
 	}
 	swapped, parts, err := c.serve(ctx, composed)
-	c.checked.release()
 	c.pinned.release()
 	if err != nil {
 		s.Refuse(err)
@@ -103,10 +141,7 @@ func (c *control) sync(ctx context.Context) (swapped bool, err error) {
 	} else {
 		s.refused.Store(nil)
 	}
-	c.serving.record(composed.Revision, parts, err)
-	if swapped {
-		debug.FreeOSMemory() // compilers leave much behind, and an idle process would not collect it for minutes
-	}
+	c.serving.record(composed.Revision, parts)
 	return swapped, err
 }
 
@@ -115,32 +150,27 @@ func (c *control) serve(ctx context.Context, composed *catalog.Composition) (swa
 	s := c.server
 	old := s.current.Load()
 	var before *host.Snapshot
+	var failed map[*host.Function]error
 	if old != nil {
-		before = old.Snapshot()
+		before, failed = old.Snapshot(), old.Failures()
 	}
 	resolveListeners(composed.Snapshot, s.Address)
-	p := newPatch(composed, before)
-	for i := range composed.Parts {
-		if part := &composed.Parts[i]; part.Err != nil {
-			p.replace(part, part.Err)
-		}
-	}
+	p := newPatch(composed, before, failed)
 	if old != nil && len(p.reasons) == 0 && before.Revision == composed.Snapshot.Revision {
+		c.tell(p)
 		return false, p.parts(), nil
 	}
-	next, err := c.build(ctx, p.snapshot)
+	next, err := c.build(ctx, p.snapshot, old)
 	if err != nil {
-		release := c.blame(ctx, p)
-		next, err = c.build(ctx, p.snapshot)
+		release := c.blame(ctx, p, old)
+		next, err = c.build(ctx, p.snapshot, old)
 		release()
 	}
+	c.tell(p)
 	if err != nil { // all parts work alone: they are not alone
-		return false, p.refused(before, err), err
+		return false, p.refused(err), err
 	}
-	for _, reason := range p.reasons {
-		c.log.Error("a part of the state does not serve; what served before goes on", reason.attrs()...)
-	}
-	if old != nil && old.Snapshot().Revision == next.Snapshot().Revision {
+	if old != nil && before.Revision == next.Snapshot().Revision {
 		next.Release()
 		return false, p.parts(), nil
 	}
@@ -151,31 +181,63 @@ func (c *control) serve(ctx context.Context, composed *catalog.Composition) (swa
 	return true, p.parts(), nil
 }
 
-func (c *control) build(ctx context.Context, snapshot *host.Snapshot) (*pipeline.Pipeline, error) {
-	cfg := c.server.pipelineConfig()
-	cfg.Background = true
-	return pipeline.Build(ctx, snapshot, cfg)
+// tell logs why parts do not serve, once for each reason, and has those tried again that may work soon.
+func (c *control) tell(p *patch) {
+	if p.passing() {
+		time.AfterFunc(passingRetry, c.signal)
+	}
+	told := map[string]bool{}
+	for _, r := range p.reasons {
+		key := fmt.Sprint(r.part.Kind, " ", r.part.Name, " ", r.part.Number, " ", r.part.Stages, " ", r.err)
+		told[key] = true
+		if !c.told[key] {
+			c.log.Error("a part of the state does not serve; what served before goes on", r.attrs()...)
+		}
+	}
+	c.told = told
 }
 
-// blame builds each API alone and replaces those that fail. What was opened stays open until release, so that the build of all does not
-// open it again.
-func (c *control) blame(ctx context.Context, p *patch) (release func()) {
-	var built []*pipeline.Pipeline
+// config is what a pipeline has that takes over from old. A first one opens functions behind the start. Later ones open what is new
+// before they take over, so that no call waits for it, and what cannot be opened is known.
+func (c *control) config(old *pipeline.Pipeline) pipeline.Config {
 	cfg := c.server.pipelineConfig()
-	cfg.Background, cfg.Idle = true, true
-	for i := range p.composed.Parts {
-		part := &p.composed.Parts[i]
-		if part.API == nil || part.Err != nil {
-			continue
-		}
-		alone := *p.composed.Snapshot
-		alone.APIs, alone.Domains = []*host.API{bare(part.API)}, nil
-		one, err := pipeline.Build(ctx, &alone, cfg)
+	cfg.Background = true
+	if old != nil {
+		awaiting := old.Awaiting()
+		cfg.Foreground = func(f *host.Function) bool { return f.Plugin.Ref != brokenRef && !awaiting(f) }
+	}
+	return cfg
+}
+
+func (c *control) build(ctx context.Context, snapshot *host.Snapshot, old *pipeline.Pipeline) (*pipeline.Pipeline, error) {
+	return pipeline.Build(ctx, snapshot, c.config(old))
+}
+
+// blame builds each part alone and replaces those that fail. What was opened stays open until release, so that the build of all does not
+// open it again.
+func (c *control) blame(ctx context.Context, p *patch, old *pipeline.Pipeline) (release func()) {
+	var built []*pipeline.Pipeline
+	cfg := c.config(old)
+	cfg.Idle = true
+	try := func(part *catalog.Part, alone *host.Snapshot) {
+		one, err := pipeline.Build(ctx, alone, cfg)
 		if err != nil {
 			p.replace(part, err)
-			continue
+			return
 		}
 		built = append(built, one)
+	}
+	for i := range p.composed.Parts {
+		if part := &p.composed.Parts[i]; part.Fn != nil && part.Err == nil {
+			try(part, &host.Snapshot{Functions: []*host.Function{part.Fn}})
+		}
+	}
+	for i := range p.composed.Parts {
+		if part := &p.composed.Parts[i]; part.API != nil && part.Err == nil {
+			alone := *p.snapshot // whose functions work
+			alone.APIs, alone.Domains = []*host.API{bare(part.API)}, nil
+			try(part, &alone)
+		}
 	}
 	return func() {
 		for _, one := range built {
@@ -197,19 +259,12 @@ func bare(a *host.API) *host.API {
 }
 
 // record keeps what came of a state, and wakes who waits for it.
-func (v *served) record(revision uint64, parts []admin.Part, problem error) {
+func (v *served) record(revision uint64, parts []admin.Part) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.revision, v.parts, v.problem = max(v.revision, revision), parts, problem
+	v.revision, v.parts = max(v.revision, revision), parts
 	close(v.tried)
 	v.tried = make(chan struct{})
-}
-
-// fail keeps why the state could not be read.
-func (v *served) fail(err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.problem = err
 }
 
 // wait waits until a state of that revision or a later one was tried.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -19,18 +20,20 @@ import (
 // did: so that one bad part does not stop the others.
 type patch struct {
 	composed *catalog.Composition
-	before   *host.Snapshot // what serves now; nil for nothing
-	snapshot *host.Snapshot // composed, patched
-	reasons  []reason
+	before   *host.Snapshot           // what serves now; nil for nothing
+	failed   map[*host.Function]error // those of before whose code cannot be opened
+	snapshot *host.Snapshot           // composed, patched
+	reasons  []*reason
 }
 
 // A reason says why a part was replaced.
 type reason struct {
-	part *catalog.Part
-	err  error
+	part    *catalog.Part
+	err     error
+	applied int // the version of a function that serves in its place; 0 for none
 }
 
-func (r reason) attrs() []any {
+func (r *reason) attrs() []any {
 	attrs := []any{r.part.Kind, r.part.Name, "number", r.part.Number}
 	if len(r.part.Stages) > 0 {
 		attrs = append(attrs, "stages", r.part.Stages)
@@ -38,39 +41,80 @@ func (r reason) attrs() []any {
 	return append(attrs, "error", r.err)
 }
 
-func newPatch(composed *catalog.Composition, before *host.Snapshot) *patch {
+// newPatch takes out what could not be composed.
+func newPatch(composed *catalog.Composition, before *host.Snapshot, failed map[*host.Function]error) *patch {
 	snapshot := *composed.Snapshot
-	return &patch{composed: composed, before: before, snapshot: &snapshot}
+	p := &patch{composed: composed, before: before, failed: failed, snapshot: &snapshot}
+	for i := range composed.Parts {
+		if part := &composed.Parts[i]; part.Err != nil {
+			p.replace(part, part.Err)
+		}
+	}
+	return p
 }
-
-// changed gives the patched snapshot a revision of its own.
-func (p *patch) changed() { p.snapshot.Revision = definition.Revision(p.snapshot) }
 
 // replace takes a part out that does not work for the reason err.
 func (p *patch) replace(part *catalog.Part, err error) {
-	p.reasons = append(p.reasons, reason{part, err})
+	r := &reason{part: part, err: err}
+	p.reasons = append(p.reasons, r)
 	if part.Kind == "function" {
-		p.replaceFunction(part, err)
+		r.applied = p.replaceFunction(part, err)
 	} else {
 		p.replaceAPI(part)
+		p.keepDomains(part)
 	}
-	p.changed()
+	p.snapshot.Revision = definition.Revision(p.snapshot) // one of its own
 }
 
-// replaceFunction puts a version in the place whose calls fail: what points at it stays whole, and its other versions serve.
-func (p *patch) replaceFunction(part *catalog.Part, err error) {
+// passing reports whether a part may work soon without a change: the store could not be reached.
+func (p *patch) passing() bool {
+	return slices.ContainsFunc(p.reasons, func(r *reason) bool {
+		return errors.Is(r.err, host.Unavailable) || errors.Is(r.err, host.Timeout)
+	})
+}
+
+// brokenRef marks the versions that stand in for those that cannot serve.
+const brokenRef = "(cannot serve)"
+
+// replaceFunction replaces a version by itself as it served before: a secret is gone, and the version as it was still works. One that did
+// not serve is replaced by one whose calls fail, and aliases stay where they were. It returns the version that serves.
+func (p *patch) replaceFunction(part *catalog.Part, err error) (applied int) {
+	same := func(f *host.Function) bool { return f.Name == part.Name && f.Version == part.Number }
+	p.snapshot.Functions = slices.DeleteFunc(slices.Clone(p.snapshot.Functions), same)
+	if was := p.was(part.Name, part.Number); was != nil {
+		p.snapshot.Functions = append(p.snapshot.Functions, was)
+		return part.Number
+	}
+	p.snapshot.Functions = append(p.snapshot.Functions, broken(part, err))
+	p.snapshot.Aliases = slices.Clone(p.snapshot.Aliases)
+	for i, alias := range p.snapshot.Aliases {
+		if alias.Function != part.Name || alias.Version != part.Number && alias.Second != part.Number {
+			continue
+		}
+		held := p.aliasBefore(alias)
+		if held == nil && alias.Version != part.Number { // the other version works
+			held = &host.Alias{Function: alias.Function, Name: alias.Name, Version: alias.Version}
+		}
+		if held != nil {
+			p.snapshot.Aliases[i] = held
+			if applied == 0 || alias.Name == host.AliasLive {
+				applied = held.Version
+			}
+		}
+	}
+	return applied
+}
+
+// broken is a version whose calls fail for the reason err.
+func broken(part *catalog.Part, err error) *host.Function {
 	why := fmt.Errorf("version %d of function %s: %w", part.Number, part.Name, err)
 	digest := sha256.Sum256([]byte(why.Error()))
-	broken := &host.Function{Name: part.Name, Version: part.Number, Plugin: host.PluginConfig{
-		Name: part.Name, Runtime: host.RuntimeJS, Isolation: host.IsolationPooled,
+	return &host.Function{Name: part.Name, Version: part.Number, URL: part.Fn != nil && part.Fn.URL, Plugin: host.PluginConfig{
+		Name: part.Name, Ref: brokenRef, Runtime: host.RuntimeJS, Isolation: host.IsolationPooled,
 		Limits: host.Limits{Timeout: host.Default(host.DefaultFunctionTimeout), Concurrency: host.Default(1), MaxResult: host.Default[int64](host.DefaultMaxResult)},
 		Source: &host.Source{Name: part.Name, Runtime: host.RuntimeJS, Digest: hex.EncodeToString(digest[:]),
 			Load: func(context.Context) ([]byte, []byte, error) { return nil, nil, why }},
 	}}
-	if was := p.was(part.Name, part.Number); was != nil { // a secret is gone: the version as it was still works
-		broken = was
-	}
-	p.snapshot.Functions = append(slices.Clone(p.snapshot.Functions), broken)
 }
 
 // was is a version of a function as it serves now, nil when it does not.
@@ -79,11 +123,38 @@ func (p *patch) was(name string, version int) *host.Function {
 		return nil
 	}
 	for _, f := range p.before.Functions {
-		if f.Name == name && f.Version == version {
+		if f.Name == name && f.Version == version && f.Plugin.Ref != brokenRef && p.failed[f] == nil {
 			return f
 		}
 	}
 	return nil
+}
+
+// aliasBefore is an alias as it serves now, and its versions are added to those of the patched snapshot. It is nil when they do not serve.
+func (p *patch) aliasBefore(alias *host.Alias) *host.Alias {
+	if p.before == nil {
+		return nil
+	}
+	i := slices.IndexFunc(p.before.Aliases, func(a *host.Alias) bool { return a.Function == alias.Function && a.Name == alias.Name })
+	if i < 0 {
+		return nil
+	}
+	held := p.before.Aliases[i]
+	for _, number := range []int{held.Version, held.Second} {
+		if number != 0 && p.was(held.Function, number) == nil {
+			return nil
+		}
+	}
+	p.keepVersion(p.was(held.Function, held.Version))
+	p.keepVersion(p.was(held.Function, held.Second))
+	return held
+}
+
+// keepVersion adds a version that is not there, nil for none.
+func (p *patch) keepVersion(f *host.Function) {
+	if f != nil && !slices.ContainsFunc(p.snapshot.Functions, func(g *host.Function) bool { return g.Name == f.Name && g.Version == f.Version }) {
+		p.snapshot.Functions = append(slices.Clone(p.snapshot.Functions), f)
+	}
 }
 
 // replaceAPI takes a deployment's API out, also where it is a canary, and puts what served its stages before in its place.
@@ -92,17 +163,44 @@ func (p *patch) replaceAPI(part *catalog.Part) {
 	for i, a := range p.snapshot.APIs {
 		p.snapshot.APIs[i] = withoutCanary(a, part)
 	}
-	p.snapshot.APIs = slices.DeleteFunc(p.snapshot.APIs, func(a *host.API) bool { return sameDeployment(a, part) })
+	var before []*host.API
 	for _, name := range part.Stages {
 		if stage, canary := stageName(name); !canary {
-			p.snapshot.APIs = append(p.snapshot.APIs, p.stageBefore(part, stage))
+			before = append(before, p.stageBefore(part, stage))
 		}
+	}
+	if len(before) > 0 { // else it is a canary alone, whose deployment other stages may serve
+		p.snapshot.APIs = slices.DeleteFunc(p.snapshot.APIs, func(a *host.API) bool { return sameDeployment(a, part) })
+	}
+	p.snapshot.APIs = append(p.snapshot.APIs, before...)
+}
+
+// keepDomains gives the stages of a part, which could not be composed, the mappings of domains that lead to them now.
+func (p *patch) keepDomains(part *catalog.Part) {
+	if p.before == nil {
+		return
+	}
+	p.snapshot.Domains = slices.Clone(p.snapshot.Domains)
+	for _, was := range p.before.Domains {
+		i := slices.IndexFunc(p.snapshot.Domains, func(d *host.Domain) bool { return d.Name == was.Name })
+		if i < 0 {
+			continue
+		}
+		now := *p.snapshot.Domains[i]
+		for _, m := range was.Mappings {
+			taken := slices.ContainsFunc(now.Mappings, func(o host.DomainMapping) bool { return o.Path == m.Path })
+			if m.API == part.Name && slices.Contains(part.Stages, m.Stage) && !taken {
+				now.Mappings = append(slices.Clone(now.Mappings), m)
+			}
+		}
+		p.snapshot.Domains[i] = &now
 	}
 }
 
-// sameDeployment reports whether an API of the patched snapshot is the part's, or a copy of it without canaries.
+// sameDeployment reports whether an API of the patched snapshot is the part's, or a copy of it without canaries; and not another part's stage
+// that still serves what it served before.
 func sameDeployment(a *host.API, part *catalog.Part) bool {
-	return a.Name == part.Name && len(a.Stages) > 0 && a.Stages[0].Deployment == part.Number
+	return a.Name == part.Name && len(a.Stages) > 0 && a.Stages[0].Deployment == part.Number && slices.Contains(part.Stages, a.Stages[0].Name)
 }
 
 // withoutCanary returns an API whose stages send nothing to the part.
@@ -213,11 +311,8 @@ func (p *patch) adoptFunction(name, qualifier string) {
 	if err != nil {
 		return
 	}
-	for _, f := range []*host.Function{was.First, was.Second} {
-		if f != nil && !slices.ContainsFunc(p.snapshot.Functions, func(g *host.Function) bool { return g.Name == name && g.Version == f.Version }) {
-			p.snapshot.Functions = append(slices.Clone(p.snapshot.Functions), f)
-		}
-	}
+	p.keepVersion(was.First)
+	p.keepVersion(was.Second)
 	for _, alias := range p.before.Aliases {
 		if alias.Function == name && alias.Name == was.Alias {
 			p.snapshot.Aliases = append(slices.Clone(p.snapshot.Aliases), alias)
@@ -226,53 +321,56 @@ func (p *patch) adoptFunction(name, qualifier string) {
 }
 
 // parts tells what of the composed state serves once the patched snapshot does.
-func (p *patch) parts() []admin.Part { return tell(p.composed, p.snapshot, p.why) }
+func (p *patch) parts() []admin.Part { return p.tell(p.snapshot, nil) }
 
 // refused tells what serves when the snapshot as a whole was refused: what served before.
-func (p *patch) refused(before *host.Snapshot, err error) []admin.Part {
-	if before == nil {
-		before = &host.Snapshot{}
+func (p *patch) refused(err error) []admin.Part {
+	if p.before == nil {
+		return p.tell(&host.Snapshot{}, err)
 	}
-	return tell(p.composed, before, func(part *catalog.Part) string {
-		if why := p.why(part); why != "" {
-			return why
-		}
-		return err.Error()
-	})
+	return p.tell(p.before, err)
 }
 
-func (p *patch) why(part *catalog.Part) string {
-	for _, r := range p.reasons {
-		if r.part == part {
-			return r.err.Error()
-		}
-	}
-	return ""
-}
-
-// tell says of each part what should serve and what does.
-func tell(composed *catalog.Composition, serving *host.Snapshot, why func(*catalog.Part) string) []admin.Part {
+// tell says of each part what should serve and what of a snapshot does. err is why nothing new does, nil when it does.
+func (p *patch) tell(serving *host.Snapshot, err error) []admin.Part {
 	parts := []admin.Part{}
-	for i := range composed.Parts {
-		part := &composed.Parts[i]
+	for i := range p.composed.Parts {
+		part := &p.composed.Parts[i]
+		replaced := &reason{part: part, err: err}
+		if j := slices.IndexFunc(p.reasons, func(r *reason) bool { return r.part == part }); j >= 0 {
+			replaced = p.reasons[j]
+		}
 		if part.Kind == "function" {
-			told := admin.Part{Function: part.Name, Desired: part.Number, Reason: why(part)}
-			if told.Reason == "" {
-				told.Applied = part.Number
-			}
-			parts = append(parts, told)
+			parts = append(parts, p.tellFunction(replaced, err))
 			continue
 		}
 		for _, name := range part.Stages {
 			stage, canary := stageName(name)
 			told := admin.Part{API: part.Name, Stage: stage, Canary: canary, Desired: part.Number, Applied: deploymentOf(serving, part.Name, stage, canary)}
-			if told.Applied != told.Desired || why(part) != "" {
-				told.Reason = why(part)
+			switch {
+			case replaced.err != nil:
+				told.Reason = replaced.err.Error()
+			case told.Applied != told.Desired:
+				told.Reason = "the stage serves what it served before, without a canary"
 			}
 			parts = append(parts, told)
 		}
 	}
 	return parts
+}
+
+// tellFunction is tell for a version that was replaced, or not when it has no error.
+func (p *patch) tellFunction(replaced *reason, whole error) admin.Part {
+	told := admin.Part{Function: replaced.part.Name, Desired: replaced.part.Number, Applied: replaced.applied}
+	if replaced.err == nil {
+		told.Applied = told.Desired
+		return told
+	}
+	told.Reason = replaced.err.Error()
+	if whole != nil && p.was(told.Function, told.Desired) != nil {
+		told.Applied = told.Desired
+	}
+	return told
 }
 
 // deploymentOf is the deployment that a stage, or its canary, serves; 0 for none.
