@@ -31,8 +31,9 @@ type Gateway struct {
 	Log       *Log
 	Client    *http.Client // follows no redirects
 
-	stop  func() error
-	close func() error
+	config server.Config
+	stop   func() error
+	close  func() error
 }
 
 // Options are what a test may choose.
@@ -60,26 +61,43 @@ func New(tb testing.TB, options ...Options) *Gateway {
 	if len(options) > 0 {
 		opts = options[0]
 	}
+	g, err := open(tb, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	g.serve()
+	return g
+}
+
+// open makes a server that does not accept yet, and ends it with the test.
+func open(tb testing.TB, opts Options) (*Gateway, error) {
+	tb.Helper()
 	g := &Gateway{Dir: tb.TempDir(), Log: &Log{}}
 	var err error
 	g.Telemetry, err = telemetry.Setup(tb.Context(), telemetry.Options{Output: g.Log, LogFormat: telemetry.LogJSON,
 		LogLevel: "debug", Environ: func(name string) string { return opts.Environ[name] }})
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
-	cfg := server.Config{HTTP: "127.0.0.1:0", Admin: "127.0.0.1:0", AccessLog: true, Version: "test", Telemetry: g.Telemetry}
+	g.config = server.Config{HTTP: "127.0.0.1:0", Admin: "127.0.0.1:0", AccessLog: true, Version: "test", Telemetry: g.Telemetry}
 	if opts.Config != nil {
-		opts.Config(&cfg)
+		opts.Config(&g.config)
 	}
-	if g.Server, err = server.New(cfg); err != nil {
-		tb.Fatal(err)
+	if g.Server, err = server.New(g.config); err != nil {
+		return nil, errors.Join(err, g.Telemetry.Shutdown(tb.Context()))
 	}
 	g.URL = g.Address("http")
 	g.Client = &http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	g.serve()
+	g.stop = func() error { return nil }
+	g.close = sync.OnceValue(func() error {
+		g.Client.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		return errors.Join(g.Close(ctx), g.Telemetry.Shutdown(ctx))
+	})
 	tb.Cleanup(func() {
 		if err := g.Stop(); err != nil {
 			tb.Error(err)
@@ -88,7 +106,7 @@ func New(tb testing.TB, options ...Options) *Gateway {
 			tb.Logf("the log:\n%s", g.Log)
 		}
 	})
-	return g
+	return g, nil
 }
 
 func (g *Gateway) serve() {
@@ -98,12 +116,6 @@ func (g *Gateway) serve() {
 	g.stop = sync.OnceValue(func() error {
 		cancel()
 		return <-served
-	})
-	g.close = sync.OnceValue(func() error {
-		g.Client.CloseIdleConnections()
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
-		defer cancel()
-		return errors.Join(g.Close(ctx), g.Telemetry.Shutdown(ctx))
 	})
 }
 
@@ -116,14 +128,8 @@ func (g *Gateway) Stop() error { return errors.Join(g.stop(), g.close()) }
 // Write writes files into the project's folder.
 func (g *Gateway) Write(tb testing.TB, files map[string]string) {
 	tb.Helper()
-	for name, content := range files {
-		path := filepath.Join(g.Dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			tb.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			tb.Fatal(err)
-		}
+	if err := write(g.Dir, files); err != nil {
+		tb.Fatal(err)
 	}
 }
 
@@ -176,6 +182,10 @@ func (g *Gateway) Send(ctx context.Context, method, path string, body io.Reader,
 		}
 		req.Header.Add(name, value)
 	}
+	return g.send(req)
+}
+
+func (g *Gateway) send(req *http.Request) (Reply, error) {
 	resp, err := g.Client.Do(req)
 	if err != nil {
 		return Reply{}, err
