@@ -57,6 +57,11 @@ func (d domainDoc) facets() facets {
 	return f
 }
 
+// ownHost reports whether a domain is among the hosts that APIs and functions have by their names.
+func (c *Catalog) ownHost(domain string) bool {
+	return strings.HasSuffix(domain, ".execute-api."+c.opts.Domain) || strings.HasSuffix(domain, ".function."+c.opts.Domain)
+}
+
 // removeAPIs deletes the APIs that the definition no longer has, or tells them.
 func (r *attempt) removeAPIs(ctx context.Context) error {
 	owned, err := r.t.ownedBy(ctx, kindAPI, r.name)

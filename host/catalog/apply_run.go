@@ -109,6 +109,11 @@ func (r *attempt) claim(ctx context.Context) error {
 	if len(r.snapshot.Domains) == 0 {
 		return nil
 	}
+	for _, d := range r.snapshot.Domains {
+		if r.catalog.ownHost(d.Name) {
+			return taken(d.Pos, "%s is, or may become, the own host of an API or function: name another domain", d.Name)
+		}
+	}
 	for _, name := range r.t.names(kindProject) {
 		if name == r.name {
 			continue
@@ -157,7 +162,8 @@ func (r *attempt) keepBundle(context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.parsed = &parsedBundle{digest: digest, bundle: &r.bundle, snapshot: r.snapshot, size: len(r.bundle.Text)}
+	bundle := r.bundle // a copy: one within the attempt would keep all of that, for as long as the cache has the bundle
+	r.parsed = &parsedBundle{digest: digest, bundle: &bundle, snapshot: r.snapshot, size: len(r.bundle.Text)}
 	r.catalog.bundles.Set(digest, r.parsed)
 	r.diffUpstreams()
 	return nil

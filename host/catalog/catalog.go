@@ -1,8 +1,10 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"os"
+	"strings"
 
 	"github.com/maypok86/otter/v2"
 
@@ -31,6 +33,9 @@ type Options struct {
 	// Progress is told what takes long, in a few words; nil for none. A context made by WithProgress overrides it.
 	Progress func(line string)
 
+	// Domain is the base domain of the hosts that APIs and functions have by their names, which no project can have as domains; "" is localhost.
+	Domain string
+
 	// Keep is how many versions of a function, and deployments of an API, stay that nothing points at; 0 keeps all.
 	Keep int
 }
@@ -51,6 +56,7 @@ func New(opts Options) *Catalog {
 	if opts.Env == nil {
 		opts.Env = os.LookupEnv
 	}
+	opts.Domain = strings.ToLower(strings.TrimSuffix(cmp.Or(opts.Domain, "localhost"), "."))
 	return &Catalog{opts: opts, turn: make(chan struct{}, 1), bundles: parsedCache(), cache: otter.Must(&otter.Options[string, []byte]{
 		MaximumWeight: maxCache,
 		Weigher:       func(_ string, value []byte) uint32 { return uint32(len(value)) + 256 },

@@ -300,6 +300,9 @@ func (k *composer) domains(ctx context.Context) error {
 			return err
 		}
 		for _, d := range p.Domains {
+			if k.catalog.ownHost(d.Name) {
+				continue // it was none under another base domain
+			}
 			out := &host.Domain{Name: d.Name}
 			for _, m := range d.Mappings {
 				if served[m.API+"/"+m.Stage] {

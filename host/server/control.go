@@ -118,7 +118,7 @@ func openControl(s *Server, o State) (c *control, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.catalog = catalog.New(catalog.Options{Store: c.state.Store(), Blobs: c.state.Blobs(), Sealer: c.key, Check: c.check, Keep: o.Keep})
+	c.catalog = catalog.New(catalog.Options{Store: c.state.Store(), Blobs: c.state.Blobs(), Sealer: c.key, Check: c.check, Domain: s.cfg.Domain, Keep: o.Keep})
 	c.access = access.New(access.Options{Store: c.state.Store(), Sealer: c.key, Logger: s.log})
 	return c, nil
 }
