@@ -283,6 +283,7 @@ func TestBench(t *testing.T) {
 	t.Run("start", func(t *testing.T) { benchStart(t, binary) })
 	t.Run("memory", func(t *testing.T) { benchMemory(t, binary) })
 	t.Run("protocols", func(t *testing.T) { benchProtocols(t, binary) })
+	t.Run("state", func(t *testing.T) { benchState(t, binary) })
 }
 
 // benchProject is testdata/bench with its upstream's address filled in.

@@ -27,6 +27,7 @@ type process struct {
 	cmd         *exec.Cmd
 	http, admin string // base URLs
 	said        *output
+	token       string // the first admin token
 	client      *admin.Client
 	ended       chan struct{}
 	web         *http.Client // of the gateway's own listener
@@ -101,7 +102,8 @@ func startProcess(t *testing.T, dir string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.client, err = admin.NewClient(p.admin, admin.ClientOptions{Token: strings.TrimSpace(string(token)), Timeout: patience})
+	p.token = strings.TrimSpace(string(token))
+	p.client, err = admin.NewClient(p.admin, admin.ClientOptions{Token: p.token, Timeout: patience})
 	return p, err
 }
 

@@ -1,0 +1,3 @@
+module gofunction
+
+go 1.26.0

@@ -1,0 +1,31 @@
+// Command gofunction is a function in Go, for the benches. It speaks Postern's ABI without the SDK, so that the module is smaller than
+// 2 MiB, and can be filled up to them.
+package main
+
+import (
+	"strconv"
+	"unsafe"
+)
+
+//go:wasmimport postern meta_write
+func metaWrite(data unsafe.Pointer, n int32) int32
+
+//go:wasmimport postern body_write
+func bodyWrite(data unsafe.Pointer, n int32) int32
+
+//go:wasmexport postern_abi_1
+func abi() {}
+
+func main() {}
+
+var calls int
+
+//go:wasmexport handle
+func handle() int32 {
+	calls++
+	meta, body := []byte(`{"statusCode":200}`), strconv.AppendInt([]byte("call "), int64(calls), 10)
+	if n := metaWrite(unsafe.Pointer(&meta[0]), int32(len(meta))); n < 0 {
+		return n
+	}
+	return min(0, bodyWrite(unsafe.Pointer(&body[0]), int32(len(body))))
+}
