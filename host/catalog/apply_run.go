@@ -162,8 +162,8 @@ func (r *attempt) keepBundle(context.Context) error {
 	if err != nil {
 		return err
 	}
-	bundle := r.bundle // a copy: one within the attempt would keep all of that, for as long as the cache has the bundle
-	r.parsed = &parsedBundle{digest: digest, bundle: &bundle, snapshot: r.snapshot, size: len(r.bundle.Text)}
+	bundle := r.bundle // a copy: one within the attempt would keep all of that in memory, with the values of secrets, for as long as the cache has it
+	r.parsed = &parsedBundle{digest: digest, bundle: &bundle, snapshot: r.snapshot}
 	r.catalog.bundles.Set(digest, r.parsed)
 	r.diffUpstreams()
 	return nil

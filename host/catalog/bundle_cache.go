@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/maypok86/otter/v2"
 
@@ -11,15 +12,24 @@ import (
 	"github.com/postern/postern/host/definition"
 )
 
-// maxParsed bounds what a catalog keeps parsed, in bytes of the bundles' texts. Parsing 1,000 routes takes some tens of milliseconds, and
+// maxParsed bounds what a catalog keeps parsed, in bytes of memory, about. Parsing 1,000 routes takes some tens of milliseconds, and
 // after every change all that is served is composed anew.
-const maxParsed = 32 << 20
+const maxParsed = 64 << 20
 
 func parsedCache() *otter.Cache[string, *parsedBundle] {
 	return otter.Must(&otter.Options[string, *parsedBundle]{
 		MaximumWeight: maxParsed,
-		Weigher:       func(_ string, p *parsedBundle) uint32 { return uint32(p.size) + 1024 },
+		Weigher:       func(_ string, p *parsedBundle) uint32 { return p.weight() },
 	})
+}
+
+// weight is about what a bundle takes of memory: its text parsed is ten times as large.
+func (p *parsedBundle) weight() uint32 {
+	n := 11*len(p.bundle.Text) + 1024
+	for _, content := range p.bundle.Files {
+		n += len(content)
+	}
+	return uint32(min(n, math.MaxUint32))
 }
 
 // bundle returns a bundle that is kept, or that a transaction has put, parsed.
@@ -49,7 +59,7 @@ func (c *Catalog) parse(b *Bundle, digest string) (*parsedBundle, error) {
 	if errs := c.resolve(b, snapshot, false); len(errs) > 0 {
 		return nil, errs
 	}
-	return &parsedBundle{digest: digest, bundle: b, snapshot: snapshot, size: len(b.Text)}, nil
+	return &parsedBundle{digest: digest, bundle: b, snapshot: snapshot}, nil
 }
 
 // definitionErrors adds what was found beside a definition to what it is refused for itself.

@@ -38,7 +38,6 @@ type parsedBundle struct {
 	digest   string
 	bundle   *Bundle
 	snapshot *host.Snapshot // the sources of plugins and the certificates are there; the values of secrets are not
-	size     int            // bytes of the text, for the cache
 }
 
 // api returns the API of that name, or nil.
