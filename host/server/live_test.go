@@ -169,9 +169,11 @@ func TestLiveChangeLosesNothing(t *testing.T) {
 		after = l.settled()
 		return after.Stats == before.Stats && after.Goroutines <= before.Goroutines+10 && after.Files <= before.Files+5
 	})
-	if grown := after.Heap - before.Heap; grown > 48<<20 {
-		t.Errorf("the heap has grown by %d MiB", grown>>20)
-	}
+	const caches = 48 << 20 // the catalog's may have 48 MiB, and an embedded store's buffers go after a while
+	servertest.Eventually(t, "the heap is as small as before, but for caches", func() bool {
+		after = l.settled()
+		return after.Heap-before.Heap < caches
+	})
 	t.Logf("before %+v, after %+v", before, after)
 	for _, dir := range []string{temp, filepath.Join(data, "tmp")} {
 		if left, _ := os.ReadDir(dir); len(left) > 0 {
