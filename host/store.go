@@ -63,8 +63,9 @@ type Blobs interface {
 	// Open returns a content; Kind NotFound. A content that is not what its digest says fails with Kind Internal, at the
 	// last byte at the latest.
 	Open(ctx context.Context, digest string) (io.ReadCloser, error)
-	// Delete removes a content, and is content when it is not there.
-	Delete(ctx context.Context, digest string) error
+	// Delete removes a content that was written before a time; the zero time is any. It is content when the content is not there, or is
+	// younger: one that is saved again at the same moment stays.
+	Delete(ctx context.Context, digest string, before time.Time) error
 	// List yields every content, in no order. The first error ends it.
 	List(ctx context.Context) iter.Seq2[Blob, error]
 }

@@ -51,7 +51,7 @@ func (w *writer) next(t *testing.T, n int) {
 	}
 	for ; w.collect.Load() && len(w.old) > 3; w.old = w.old[1:] {
 		for _, digest := range w.old[0][:4] {
-			if err := w.Blobs.Delete(t.Context(), digest); err != nil {
+			if err := w.Blobs.Delete(t.Context(), digest, time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,10 +2,7 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"github.com/postern/postern/host"
 )
 
 // Collect deletes the blobs that nothing names and that are older than age, and returns how many. What an upload or apply in progress
@@ -37,14 +34,7 @@ func (c *Catalog) Collect(ctx context.Context, age time.Duration) (int, error) {
 		if named[digest] {
 			continue
 		}
-		blob, err := c.opts.Blobs.Stat(ctx, digest)
-		if errors.Is(err, host.NotFound) || err == nil && !blob.Written.Before(before) {
-			continue // another host was first, or somebody saved it again
-		}
-		if err == nil {
-			err = c.opts.Blobs.Delete(ctx, digest)
-		}
-		if err != nil {
+		if err := c.opts.Blobs.Delete(ctx, digest, before); err != nil { // one that was saved again meanwhile stays
 			return deleted, err
 		}
 		deleted++

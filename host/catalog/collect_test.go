@@ -110,6 +110,26 @@ func TestCollectWhileUploading(t *testing.T) {
 	}
 }
 
+// savedAgain has every content saved again at the moment in which it is to be deleted.
+type savedAgain struct {
+	host.Blobs
+	content string
+}
+
+func (b savedAgain) Delete(ctx context.Context, digest string, before time.Time) error {
+	_, err := b.Save(ctx, strings.NewReader(b.content))
+	return errors.Join(err, b.Blobs.Delete(ctx, digest, before))
+}
+
+func TestCollectLeavesWhatIsSavedAgain(t *testing.T) {
+	c := newCatalog(t)
+	code := save(t, c, script("again"))
+	c.opts.Blobs = savedAgain{c.opts.Blobs, script("again")}
+	if _, err := c.Collect(t.Context(), 0); err != nil || !stat(t, c, code.Digest) {
+		t.Errorf("what is in use again is gone: %v", err)
+	}
+}
+
 // oldBlobs shows contents as they would be seen days later.
 type oldBlobs struct {
 	host.Blobs

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern/postern/host"
 )
@@ -118,7 +119,7 @@ func TestComposeLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, digest := range []string{s.digest(kindAPI, "a"), b.Head.Bundle, s.digest(kindFunction, "f-c")} {
-		if err := c.opts.Blobs.Delete(t.Context(), digest); err != nil {
+		if err := c.opts.Blobs.Delete(t.Context(), digest, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 	}

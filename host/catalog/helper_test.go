@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
@@ -210,11 +211,11 @@ func (b cutBlobs) Open(ctx context.Context, digest string) (io.ReadCloser, error
 	return r, b.done(err)
 }
 
-func (b cutBlobs) Delete(ctx context.Context, digest string) error {
+func (b cutBlobs) Delete(ctx context.Context, digest string, before time.Time) error {
 	if err := b.before(); err != nil {
 		return err
 	}
-	return b.done(b.Blobs.Delete(ctx, digest))
+	return b.done(b.Blobs.Delete(ctx, digest, before))
 }
 
 // with returns options whose calls of the store and of the blobs go through a cut.

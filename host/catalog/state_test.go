@@ -178,7 +178,7 @@ func TestDamagedDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.opts.Blobs.Delete(ctx, s.digest(kindFunction, "greet")); err != nil {
+	if err := c.opts.Blobs.Delete(ctx, s.digest(kindFunction, "greet"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	c = New(c.opts) // nothing is cached

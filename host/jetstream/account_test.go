@@ -53,7 +53,7 @@ func TestPermissions(t *testing.T) {
 	if _, err := load(t, s.Blobs(), blob.Digest); err != nil {
 		t.Error(err)
 	}
-	if err := s.Blobs().Delete(t.Context(), blob.Digest); err != nil {
+	if err := s.Blobs().Delete(t.Context(), blob.Digest, time.Time{}); err != nil {
 		t.Error(err)
 	}
 	q, err := s.Queue(t.Context(), "q", jetstream.QueueBounds{})

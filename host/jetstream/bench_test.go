@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/jetstream"
@@ -76,7 +77,7 @@ func benchBlobs(b *testing.B, s host.Blobs) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if err := s.Delete(b.Context(), blob.Digest); err != nil {
+			if err := s.Delete(b.Context(), blob.Digest, time.Time{}); err != nil {
 				b.Fatal(err)
 			}
 		}

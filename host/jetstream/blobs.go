@@ -171,7 +171,7 @@ func (b *blobs) dropChunks(id string) {
 // object reads the message of a content, Deleted ones too. The error has Kind NotFound where there is none.
 func (s *State) object(ctx context.Context, digest string) (*object, error) {
 	op := "content " + short(digest)
-	msg, err := s.last(ctx, s.blobs, s.objectSubject(digest))
+	msg, err := s.blobs.GetLastMsgForSubject(ctx, s.objectSubject(digest))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, &host.Error{Op: op, Kind: host.NotFound}
 	}
@@ -225,10 +225,10 @@ func isDigest(s string) bool {
 	return true
 }
 
-// Delete removes a content; see host.Blobs. One that is saved again at the same moment stays.
-func (b *blobs) Delete(ctx context.Context, digest string) error {
+// Delete removes a content; see host.Blobs.
+func (b *blobs) Delete(ctx context.Context, digest string, before time.Time) error {
 	o, err := b.there(ctx, digest)
-	if errors.Is(err, host.NotFound) {
+	if errors.Is(err, host.NotFound) || err == nil && !before.IsZero() && !o.ModTime.Before(before) {
 		return nil
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/jetstream"
@@ -93,7 +94,7 @@ func testNotThere(t *testing.T, b host.Blobs) {
 		wantKind(t, err, host.NotFound)
 		_, err = b.Stat(t.Context(), d)
 		wantKind(t, err, host.NotFound)
-		if err := b.Delete(t.Context(), d); err != nil {
+		if err := b.Delete(t.Context(), d, time.Time{}); err != nil {
 			t.Errorf("%q: %v", d, err)
 		}
 	}
@@ -144,7 +145,13 @@ func testAtOnce(t *testing.T, b host.Blobs) {
 func testDeleted(t *testing.T, b host.Blobs) {
 	data := content(1<<20, 4)
 	blob := save(t, b, data)
-	if err := b.Delete(t.Context(), blob.Digest); err != nil {
+	if err := b.Delete(t.Context(), blob.Digest, blob.Written); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Stat(t.Context(), blob.Digest); err != nil {
+		t.Errorf("what was not written before that time is gone: %v", err)
+	}
+	if err := b.Delete(t.Context(), blob.Digest, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := b.Stat(t.Context(), blob.Digest)
@@ -160,7 +167,7 @@ func testDeleted(t *testing.T, b host.Blobs) {
 	if _, err := r.Read(make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Delete(t.Context(), blob.Digest); err != nil {
+	if err := b.Delete(t.Context(), blob.Digest, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadAll(r); err == nil {

@@ -88,7 +88,7 @@ func TestExternalRefusals(t *testing.T) {
 		wantKind(t, err, host.Unavailable, "full")
 		_, err = s.Blobs().Save(t.Context(), strings.NewReader("x"))
 		wantKind(t, err, host.Unavailable, "full")
-		if err := s.Blobs().Delete(t.Context(), blob.Digest); err != nil {
+		if err := s.Blobs().Delete(t.Context(), blob.Digest, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		put(t, s.Store(), "again", "x", 0)
