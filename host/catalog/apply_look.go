@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/postern/postern/host"
@@ -78,7 +79,7 @@ func (r *attempt) lookAtCode(ctx context.Context) (definition.Errors, error) {
 		}
 		problem, done := looked[ref]
 		if !done {
-			problem = r.lookAt(ctx, ref, &code, known[ref])
+			problem = r.t.checkCode(ctx, strconv.Quote(ref), &code, known[ref])
 			if problem != nil && host.KindOf(problem) != host.Invalid {
 				return nil, problem
 			}
@@ -89,35 +90,6 @@ func (r *attempt) lookAtCode(ctx context.Context) (definition.Errors, error) {
 		}
 	}
 	return errs, nil
-}
-
-// lookAt makes sure of the blobs of one reference, and sets its size. known is what was accepted for it before.
-func (r *attempt) lookAt(ctx context.Context, ref string, code *Code, known Code) error {
-	what := fmt.Sprintf("%q", ref)
-	if err := r.t.use(ctx, what, code.Digest); err != nil {
-		return err
-	}
-	if code.SourceMap != "" {
-		if err := r.t.use(ctx, "the source map of "+what, code.SourceMap); err != nil {
-			return err
-		}
-	}
-	if known.Digest == code.Digest && known.Runtime == code.Runtime {
-		code.Size = known.Size
-		return nil
-	}
-	found, err := r.catalog.inspect(ctx, code.Digest)
-	var failed *host.Error
-	switch {
-	case errors.As(err, &failed):
-		return err
-	case err != nil:
-		return refuse(host.Invalid, "", "the code of %s: %w", what, err)
-	case found.Runtime != code.Runtime:
-		return refuse(host.Invalid, "", "the code of %s runs on %s, and was sent as %s", what, found.Runtime, code.Runtime)
-	}
-	code.Size = found.Size
-	return nil
 }
 
 // lookAtFunctions finds references to functions, versions and aliases that neither the definition nor the host has.

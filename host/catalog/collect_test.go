@@ -167,7 +167,7 @@ func TestOldCodeIsMadeYoung(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.UploadFunction(t.Context(), "other", Upload{Code: code}, Change{}); err != nil {
+	if _, err := c.UploadFunction(t.Context(), "greet", Upload{Code: code, Config: &FunctionConfig{Timeout: "5s"}}, Change{}); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := opts.Blobs.Stat(t.Context(), code.Digest); err != nil || !b.Written.Equal(named.Written) {

@@ -36,7 +36,7 @@ func TestUploadIsChecked(t *testing.T) {
 	wasm := save(t, c, script("one"))
 	wasm.Runtime, wasm.Exports = host.RuntimeWasm, nil
 	_, err = c.UploadFunction(ctx, "greet", Upload{Code: wasm}, Change{})
-	wantKind(t, err, host.Invalid, "runs on js, not on wasm")
+	wantKind(t, err, host.Invalid, "runs on js, and was sent as wasm")
 	gone := &Code{Runtime: host.RuntimeJS, Digest: strings.Repeat("ab", 32)}
 	_, err = c.UploadFunction(ctx, "greet", Upload{Code: gone}, Change{})
 	wantKind(t, err, host.Invalid, "not saved")

@@ -83,8 +83,9 @@ func (t *tx) candidate(ctx context.Context, name string, doc *functionDoc, up Up
 		return nil, refuse(host.Invalid, "", "the function %q has no version yet, so the upload must have code", name)
 	}
 	if up.Code != nil {
+		known := v.Code
 		v.Code = *up.Code
-		if err := t.checkCode(ctx, name, &v.Code); err != nil {
+		if err := t.checkCode(ctx, fmt.Sprintf("the function %q", name), &v.Code, known); err != nil {
 			return nil, err
 		}
 	}
@@ -105,29 +106,35 @@ func (t *tx) candidate(ctx context.Context, name string, doc *functionDoc, up Up
 	return v, nil
 }
 
-// checkCode makes sure of the blobs, and of what is said about them.
-func (t *tx) checkCode(ctx context.Context, name string, code *Code) error {
+// checkCode makes sure of the blobs of code, and of what is said about them, and sets its size. known is what was accepted in its place before.
+func (t *tx) checkCode(ctx context.Context, what string, code *Code, known Code) error {
 	if err := code.check(); err != nil {
-		return refuse(host.Invalid, "", "the code of the function %q: %w", name, err)
+		return refuse(host.Invalid, "", "the code of %s: %w", what, err)
 	}
-	if err := t.use(ctx, fmt.Sprintf("the function %q", name), code.Digest); err != nil {
+	if err := t.use(ctx, what, code.Digest, code.Digest == known.Digest); err != nil {
 		return err
 	}
-	found, err := t.catalog.inspect(ctx, code.Digest)
-	var known *host.Error
-	switch {
-	case errors.As(err, &known):
-		return err
-	case err != nil:
-		return refuse(host.Invalid, "", "the code of the function %q: %w", name, err)
-	case found.Runtime != code.Runtime:
-		return refuse(host.Invalid, "", "the code of the function %q runs on %s, not on %s", name, found.Runtime, code.Runtime)
+	if code.SourceMap != "" {
+		if err := t.use(ctx, "the source map of "+what, code.SourceMap, code.SourceMap == known.SourceMap); err != nil {
+			return err
+		}
 	}
-	code.Size = found.Size
-	if code.SourceMap == "" {
+	if code.Digest == known.Digest && code.Runtime == known.Runtime {
+		code.Size = known.Size
 		return nil
 	}
-	return t.use(ctx, fmt.Sprintf("the source map of the function %q", name), code.SourceMap)
+	found, err := t.catalog.inspect(ctx, code.Digest)
+	var failed *host.Error
+	switch {
+	case errors.As(err, &failed):
+		return err
+	case err != nil:
+		return refuse(host.Invalid, "", "the code of %s: %w", what, err)
+	case found.Runtime != code.Runtime:
+		return refuse(host.Invalid, "", "the code of %s runs on %s, and was sent as %s", what, found.Runtime, code.Runtime)
+	}
+	code.Size = found.Size
+	return nil
 }
 
 // checkFunction compiles and starts a version once.

@@ -22,7 +22,7 @@ const (
 	maxAttempts = 100                   // of one change, while other writers are first
 	maxPause    = 50 * time.Millisecond // between two of them
 	maxSaving   = 8                     // blobs that are saved at once
-	freshBlob   = 10 * time.Minute      // a blob that is older is saved again when something new names it, so that Collect leaves it
+	freshBlob   = 30 * time.Second      // a blob that is older is saved again when something new names it, so that Collect leaves it
 )
 
 // A tx is one attempt to change the state: it reads what it has put itself. It is for one goroutine.
@@ -31,7 +31,6 @@ type tx struct {
 	change Change
 	now    time.Time
 	before root
-	old    map[string]bool // blobs that the state names; nil until somebody asks
 }
 
 // change runs f on the state as it is and writes what f has put, at once or not at all. When another writer was first, f runs again on
@@ -226,23 +225,16 @@ func (t *tx) owned(k kind, name string, m *meta) error {
 		k, name, m.Project)
 }
 
-// use makes sure of a blob that something new names: it is there, and Collect leaves it until the state names it.
-func (t *tx) use(ctx context.Context, what, digest string) error {
+// use makes sure of a blob that something new names: it is there, and Collect leaves it until the state names it. known says that the state
+// names it already: should another writer take it out, this one will be second, and ask again.
+func (t *tx) use(ctx context.Context, what, digest string, known bool) error {
 	blobs := t.catalog.opts.Blobs
 	blob, err := blobs.Stat(ctx, digest)
 	if errors.Is(err, host.NotFound) {
 		return refuse(host.Invalid, "", "the blob %.12s of %s is not saved: upload it first", abridged(digest), what)
 	}
-	if err != nil || t.change.DryRun || t.now.Sub(blob.Written) < freshBlob {
+	if err != nil || known || t.change.DryRun || time.Since(blob.Written) < freshBlob {
 		return err
-	}
-	if t.old == nil {
-		if t.old, err = t.named(ctx); err != nil {
-			return err
-		}
-	}
-	if t.old[digest] { // should another writer take it out of the state, this one will be second, and ask again
-		return nil
 	}
 	r, err := blobs.Open(ctx, digest)
 	if err != nil {
