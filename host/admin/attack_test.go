@@ -160,6 +160,9 @@ func TestBodies(t *testing.T) {
 	if !strings.Contains(p.Detail, `did you mean "deployment"`) {
 		t.Errorf("no hint: %s", p.Detail)
 	}
+	if p = f.wantProblem(422, host.Invalid, "PUT", stage, "[]", json...); p.Detail != "the body must be a JSON object, and not array" {
+		t.Errorf("%s", p.Detail)
+	}
 	p = f.wantProblem(400, host.Invalid, "PUT", stage, "{\n  \"deployment\": 1,\n}", json...)
 	if !strings.Contains(p.Detail, "line 3") {
 		t.Errorf("no place: %s", p.Detail)
@@ -208,7 +211,7 @@ func TestSlowBodiesEnd(t *testing.T) {
 		}
 		body, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if resp.StatusCode != 408 {
+		if resp.StatusCode != 408 || !strings.Contains(string(body), `"kind": "timeout"`) {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
 		}
 	}

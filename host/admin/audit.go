@@ -19,6 +19,7 @@ const auditPatience = 5 * time.Second
 // record writes the entry of a change that was carried out or refused. A change that is done stays done when the log does not take its
 // entry: the host's own log has the entry then, as an error. To undo it could fail as well, and would be one more change.
 func (c *call) record(rep *reply, p *Problem, after uint64) {
+	c.recorded = true
 	e := AuditEntry{
 		Time: time.Now().UTC(), By: c.who.By, From: addressOf(c.r).String(), Action: c.op.id, Resource: c.r.URL.EscapedPath(),
 		Message: c.change.Message, DryRun: c.change.DryRun, Force: c.change.Force, Before: c.before, After: after, Outcome: "ok",
@@ -154,7 +155,8 @@ func (c *call) listAudit() (*reply, error) {
 	if c.Audit == nil {
 		return &reply{body: list}, nil
 	}
-	q := jetstream.Query{Topic: filter.action, After: after, Limit: MaxLimit, Newest: true}
+	// Without the topic: the journal would look for it through all years.
+	q := jetstream.Query{After: after, Limit: MaxLimit, Newest: true}
 	for read := 0; ; read += q.Limit {
 		records, next, err := c.Audit.Read(c.r.Context(), q)
 		if err != nil {

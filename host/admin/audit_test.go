@@ -4,9 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"io"
+	"iter"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +149,103 @@ func TestAChangeStandsWithoutItsAuditEntry(t *testing.T) {
 	if log := f.log.String(); !strings.Contains(log, "did not take an entry") || !strings.Contains(log, "putSecret") {
 		t.Errorf("the host's log does not have the entry: %s", log)
 	}
+}
+
+// A panickyGateway has a fault in its log, and in its waits.
+type panickyGateway struct{ Gateway }
+
+func (panickyGateway) Logs(context.Context, LogFilter) iter.Seq[LogLine] {
+	return func(yield func(LogLine) bool) {
+		yield(LogLine{Message: "one"})
+		panic("the inner workings")
+	}
+}
+
+func (panickyGateway) PurgeDeadLetters(context.Context, string, uint64) error {
+	panic("the inner workings")
+}
+
+func (panickyGateway) Wait(context.Context, uint64) error { panic("the inner workings") }
+
+func TestPanics(t *testing.T) {
+	f := start(t, func(c *Config) { c.Gateway = panickyGateway{c.Gateway} })
+	f.uploaded("greet", numbered(1))
+	f.wantProblem(500, host.Internal, "DELETE", "/v1/functions/greet/dead-letters?upTo=1", nil)
+	if entries := f.audit("?action=deleteDeadLetters"); len(entries) != 1 || entries[0].Status != 500 || entries[0].By != "token root" {
+		t.Errorf("%+v", entries)
+	}
+	// A change that stands has its own entry alone.
+	f.wantProblem(500, host.Internal, "PUT", "/v1/functions/greet/aliases/a?wait=1s", AliasInput{Version: 1})
+	if entries := f.audit("?action=putAlias"); len(entries) != 1 || entries[0].Outcome != "ok" {
+		t.Errorf("%+v", entries)
+	}
+	// What has begun is cut off, and nobody takes it for whole.
+	req := f.request("/v1/logs")
+	req.Header.Set("Authorization", "Bearer "+f.token)
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err == nil {
+		var body []byte
+		body, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if strings.Contains(string(body), "kind") {
+			t.Errorf("a problem stands among the lines: %s", body)
+		}
+	}
+	if err == nil {
+		t.Error("the log has an end")
+	}
+	// Lines of progress end with the error.
+	a := f.want(200, "POST", "/v1/functions/greet/versions?wait=1s", numbered(2), "Content-Type", TypeJavaScript, "Accept", TypeNDJSON)
+	lines := strings.Split(strings.TrimSpace(string(a.body)), "\n")
+	var last ProgressLine
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || last.Error == nil || last.Error.Status != 500 {
+		t.Errorf("%v: %s", err, a.body)
+	}
+	f.wantFree(f.lingering, maxLingering)
+	f.wantFree(f.turns, maxTurns)
+	f.wantFree(f.uploads, maxUploads)
+}
+
+func TestAuditOfContents(t *testing.T) {
+	f := start(t)
+	sum := sha256.Sum256([]byte("x"))
+	path := "/v1/blobs/" + hex.EncodeToString(sum[:])
+	f.want(201, "PUT", path, "x")
+	f.wantProblem(403, host.Forbidden, "PUT", path, "x", "Authorization", f.login(access.Viewer))
+	f.wantProblem(422, host.Invalid, "PUT", path, "y")
+	f.want(200, "GET", "/v1/backup", nil)
+	f.want(200, "HEAD", "/v1/backup", nil)
+	f.wantProblem(403, host.Forbidden, "GET", "/v1/backup", nil, "Authorization", f.login(access.Deployer))
+	var got []string
+	for _, e := range f.audit("") {
+		got = append(got, strings.Join([]string{e.By, e.Action, e.Outcome, strconv.Itoa(e.Status)}, " "))
+	}
+	want := []string{"token deployer backup forbidden 403", "token root backup ok 200", "token root putBlob invalid 422", "token viewer putBlob forbidden 403"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestAFilterThatFitsNothingEnds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes as many entries as a page may look at")
+	}
+	f := start(t)
+	data, err := json.Marshal(AuditEntry{Action: "putStage"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxAuditRead + 2 {
+		if _, err := f.Audit.Append(t.Context(), jetstream.Record{Topic: "putStage", Data: data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var list List[AuditEntry]
+	f.want(200, "GET", "/v1/audit?action=nothing", nil).into(t, &list)
+	if len(list.Items) != 0 || list.Next == "" {
+		t.Errorf("%d items, next %q", len(list.Items), list.Next)
+	}
+	f.want(200, "GET", "/v1/audit?action=nothing&after="+list.Next, nil).into(t, &list)
 }
 
 func TestInternalErrorsAreNotShown(t *testing.T) {

@@ -58,7 +58,7 @@ func (c *call) unauthenticated(err error, from netip.Addr) error {
 			c.recordLogin(from, f)
 		}
 	default:
-		return err // the store does not answer, or the body is too large
+		return limitError(err) // the store does not answer, or the body of a signed request cannot be read
 	}
 	return f
 }

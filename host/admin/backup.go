@@ -16,28 +16,17 @@ func (c *call) backup() (*reply, error) {
 	if c.r.Method == http.MethodHead {
 		return nil, nil
 	}
-	out := &counted{patientWriter: c.patient()}
-	err := backup.Write(c.r.Context(), out, c.Store, c.Blobs, info)
-	if err != nil && out.n == 0 {
-		h.Del("Content-Disposition")
-		return nil, err
+	err := backup.Write(c.r.Context(), c.w, c.Store, c.Blobs, info)
+	if err == nil {
+		c.record(&reply{body: info}, nil, 0)
+		return nil, nil
 	}
-	if err != nil {
+	c.record(nil, problem(err), 0)
+	if c.w.begun {
 		c.cutOff(err)
 	}
-	return nil, nil
-}
-
-// A counted writer knows whether anything was written.
-type counted struct {
-	*patientWriter
-	n int64
-}
-
-func (w *counted) Write(p []byte) (int, error) {
-	n, err := w.patientWriter.Write(p)
-	w.n += int64(n)
-	return n, err
+	h.Del("Content-Disposition")
+	return nil, err
 }
 
 func (c *call) restore() (*reply, error) {
@@ -53,7 +42,7 @@ func (c *call) restore() (*reply, error) {
 	}
 	report, err := backup.Restore(c.r.Context(), c.r.Body, c.Store, c.Blobs, backup.Options{Recipients: c.Recipients, WithoutSecrets: without})
 	if err != nil {
-		return nil, uploadError(err)
+		return nil, limitError(err)
 	}
 	restored := Restored{Documents: report.Documents, Blobs: report.Blobs, Taken: report.Manifest.Time, LeftOut: []string{}}
 	for _, key := range report.LeftOut {

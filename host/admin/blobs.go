@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/postern/postern/host"
 )
@@ -39,7 +38,7 @@ func (c *call) getBlob() (*reply, error) {
 	h.Set("Content-Type", TypeOctets)
 	h.Set("Content-Disposition", "attachment")
 	h.Set("Content-Length", strconv.FormatInt(blob.Size, 10))
-	if _, err := io.Copy(c.patient(), content); err != nil {
+	if _, err := io.Copy(c.w, content); err != nil {
 		c.cutOff(err)
 	}
 	return nil, nil
@@ -49,21 +48,6 @@ func (c *call) getBlob() (*reply, error) {
 func (c *call) cutOff(err error) {
 	c.log.WarnContext(c.r.Context(), "admin response was cut off", "operation", c.op.id, "error", err)
 	panic(http.ErrAbortHandler)
-}
-
-// A patientWriter gives up a client that takes nothing for writePatience.
-type patientWriter struct {
-	w       io.Writer
-	control *http.ResponseController
-}
-
-func (c *call) patient() *patientWriter {
-	return &patientWriter{c.w, http.NewResponseController(c.w)}
-}
-
-func (p *patientWriter) Write(b []byte) (int, error) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(writePatience))
-	return p.w.Write(b)
 }
 
 // putBlob saves a content. It is sent again when it is there already, for that keeps it from being collected.

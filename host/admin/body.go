@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -37,12 +38,15 @@ type pacedBody struct {
 	io.ReadCloser
 	pace
 	control *http.ResponseController
-	started time.Time
-	set     time.Time // the deadline of the connection, whose first ServeHTTP has set
+	started time.Time // when it was first read, for it may have to wait until then
+	set     time.Time // the deadline of the connection; what ServeHTTP has set goes until the first Read
 	n       int64
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
+	if b.started.IsZero() {
+		b.started = time.Now()
+	}
 	due := b.started.Add(b.grace + time.Duration(b.n/b.rate)*time.Second)
 	if due.Sub(b.set) >= time.Second {
 		_ = b.control.SetReadDeadline(due) // a connection that has none is not on a network
@@ -73,12 +77,24 @@ func (c *call) limitBody() error {
 	if c.r.Body == nil || c.r.Body == http.NoBody {
 		return nil
 	}
-	now := time.Now()
-	c.r.Body = &pacedBody{ReadCloser: c.r.Body, pace: c.pace, control: http.NewResponseController(c.w), started: now, set: now.Add(c.pace.grace)}
+	c.r.Body = &pacedBody{ReadCloser: c.r.Body, pace: c.pace, control: c.w.control}
 	if limit != unlimited {
-		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, limit)
+		c.r.Body = http.MaxBytesReader(c.w.ResponseWriter, c.r.Body, limit) // which net/http knows
+	}
+	if !c.op.streams {
+		c.body = &heldBody{ReadCloser: c.r.Body, budget: c.bodies, length: c.r.ContentLength}
+		if limit > maxPayload {
+			c.body.budget = c.uploads
+		}
+		c.r.Body = c.body
 	}
 	return nil
+}
+
+func (c *call) releaseBody() {
+	if c.body != nil {
+		c.body.release()
+	}
 }
 
 // unlimited is the limit of a body that has none.
@@ -86,17 +102,28 @@ const unlimited = -1
 
 // bodyError gives an error of reading the body its Kind.
 func bodyError(err error) error {
-	var large *http.MaxBytesError
+	err = limitError(err)
 	var known *host.Error
 	switch {
-	case errors.As(err, &large):
-		return faultf(host.TooLarge, 0, "the body is larger than %d bytes", large.Limit)
 	case errors.As(err, &known):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return malformed("the body was cut off")
 	}
 	return malformed("the body could not be read: %v", err)
+}
+
+// limitError returns what a limit of the body says, where that is in err's chain: whoever read it thinks that the body was bad.
+func limitError(err error) error {
+	var large *http.MaxBytesError
+	var limit *fault
+	switch {
+	case errors.As(err, &large):
+		return faultf(host.TooLarge, 0, "the body is larger than %d bytes", large.Limit)
+	case errors.As(err, &limit):
+		return limit
+	}
+	return err
 }
 
 // readBody reads the body to its end.
@@ -145,7 +172,7 @@ func decodeStrict(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return malformed("the body is not UTF-8")
 	}
-	d := json.NewDecoder(strings.NewReader(string(data)))
+	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return jsonError(data, err, v)
@@ -169,6 +196,9 @@ func jsonError(data []byte, err error, v any) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return malformed("the body is not JSON: it ends too early")
 	case errors.As(err, &wrong):
+		if wrong.Field == "" {
+			return faultf(host.Invalid, 0, "the body must be a JSON object, and not %s", wrong.Value)
+		}
 		line, column := placeOf(data, wrong.Offset)
 		return faultf(host.Invalid, 0, "line %d, column %d: %q cannot be %s", line, column, wrong.Field, wrong.Value)
 	}

@@ -21,13 +21,18 @@ import (
 type call struct {
 	*server
 	op     *operation
-	w      http.ResponseWriter
+	w      *response
 	r      *http.Request
+	id     string // of a request to the Lambda API
 	query  url.Values
 	who    caller
 	change catalog.Change // of an operation that changes something
 	wait   time.Duration
 	before uint64 // the state's revision before a change
+
+	body     *heldBody // nil when none is held
+	out      *lines    // of an operation that tells its progress, or streams
+	recorded bool      // in the audit log
 }
 
 // A reply is what an operation answers. An operation that has written its response itself returns nil.
@@ -43,11 +48,12 @@ type reply struct {
 
 // serve answers a request.
 func (s *server) serve(w http.ResponseWriter, r *http.Request, op *operation) {
-	c := &call{server: s, op: op, w: w, r: r}
+	c := s.call(w, r, op)
 	defer c.recover()
+	defer c.releaseBody()
 	if err := c.admit(); err != nil {
 		p := c.refuse(err)
-		if op.change && c.who.By != "" { // who is known, and may not, or asks for what cannot be
+		if op.audited() && c.who.By != "" { // who is known, and may not, or asks for what cannot be
 			c.record(nil, p, 0)
 		}
 		c.writeProblem(p, err)
@@ -57,15 +63,21 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, op *operation) {
 		c.stream()
 		return
 	}
-	rep, err := c.perform()
-	if err != nil {
-		c.writeProblem(c.refuse(err), err)
-		return
+	switch rep, err := c.perform(); {
+	case err != nil:
+		c.fail(c.refuse(err), err)
+	case rep != nil:
+		c.writeReply(rep)
 	}
-	if rep == nil {
-		return
+}
+
+func (s *server) call(w http.ResponseWriter, r *http.Request, op *operation) *call {
+	c := &call{server: s, op: op, w: s.response(w), r: r}
+	if op.lambda {
+		c.id = requestID()
+		w.Header().Set("X-Amzn-Requestid", c.id)
 	}
-	c.writeReply(rep)
+	return c
 }
 
 // recover answers for a handler that panicked: one request is lost, and not the host.
@@ -76,7 +88,11 @@ func (c *call) recover() {
 		panic(v)
 	default:
 		err := &host.Error{Op: "admin", Kind: host.Internal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
-		c.writeProblem(c.refuse(err), err)
+		p := c.refuse(err)
+		if c.op.audited() && c.who.By != "" && !c.recorded {
+			c.record(nil, p, 0)
+		}
+		c.fail(p, err)
 	}
 }
 
@@ -115,12 +131,25 @@ func (c *call) readChange() (err error) {
 	if c.wait, err = c.duration("wait", maxWait); err != nil {
 		return err
 	}
-	if match := c.r.Header.Get("If-Match"); match != "" && match != "*" {
-		text, quoted := strings.CutPrefix(match, `"`)
-		text, ended := strings.CutSuffix(text, `"`)
-		if c.change.Revision, err = strconv.ParseUint(text, 10, 64); err != nil || !quoted || !ended || c.change.Revision == 0 {
-			return malformed(`If-Match must be one ETag as this host gives them, like "7", and not %.80q`, match)
-		}
+	return c.readConditions()
+}
+
+// readConditions reads what the change is to depend on. A condition that would not be looked at is refused, and not passed over.
+func (c *call) readConditions() (err error) {
+	if c.r.Header.Get("If-None-Match") != "" || c.r.Header.Get("If-Unmodified-Since") != "" {
+		return malformed("a change may have If-Match, and no other condition")
+	}
+	match := c.r.Header.Get("If-Match")
+	if match == "" {
+		return nil
+	}
+	if c.op.unversioned {
+		return malformed("what this changes has no revision: If-Match is not taken")
+	}
+	text, quoted := strings.CutPrefix(match, `"`)
+	text, ended := strings.CutSuffix(text, `"`)
+	if c.change.Revision, err = strconv.ParseUint(text, 10, 64); err != nil || !quoted || !ended || c.change.Revision == 0 {
+		return malformed(`If-Match must be one ETag as this host gives them, like "7", and not %.80q`, match)
 	}
 	return nil
 }
@@ -130,32 +159,61 @@ func (c *call) perform() (*reply, error) {
 	if !c.op.change {
 		return c.op.do(c)
 	}
+	waits := c.wait > 0 && !c.change.DryRun
+	if waits {
+		done, err := c.linger()
+		if err != nil {
+			c.record(nil, problem(err), 0)
+			return nil, err
+		}
+		defer done()
+	}
+	rep, after, err := c.carryOut()
+	if err != nil || !waits || rep.parts == nil {
+		return rep, err
+	}
+	return c.awaited(rep, after)
+}
+
+// carryOut makes a change, and returns the state's revision behind it.
+func (c *call) carryOut() (rep *reply, after uint64, err error) {
 	if c.op.stateful {
 		c.before = c.state()
 	}
-	rep, err := c.op.do(c)
-	if err != nil {
-		if host.KindOf(err) == host.Conflict && c.change.Revision != 0 {
-			err = &host.Error{Kind: host.Conflict, Err: fmt.Errorf("%w; somebody else changed it meanwhile: read it again, and send the change with its new ETag", err)}
-		}
+	if rep, err = c.inTurn(); err != nil {
 		c.record(nil, problem(err), 0)
-		return nil, err
+		return nil, 0, err
 	}
-	after := c.before
+	after = c.before
 	if c.op.stateful && !c.change.DryRun {
-		after = c.state()
-		c.w.Header().Set(HeaderRevision, strconv.FormatUint(after, 10))
+		if after = c.state(); after != 0 {
+			c.w.Header().Set(HeaderRevision, strconv.FormatUint(after, 10))
+		}
 	}
-	c.record(rep, nil, after)
-	if c.wait > 0 && rep.parts != nil && !c.change.DryRun {
-		return c.awaited(rep, after)
+	if !c.op.quiet {
+		c.record(rep, nil, after)
 	}
-	return rep, nil
+	return rep, after, nil
 }
 
-// state is the revision of the state now, and 0 when it cannot be read: the operation itself will say so.
+// inTurn runs the operation, a long one when its turn has come.
+func (c *call) inTurn() (*reply, error) {
+	defer c.releaseBody()
+	if c.op.long {
+		done, err := c.turn()
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+	}
+	return c.op.do(c)
+}
+
+// state is the revision of the state now, also when the client has left, and 0 when it cannot be read.
 func (c *call) state() uint64 {
-	view, err := c.Catalog.View(c.r.Context())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), auditPatience)
+	defer cancel()
+	view, err := c.Catalog.View(ctx)
 	if err != nil {
 		return 0
 	}
@@ -191,9 +249,8 @@ func (c *call) writeReply(rep *reply) {
 	c.writeJSON(rep.code(), "application/json", rep.body)
 }
 
-// writeJSON sends a value. A client that does not read it is given up.
+// writeJSON sends a value.
 func (c *call) writeJSON(status int, mediaType string, value any) {
-	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(writePatience))
 	c.w.Header().Set("Content-Type", mediaType)
 	c.w.WriteHeader(status)
 	if c.r.Method == http.MethodHead {
@@ -205,14 +262,15 @@ func (c *call) writeJSON(status int, mediaType string, value any) {
 	_ = encoder.Encode(value) // the client left, and nobody is there to be told
 }
 
-// writePatience is how long a client may take to read a response, or a piece of one that streams.
-const writePatience = 30 * time.Second
-
 // awaited waits until this host has tried to serve a change, and adds to its reply the parts that do not serve.
 func (c *call) awaited(rep *reply, revision uint64) (*reply, error) {
 	ctx, cancel := context.WithTimeout(c.r.Context(), c.wait)
 	defer cancel()
-	if err := c.Gateway.Wait(ctx, revision); err != nil {
+	err := refused(host.Unavailable, "the state cannot be read")
+	if revision != 0 {
+		err = c.Gateway.Wait(ctx, revision)
+	}
+	if err != nil {
 		f := faultf(host.KindOf(err), 0, "the change was made and stays; this host did not serve it within %s: GET /v1/parts says why", c.wait)
 		if ctx.Err() != nil {
 			f.err.Kind = host.Timeout

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -54,7 +55,8 @@ func start(t testing.TB, prepare ...func(*Config)) *fixture {
 	}
 	f := &fixture{TB: t, log: &logBuffer{}, described: describe(t)}
 	logger := slog.New(slog.NewTextHandler(f.log, nil))
-	deployed := catalog.New(catalog.Options{Store: state.Store(), Blobs: state.Blobs(), Sealer: key})
+	accept := func(context.Context, *host.Snapshot) error { return nil }
+	deployed := catalog.New(catalog.Options{Store: state.Store(), Blobs: state.Blobs(), Sealer: key, Check: accept})
 	f.gate = newGateway(t, deployed)
 	cfg := Config{
 		Catalog: deployed, Store: state.Store(), Blobs: state.Blobs(), Gateway: f.gate, Audit: journal, Logger: logger, Loopback: true,

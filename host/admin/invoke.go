@@ -3,7 +3,6 @@ package admin
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -61,8 +60,7 @@ func (c *call) lambdaInvoke() (*reply, error) {
 		return nil, exception(host.Invalid, http.StatusBadRequest, "InvalidParameterValueException",
 			"X-Amz-Invocation-Type must be RequestResponse, Event or DryRun, and not %.80q", kind)
 	}
-	now := Call{Function: name, Qualifier: qualifier, RequestID: requestID()}
-	c.w.Header().Set("X-Amzn-Requestid", now.RequestID)
+	now := Call{Function: name, Qualifier: qualifier, RequestID: c.id}
 	if now.Payload, err = c.payload(kind); err != nil {
 		return nil, err
 	}
@@ -178,7 +176,7 @@ func (c *call) writeResult(result *CallResult) {
 	}
 	h.Set("Content-Length", strconv.Itoa(len(payload)))
 	c.w.WriteHeader(http.StatusOK)
-	_, _ = c.patient().Write(payload) // the client left, and nobody is there to be told
+	_, _ = c.w.Write(payload) // the client left, and nobody is there to be told
 }
 
 // tail is the end of a log, and not from the middle of a character.
@@ -231,20 +229,10 @@ func (c *call) writeException(p *Problem, f *fault) {
 	body := map[string]string{"Type": side, "message": p.Detail}
 	if p.Kind == host.Throttled.String() {
 		body["Reason"] = "ReservedFunctionConcurrentInvocationLimitExceeded"
+		if c.who.By == "" { // too many failed logins
+			body["Reason"] = "CallerRateLimitExceeded"
+		}
 	}
 	c.w.Header().Set("X-Amzn-Errortype", name)
-	if c.w.Header().Get("X-Amzn-Requestid") == "" {
-		c.w.Header().Set("X-Amzn-Requestid", requestID())
-	}
 	c.writeJSON(p.Status, "application/json", body)
-}
-
-// uploadError gives what reading an upload failed with its Kind, which may be the body's.
-func uploadError(err error) error {
-	var large *http.MaxBytesError
-	var slow *fault
-	if errors.As(err, &large) || errors.As(err, &slow) {
-		return bodyError(err)
-	}
-	return err
 }

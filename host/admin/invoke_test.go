@@ -239,12 +239,30 @@ func TestSDKListAndGet(t *testing.T) {
 		}
 		for _, c := range page.Functions {
 			names = append(names, aws.ToString(c.FunctionName))
+			if arn := aws.ToString(c.FunctionArn); !strings.HasSuffix(arn, ":function:"+aws.ToString(c.FunctionName)) {
+				t.Errorf("%s is pinned to a version", arn) // to call it would not be to call live
+			}
 		}
 	}
 	if strings.Join(names, " ") != "f0 f1 f2 f3 f4" {
 		t.Errorf("%v", names)
 	}
+	f.uploaded("f1", numbered(9))
+	var all []string
+	pages = lambda.NewListFunctionsPaginator(client, &lambda.ListFunctionsInput{MaxItems: aws.Int32(1), FunctionVersion: types.FunctionVersionAll})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil || len(page.Functions) != 1 {
+			t.Fatalf("%d on a page of 1, %v", len(page.Functions), err)
+		}
+		_, name, _ := strings.Cut(aws.ToString(page.Functions[0].FunctionArn), ":function:")
+		all = append(all, name)
+	}
+	if strings.Join(all, " ") != "f0:1 f0:2 f1:1 f1:2 f2:1 f3:1 f4:1" {
+		t.Errorf("%v", all)
+	}
 	f.want(200, "GET", "/2015-03-31/functions/?FunctionVersion=ALL", nil)
+	f.want(400, "GET", "/2015-03-31/functions/?Marker=f0:x", nil)
 	out, err := client.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String("f0")})
 	if err != nil {
 		t.Fatal(err)

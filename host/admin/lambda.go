@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/postern/postern/host"
@@ -57,55 +59,94 @@ const (
 
 // lambdaList is ListFunctions: each function's live version, or else its newest; with FunctionVersion=ALL every version.
 func (c *call) lambdaList() (*reply, error) {
-	n := maxItemsPage
-	if text := c.query.Get("MaxItems"); text != "" {
-		asked, err := strconv.Atoi(text)
-		if err != nil || asked < 1 || asked > maxItems {
-			return nil, malformed("MaxItems must be 1 to %d", maxItems)
-		}
-		n = min(n, asked)
-	}
-	all := c.query.Get("FunctionVersion")
-	if all != "" && all != "ALL" {
-		return nil, malformed("FunctionVersion must be ALL")
+	n, after, err := c.lambdaPage()
+	if err != nil {
+		return nil, err
 	}
 	functions, err := c.Catalog.Functions(c.r.Context())
 	if err != nil {
 		return nil, err
 	}
+	all := c.query.Get("FunctionVersion") != ""
 	list := functionList{Functions: []functionConfiguration{}}
+	marker := ""
 	for _, f := range functions {
-		if f.Name <= c.query.Get("Marker") {
+		if f.Name < after.function || f.Name == after.function && after.version == 0 {
 			continue
 		}
-		if len(list.Functions) >= n { // all versions of a function stand on one page
-			break
-		}
-		versions, err := c.lambdaVersions(f, all != "")
+		versions, err := c.lambdaVersions(f, all)
 		if err != nil {
 			return nil, err
 		}
 		for _, v := range versions {
-			list.Functions = append(list.Functions, configuration(v, v.ARN, ""))
+			if f.Name == after.function && v.Version <= after.version {
+				continue
+			}
+			if len(list.Functions) == n {
+				list.NextMarker = marker
+				return &reply{body: list}, nil
+			}
+			arn := f.ARN
+			marker = f.Name
+			if all {
+				arn = v.ARN
+				marker += ":" + strconv.Itoa(v.Version)
+			}
+			list.Functions = append(list.Functions, configuration(v, arn, ""))
 		}
-		list.NextMarker = f.Name
-	}
-	if len(functions) == 0 || list.NextMarker == functions[len(functions)-1].Name {
-		list.NextMarker = ""
 	}
 	return &reply{body: list}, nil
 }
 
-func (c *call) lambdaVersions(f catalog.Function, all bool) ([]catalog.Version, error) {
+// A lambdaMarker is the last entry of the page before.
+type lambdaMarker struct {
+	function string
+	version  int // 0 for all
+}
+
+// lambdaPage reads the parameters of a list: how many entries a page has, and behind which one it begins.
+func (c *call) lambdaPage() (n int, after lambdaMarker, err error) {
+	n = maxItemsPage
+	if text := c.query.Get("MaxItems"); text != "" {
+		asked, err := strconv.Atoi(text)
+		if err != nil || asked < 1 || asked > maxItems {
+			return 0, after, malformed("MaxItems must be 1 to %d", maxItems)
+		}
+		n = min(n, asked)
+	}
+	if all := c.query.Get("FunctionVersion"); all != "" && all != "ALL" {
+		return 0, after, malformed("FunctionVersion must be ALL")
+	}
+	name, version, found := strings.Cut(c.query.Get("Marker"), ":")
+	after.function = name
+	if found {
+		if after.version, err = strconv.Atoi(version); err != nil || after.version < 1 {
+			return 0, after, malformed("Marker must be the NextMarker of another page")
+		}
+	}
+	return n, after, nil
+}
+
+// lambdaVersions are the versions of a function that a list shows; none when it was deleted meanwhile.
+func (c *call) lambdaVersions(f catalog.Function, all bool) (versions []catalog.Version, err error) {
 	if all {
-		return c.Catalog.Versions(c.r.Context(), f.Name)
+		versions, err = c.Catalog.Versions(c.r.Context(), f.Name)
+	} else {
+		versions = make([]catalog.Version, 1)
+		versions[0], err = c.Catalog.Version(c.r.Context(), f.Name, shownVersion(f))
 	}
-	number := f.Live
-	if number == 0 {
-		number = f.Version
+	if errors.Is(err, host.NotFound) {
+		return nil, nil
 	}
-	v, err := c.Catalog.Version(c.r.Context(), f.Name, strconv.Itoa(number))
-	return []catalog.Version{v}, err
+	return versions, err
+}
+
+// shownVersion is the version that stands for a function: that which live names, or else the newest.
+func shownVersion(f catalog.Function) string {
+	if f.Live == 0 {
+		return strconv.Itoa(f.Version)
+	}
+	return strconv.Itoa(f.Live)
 }
 
 // lambdaGet is GetFunction. The code itself has no address.
@@ -120,10 +161,7 @@ func (c *call) lambdaGet() (*reply, error) {
 	}
 	asked := qualifier
 	if qualifier == "" {
-		qualifier = host.AliasLive
-		if f.Live == 0 {
-			qualifier = strconv.Itoa(f.Version)
-		}
+		qualifier = shownVersion(f)
 	}
 	v, err := c.Catalog.Version(c.r.Context(), name, qualifier)
 	if err != nil {

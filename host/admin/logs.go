@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"regexp"
 	"slices"
@@ -38,15 +39,31 @@ func (c *call) readLogs() (*reply, error) {
 	case f.Level != "" && !slices.Contains(logLevels, f.Level):
 		return nil, malformed("level must be debug, info, warn or error, and not %.80q", f.Level)
 	}
-	out := newLines(c.w)
-	out.begin() // the reader knows at once that it is connected
-	if c.r.Method == http.MethodHead {
-		return nil, nil
+	return nil, c.sendLogs(f)
+}
+
+// sendLogs streams the lines, until the reader leaves if it follows.
+func (c *call) sendLogs(f LogFilter) error {
+	head := c.r.Method == http.MethodHead
+	if f.Follow && !head {
+		done, err := c.linger()
+		if err != nil {
+			return err
+		}
+		defer done()
 	}
-	for line := range c.Gateway.Logs(c.r.Context(), f) {
+	out := &lines{w: c.w}
+	out.begin() // the reader knows at once that it is connected
+	if head {
+		return nil
+	}
+	ctx, lost := context.WithCancel(c.r.Context())
+	defer lost()
+	defer out.beat(c.delays.heartbeat, lost)()
+	for line := range c.Gateway.Logs(ctx, f) {
 		if !out.write(line) {
 			break
 		}
 	}
-	return nil, nil
+	return nil
 }

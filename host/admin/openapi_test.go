@@ -116,11 +116,14 @@ func (d *description) checkOperation(t *testing.T, op operation, item, entry any
 		t.Errorf("%s: security %v", op.id, security)
 	}
 	var query, path []string
+	match := false
 	both, _ := at(item, "parameters").([]any)
 	own, _ := at(entry, "parameters").([]any)
 	for _, p := range append(slices.Clone(both), own...) {
 		p := d.resolve(t, p)
 		switch p["in"] {
+		case "header":
+			match = match || p["name"] == "If-Match"
 		case "query":
 			query = append(query, p["name"].(string))
 		case "path":
@@ -130,6 +133,9 @@ func (d *description) checkOperation(t *testing.T, op operation, item, entry any
 				t.Errorf("%s: %s is described by %v and read by %s", op.id, name, pattern, names[name])
 			}
 		}
+	}
+	if match != (op.change && !op.unversioned) {
+		t.Errorf("%s: If-Match is described: %v", op.id, match)
 	}
 	if diff := cmp.Diff(slices.Sorted(slices.Values(op.parameters())), slices.Sorted(slices.Values(query))); diff != "" {
 		t.Errorf("%s: parameters of the query (-code +description):\n%s", op.id, diff)

@@ -21,7 +21,11 @@ type operation struct {
 	change       bool     // writes: it is audited, and has the parameters of every change
 	stateful     bool     // a change of the catalog's state: its response has its revision
 	waits        bool     // a change that hosts serve: it has ?wait=
-	long         bool     // tells its progress when asked to
+	long         bool     // compiles and checks: it waits for its turn, and tells its progress when asked to
+	streams      bool     // holds no more than a piece of its body
+	quiet        bool     // a change that alone does nothing: the audit log has only the refused ones
+	sensitive    bool     // reads what the audit log is to have
+	unversioned  bool     // a change of what has no revision: If-Match is refused
 	lambda       bool     // answers as Amazon's Lambda does
 	limit        int64    // bytes of the body; 0 is maxJSON
 	bodyOptional bool
@@ -36,6 +40,9 @@ var (
 	listParameters   = []string{"limit", "after"}
 	changeParameters = []string{"dryRun", "force", "message"}
 )
+
+// audited reports whether the audit log has the operation.
+func (op *operation) audited() bool { return op.change || op.sensitive }
 
 // parameters are the names that the query may have.
 func (op *operation) parameters() []string {
@@ -67,23 +74,23 @@ func operations() []operation {
 
 		{id: "headBlob", method: http.MethodHead, path: "/v1/blobs/{digest}", action: access.Contents, do: (*call).headBlob},
 		{id: "getBlob", method: get, path: "/v1/blobs/{digest}", action: access.Contents, do: (*call).getBlob},
-		{id: "putBlob", method: put, path: "/v1/blobs/{digest}", action: access.Change, do: (*call).putBlob, change: true, limit: maxUpload},
+		{id: "putBlob", method: put, path: "/v1/blobs/{digest}", action: access.Change, do: (*call).putBlob, change: true, streams: true, quiet: true, unversioned: true, limit: maxUpload},
 
 		{id: "listSecrets", method: get, path: "/v1/secrets", do: (*call).listSecrets, list: true, query: []string{"project", "prefix"}},
 		{id: "putSecret", method: put, path: "/v1/secrets/{secret}", action: access.Change, do: (*call).putSecret, change: true, limit: maxSecret},
 		{id: "deleteSecret", method: del, path: "/v1/secrets/{secret}", action: access.Change, do: (*call).deleteSecret, change: true},
 
 		{id: "listTokens", method: get, path: "/v1/tokens", action: access.Administer, do: (*call).listTokens, list: true},
-		{id: "createToken", method: post, path: "/v1/tokens", action: access.Administer, do: (*call).createToken, change: true},
-		{id: "deleteToken", method: del, path: "/v1/tokens/{id}", action: access.Administer, do: (*call).deleteToken, change: true},
+		{id: "createToken", method: post, path: "/v1/tokens", action: access.Administer, do: (*call).createToken, change: true, unversioned: true},
+		{id: "deleteToken", method: del, path: "/v1/tokens/{id}", action: access.Administer, do: (*call).deleteToken, change: true, unversioned: true},
 		{id: "listKeys", method: get, path: "/v1/keys", action: access.Administer, do: (*call).listKeys, list: true},
-		{id: "createKey", method: post, path: "/v1/keys", action: access.Administer, do: (*call).createKey, change: true},
-		{id: "deleteKey", method: del, path: "/v1/keys/{id}", action: access.Administer, do: (*call).deleteKey, change: true},
+		{id: "createKey", method: post, path: "/v1/keys", action: access.Administer, do: (*call).createKey, change: true, unversioned: true},
+		{id: "deleteKey", method: del, path: "/v1/keys/{id}", action: access.Administer, do: (*call).deleteKey, change: true, unversioned: true},
 
 		{id: "listAudit", method: get, path: "/v1/audit", action: access.Administer, do: (*call).listAudit, list: true, query: []string{"by", "action", "resource", "outcome", "since"}},
 		{id: "readLogs", method: get, path: "/v1/logs", do: (*call).readLogs, query: []string{"follow", "last", "api", "stage", "route", "function", "status", "level"}},
-		{id: "backup", method: get, path: "/v1/backup", action: access.Administer, do: (*call).backup},
-		{id: "restore", method: post, path: "/v1/restore", action: access.Administer, do: (*call).restore, change: true, stateful: true, waits: true, limit: unlimited, query: []string{"withoutSecrets"}},
+		{id: "backup", method: get, path: "/v1/backup", action: access.Administer, do: (*call).backup, sensitive: true},
+		{id: "restore", method: post, path: "/v1/restore", action: access.Administer, do: (*call).restore, change: true, streams: true, unversioned: true, stateful: true, waits: true, limit: unlimited, query: []string{"withoutSecrets"}},
 	}
 	ops = append(ops, apiOperations()...)
 	ops = append(ops, functionOperations()...)
@@ -144,7 +151,7 @@ func functionOperations() []operation {
 		{id: "rollbackAlias", method: post, path: alias + "/rollback", action: access.Change, do: (*call).rollbackAlias, change: true, stateful: true, waits: true, bodyOptional: true},
 
 		{id: "listDeadLetters", method: get, path: letters, action: access.Contents, do: (*call).listDeadLetters, list: true},
-		{id: "deleteDeadLetters", method: del, path: letters, action: access.Change, do: (*call).deleteDeadLetters, change: true, query: []string{"upTo"}},
+		{id: "deleteDeadLetters", method: del, path: letters, action: access.Change, do: (*call).deleteDeadLetters, change: true, unversioned: true, query: []string{"upTo"}},
 	}
 }
 

@@ -134,7 +134,7 @@ func (c *call) duration(name string, most time.Duration) (time.Duration, error) 
 // maxMessage bounds what is said about a change, in bytes.
 const maxMessage = 1024
 
-// message is text about a change, for histories: one line.
+// checkMessage refuses what is no text about a change, for histories: one line.
 func checkMessage(text string) error {
 	if len(text) > maxMessage {
 		return malformed("message is longer than %d bytes", maxMessage)

@@ -41,13 +41,18 @@ type server struct {
 	Config
 	log     *slog.Logger
 	mux     *http.ServeMux
-	pace    pace
 	refused refusals
+
+	bounds
+	pace   pace
+	delays delays
 }
 
 // New returns the admin API over a catalog. It is safe for concurrent use.
 func New(cfg Config) http.Handler {
-	s := &server{Config: cfg, log: cfg.Logger, mux: http.NewServeMux(), pace: pace{grace: 30 * time.Second, rate: 16 << 10}}
+	s := &server{Config: cfg, log: cfg.Logger, mux: http.NewServeMux(), bounds: newBounds(),
+		pace:   pace{grace: 30 * time.Second, rate: 16 << 10},
+		delays: delays{write: 30 * time.Second, heartbeat: 15 * time.Second, turn: 30 * time.Second}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -81,7 +86,8 @@ func HTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
+		ConnState: (&connections{most: maxConnections}).changed,
+		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
 }
 
 // ServeHTTP answers one request.
@@ -108,6 +114,6 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuseEarly refuses what reached no operation.
 func (s *server) refuseEarly(w http.ResponseWriter, r *http.Request, err error) {
-	c := &call{server: s, op: &operation{lambda: strings.HasPrefix(r.URL.Path, lambdaPath)}, w: w, r: r}
+	c := s.call(w, r, &operation{lambda: strings.HasPrefix(r.URL.Path, lambdaPath)})
 	c.writeProblem(c.refuse(err), err)
 }

@@ -174,11 +174,32 @@ func TestStagesDeploymentsAndCanaries(t *testing.T) {
 	}
 	// The other writer has the old revision.
 	p := f.wantProblem(409, host.Conflict, "PUT", "/v1/apis/shop/stages/beta", StageInput{Deployment: d.Number}, "If-Match", tag)
-	if !strings.Contains(p.Detail, "read it again") {
+	if !strings.Contains(p.Detail, "Read it again") {
 		t.Errorf("not told how to go on: %s", p.Detail)
 	}
 	f.want(204, "DELETE", "/v1/apis/shop/stages/beta", nil)
 	f.want(204, "DELETE", "/v1/apis/shop", nil)
+}
+
+func TestConditions(t *testing.T) {
+	f := start(t)
+	f.uploaded("greet", numbered(1))
+	tag := f.want(200, "GET", "/v1/functions/greet", nil).header.Get("ETag")
+	// A conflict that another writer has no part in does not speak of one.
+	p := f.wantProblem(409, host.Conflict, "DELETE", "/v1/functions/greet/versions/1", nil, "If-Match", tag)
+	if strings.Contains(p.Detail, "somebody else") {
+		t.Errorf("%s", p.Detail)
+	}
+	// A condition that nothing would look at is not passed over.
+	for _, condition := range []string{"*", `W/"1"`, `"1", "2"`, `""`, `"0"`, "1"} {
+		f.wantProblem(400, host.Invalid, "PUT", "/v1/functions/other/config", catalog.FunctionConfig{}, "If-Match", condition)
+	}
+	for _, request := range []string{"POST /v1/tokens", "DELETE /v1/tokens/x", "POST /v1/keys", "DELETE /v1/keys/x", "PUT /v1/blobs/" + strings.Repeat("0", 64),
+		"POST /v1/restore", "DELETE /v1/functions/greet/dead-letters"} {
+		method, path, _ := strings.Cut(request, " ")
+		f.wantProblem(400, host.Invalid, method, path, nil, "If-Match", `"1"`)
+	}
+	f.wantProblem(400, host.Invalid, "PUT", "/v1/secrets/a", "v", "If-None-Match", "*")
 }
 
 func TestOneOfManyWritersWins(t *testing.T) {

@@ -72,7 +72,7 @@ func (c *call) receive(kind string) (*catalog.Code, error) {
 	ctx := c.r.Context()
 	source, err := project.SourceFromUpload(ctx, c.r.Body, kind, project.UploadLimits{Upload: maxUpload, TempDir: c.TempDir})
 	if err != nil {
-		return nil, uploadError(err)
+		return nil, limitError(err)
 	}
 	code := &catalog.Code{Runtime: source.Runtime, Exports: source.Exports, Size: int64(len(source.Code))}
 	if code.Digest, err = c.save(ctx, source.Code); err != nil {
