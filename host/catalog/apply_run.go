@@ -38,7 +38,7 @@ func (a *application) run(ctx context.Context, t *tx) (*Plan, error) {
 	r := &attempt{application: a, t: t, plan: &Plan{Project: a.name}, apis: map[string]*apiDoc{}}
 	for _, step := range []func(context.Context) error{
 		r.read, r.understand, r.claim, r.keepBundle, r.applySecrets, r.applyFunctions, r.applyAPIs, r.applyRoot, r.writeAPIs, r.applyDomains,
-		r.removeAPIs, r.removeFunctions, r.forgetSecrets, r.finish, r.check,
+		r.removeAPIs, r.removeFunctions, t.forgetVersions, r.forgetSecrets, r.finish, r.check,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

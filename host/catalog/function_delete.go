@@ -88,38 +88,62 @@ func (c *Catalog) changeFunction(ctx context.Context, name string, change Change
 		if err := f(ctx, t, doc); err != nil {
 			return err
 		}
-		return t.putFunction(ctx, name, doc)
+		return t.putFunction(name, doc)
 	})
 	return err
 }
 
-// forget drops the oldest of the versions that nothing points at, where Options.Keep says how many stay. The newest always stays.
-func (t *tx) forget(ctx context.Context, name string, doc *functionDoc) error {
+// forgetVersions drops, of the functions that have changed, the oldest of the versions that nothing points at, where Options.Keep says how
+// many of these stay. The newest always stays. It comes last in a transaction, as APIs may point at what they did not before.
+func (t *tx) forgetVersions(ctx context.Context) error {
 	keep := t.catalog.opts.Keep
-	if keep == 0 || len(doc.Versions) <= keep {
+	if keep == 0 {
 		return nil
 	}
-	pointed := map[int]bool{doc.newest().Number: true}
-	for i := range doc.Aliases {
-		pointed[doc.Aliases[i].Version], pointed[doc.Aliases[i].Second] = true, true
-	}
-	_, err := t.users(ctx, func(u use) bool {
-		if n, err := strconv.Atoi(u.Qualifier); err == nil && u.Kind == string(kindFunction) && u.Name == name {
-			pointed[n] = true
+	var pointed map[reference]bool
+	for _, name := range t.names(kindFunction) {
+		if t.digest(kindFunction, name) == t.before.Documents[kindFunction][name] {
+			continue
 		}
-		return false
-	})
-	if err != nil {
-		return err
-	}
-	for i := len(doc.Versions) - 1; i >= 0; i-- {
-		switch {
-		case pointed[doc.Versions[i].Number]:
-		case keep > 0:
-			keep--
-		default:
-			doc.Versions = slices.Delete(doc.Versions, i, i+1)
+		doc, err := read[functionDoc](ctx, &t.state, kindFunction, name)
+		if err != nil {
+			return err
+		}
+		if len(doc.Versions) <= keep {
+			continue
+		}
+		if pointed == nil {
+			pointed = map[reference]bool{}
+			if _, err := t.users(ctx, func(u use) bool {
+				if u.Kind == string(kindFunction) {
+					pointed[reference{u.Name, u.Qualifier}] = true
+				}
+				return false
+			}); err != nil {
+				return err
+			}
+		}
+		doc.forget(keep, func(number int) bool { return pointed[reference{name, strconv.Itoa(number)}] })
+		if err := t.putFunction(name, doc); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// forget drops all but so many of the versions that neither an alias nor somebody else points at.
+func (d *functionDoc) forget(keep int, pointed func(number int) bool) {
+	stays := map[int]bool{d.newest().Number: true}
+	for i := range d.Aliases {
+		stays[d.Aliases[i].Version], stays[d.Aliases[i].Second] = true, true
+	}
+	for i := len(d.Versions) - 1; i >= 0; i-- {
+		switch n := d.Versions[i].Number; {
+		case stays[n] || pointed(n):
+		case keep > 0:
+			keep--
+		default:
+			d.Versions = slices.Delete(d.Versions, i, i+1)
+		}
+	}
 }

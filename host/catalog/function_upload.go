@@ -184,7 +184,7 @@ func (t *tx) addVersion(ctx context.Context, name string, doc *functionDoc, v *v
 	if promote {
 		t.point(doc, host.AliasLive, v.Number, 0, 0)
 	}
-	return v, t.putFunction(ctx, name, doc)
+	return v, t.putFunction(name, doc)
 }
 
 // newestIs returns the newest version when it is what v would be, or nil.
@@ -214,11 +214,8 @@ func (v *versionDoc) mark() (string, error) {
 	return string(text), err
 }
 
-// putFunction puts a function without the versions that are too many.
-func (t *tx) putFunction(ctx context.Context, name string, doc *functionDoc) error {
-	if err := t.forget(ctx, name, doc); err != nil {
-		return err
-	}
+// putFunction writes a function with what follows from it: who uses what.
+func (t *tx) putFunction(name string, doc *functionDoc) error {
 	doc.Uses = nil
 	for _, ref := range doc.Versions {
 		doc.Uses = append(doc.Uses, ref.Uses...)

@@ -82,7 +82,7 @@ func (t *tx) serve(ctx context.Context, a *apiDoc, s *stageDoc, number int) erro
 	return nil
 }
 
-// fits refuses a deployment that is not there, or that needs what is not there: variables of the stage, functions.
+// fits refuses a deployment that is not there, or that needs what is not there: variables of the stage, secrets, functions.
 func (t *tx) fits(ctx context.Context, a *apiDoc, stage string, number int, variables map[string]string) error {
 	d := a.deployment(number)
 	if d == nil {
@@ -91,6 +91,14 @@ func (t *tx) fits(ctx context.Context, a *apiDoc, stage string, number int, vari
 	for _, name := range d.Variables {
 		if _, ok := variables[name]; !ok {
 			return refuse(host.Invalid, "", "the deployment %d reads the variable %q, which the stage %s does not set: set it there first", number, name, stage)
+		}
+	}
+	for _, name := range d.Secrets {
+		switch _, rev, err := t.catalog.readSecret(ctx, name); {
+		case err != nil:
+			return err
+		case rev == 0:
+			return refuse(host.Invalid, "", "the deployment %d reads the secret %q, which the store does not have: put it there first", number, name)
 		}
 	}
 	for _, f := range d.Functions {

@@ -45,6 +45,9 @@ func (c *Catalog) change(ctx context.Context, ch Change, f func(ctx context.Cont
 		if err := f(ctx, t); err != nil {
 			return 0, err
 		}
+		if err := t.forgetVersions(ctx); err != nil {
+			return 0, err
+		}
 		revision, err := t.commit(ctx)
 		if !errors.Is(err, errSecond) {
 			return revision, err
