@@ -21,6 +21,7 @@ import (
 //	postern.lock   held by the process that uses the folder, with its pid
 //	jetstream/     the embedded NATS server's files
 //	admin.token    the first admin token, 0600
+//	secrets.key    the identities that seal secrets, 0600
 //	temp/          what is being received; emptied when the folder is opened
 //
 // Other files are secrets of the host (Dir.Secret).
@@ -31,6 +32,7 @@ const (
 	markerName = "postern.json"
 	lockName   = "postern.lock"
 	tempName   = "temp"
+	keyName    = "secrets.key"
 )
 
 // A Migration brings a folder from the format before it to Format.

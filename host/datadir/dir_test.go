@@ -354,3 +354,21 @@ func TestSecret(t *testing.T) {
 		t.Errorf("made %d times", made)
 	}
 }
+
+// A host that is restored on another machine begins with the sealing key of the first.
+func TestBeginsWithTheKey(t *testing.T) {
+	path := t.TempDir()
+	if err := os.WriteFile(filepath.Join(path, "secrets.key"), []byte("AGE-SECRET-KEY-…\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -46,13 +46,14 @@ func (d *Dir) readMarker() (marker, error) {
 	return m, nil
 }
 
-// checkNew refuses a folder that holds something, but nothing of ours: somebody's home is not a data folder.
+// checkNew refuses a folder that holds something, but nothing of ours: somebody's home is not a data folder. The sealing key may be there
+// already: a host that is restored elsewhere begins with it.
 func (d *Dir) checkNew() error {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
 		return explain(d.path, err)
 	}
-	ours := []string{lockName, tempName, "lost+found"}
+	ours := []string{lockName, tempName, keyName, "lost+found"}
 	for _, e := range entries {
 		if slices.Contains(ours, e.Name()) || isLeftover(e.Name()) {
 			continue
