@@ -51,11 +51,14 @@ func (c *control) load(ctx context.Context, loaded *project.Project) (swapped bo
 	}
 	in := loaded.Input()
 	in.Prune = true
+	before := c.server.Status().Revision
 	if _, err := c.catalog.Apply(ctx, loaded.Name(), in, catalog.Change{By: "dev", Force: true}); err != nil {
 		c.server.Refuse(err)
 		return false, err
 	}
-	return c.sync(ctx)
+	// What follows the state may have been here first.
+	_, err = c.sync(ctx)
+	return c.server.Status().Revision != before, err
 }
 
 // Develop loads the project in dir, then again after each change of its files, until ctx ends. A load that fails leaves
