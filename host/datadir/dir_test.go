@@ -364,7 +364,7 @@ func TestBeginsWithTheKey(t *testing.T) {
 	if err := os.Chmod(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	d, err := Open(t.Context(), path, Options{})
+	d, err := datadir.Open(t.Context(), path, datadir.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
