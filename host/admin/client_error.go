@@ -111,7 +111,7 @@ func (c *Client) stranger(ctx context.Context, resp *http.Response) error {
 	switch {
 	case strings.Contains(string(text), "HTTP request to an HTTPS server"):
 		e.Err = fmt.Errorf("%s speaks TLS: use https://", c.base)
-	case resp.Request.URL.Path != "/" && c.isPostern(ctx):
+	case resp.Request.URL.String() != c.base+"/" && c.isPostern(ctx): // which asks that
 		e.Kind = host.Unsupported
 		e.Err = fmt.Errorf("the Postern at %s cannot be changed: it serves one folder; start it with postern serve --data DIR", c.base)
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -325,6 +326,22 @@ func TestClientOfStrangers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestClientOfAStrangerBelowAPath: to ask whether it is a Postern asks the same stranger, once.
+func TestClientOfAStrangerBelowAPath(t *testing.T) {
+	var asked atomic.Int64
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) > 10 {
+			panic(http.ErrAbortHandler)
+		}
+		http.NotFound(w, r)
+	}))
+	defer web.Close()
+	_, err := must(NewClient(web.URL+"/admin", ClientOptions{})).Whoami(t.Context())
+	if host.KindOf(err) != host.BadGateway || asked.Load() != 2 {
+		t.Errorf("asked %d times: %v", asked.Load(), err)
 	}
 }
 
