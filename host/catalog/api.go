@@ -272,6 +272,9 @@ func (c *Catalog) API(ctx context.Context, name string) (API, error) {
 	return a.show(name), nil
 }
 
+// full is the reference with the qualifier that it means.
+func (r reference) full() reference { return reference{r.Name, cmp.Or(r.Qualifier, host.AliasLive)} }
+
 func (r reference) compare(other reference) int {
 	return cmp.Or(strings.Compare(r.Name, other.Name), strings.Compare(r.Qualifier, other.Qualifier))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/postern/postern/host/definition"
 )
 
-// check compiles and starts what is new, with what it calls.
+// check compiles and starts what is new.
 func (r *attempt) check(ctx context.Context) error {
 	return r.t.checkNew(ctx, r.changed, r.functions, r.checked)
 }
@@ -34,12 +34,13 @@ func (t *tx) checkNew(ctx context.Context, apis, functions []string, checked map
 	return nil
 }
 
-// newParts makes a snapshot of heads of APIs and of functions, with the functions that the APIs call.
+// newParts makes a snapshot of heads of APIs and of the live versions of functions. Routes to other functions, which were accepted before,
+// answer themselves there: that one of these cannot start today is no reason to refuse what is new.
 func (t *tx) newParts(ctx context.Context, apis, functions []string) (*host.Snapshot, error) {
 	k := newComposer(&t.state)
-	wanted := map[reference]bool{}
+	live := map[reference]bool{}
 	for _, name := range functions {
-		wanted[reference{Name: name}] = true
+		live[reference{Name: name}.full()] = true
 	}
 	s := &host.Snapshot{}
 	for _, name := range slices.Sorted(slices.Values(apis)) {
@@ -57,12 +58,15 @@ func (t *tx) newParts(ctx context.Context, apis, functions []string) (*host.Snap
 				a.Stages = replaceStage(a.Stages, doc.Stages[i].host())
 			}
 		}
-		for _, f := range doc.Head.Functions {
-			wanted[f] = true
+		for _, r := range a.Routes {
+			c := &r.Integration
+			if c.Type == host.IntegrationFunction && !live[reference{c.Function, c.Qualifier}.full()] {
+				*c = host.IntegrationConfig{Type: host.IntegrationMock, Mock: &host.MockResponse{Status: 204}, Pos: c.Pos}
+			}
 		}
 		s.APIs = append(s.APIs, a)
 	}
-	if err := cmp.Or(k.functionsFor(ctx, wanted), k.whyNot()); err != nil {
+	if err := cmp.Or(k.functionsFor(ctx, live), k.whyNot()); err != nil {
 		return nil, err
 	}
 	s.Functions, s.Aliases, s.Upstreams = k.snapshot.Functions, k.snapshot.Aliases, k.nameUpstreams()

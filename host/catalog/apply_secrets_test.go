@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -83,6 +84,41 @@ apis:
 }
 
 func secretOf(p host.PluginConfig) string { return p.Secrets[0].Value.Reveal() }
+
+// TestApplyBesideWhatIsBroken: a function that is not new and cannot start today does not keep the APIs that call it from changing.
+func TestApplyBesideWhatIsBroken(t *testing.T) {
+	c := newCatalog(t)
+	var calls atomic.Int32
+	c.opts.Check = compileJS(t, &calls)
+	set := true
+	c.opts.Env = func(string) (string, bool) { return "x", set }
+	config := &FunctionConfig{Secrets: map[string]SecretRef{"KEY": {Env: "KEY"}}}
+	if _, err := c.UploadFunction(t.Context(), "broken", Upload{Code: save(t, c, script("x")), Config: config, Promote: true}, Change{}); err != nil {
+		t.Fatal(err)
+	}
+	set = false
+	var seen *host.Snapshot
+	compile := c.opts.Check
+	c.opts.Check = func(ctx context.Context, s *host.Snapshot) error {
+		seen = s
+		return compile(ctx, s)
+	}
+	applyText(t, c, "shop", `
+apis: {orders: {routes: {GET /old: {integration: {function: broken}}, GET /new: {integration: {function: fresh}}}}}
+functions: {fresh: {plugin: ./fresh.js}}
+`)
+	if calls.Load() != 2 || len(seen.Functions) != 1 || seen.Functions[0].Name != "fresh" {
+		t.Errorf("%d calls, the last with %+v", calls.Load(), seen)
+	}
+	var types []host.IntegrationType
+	for _, r := range seen.APIs[0].Routes {
+		types = append(types, r.Integration.Type)
+	}
+	slices.Sort(types)
+	if !slices.Equal(types, []host.IntegrationType{host.IntegrationFunction, host.IntegrationMock}) {
+		t.Error(types)
+	}
+}
 
 func TestApplyCheck(t *testing.T) {
 	c := newCatalog(t)

@@ -1,8 +1,8 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -69,7 +69,7 @@ func (s *state) compose(ctx context.Context) (*Composition, error) {
 	wanted := map[reference]bool{}
 	for _, name := range s.names(kindAPI) {
 		doc, err := read[apiDoc](ctx, s, kindAPI, name)
-		if lost := host.KindOf(err) == host.Internal; err != nil && lost {
+		if err != nil && host.KindOf(err) == host.Internal {
 			k.parts = append(k.parts, Part{Kind: string(kindAPI), Name: name, Err: err})
 			continue
 		}
@@ -80,7 +80,7 @@ func (s *state) compose(ctx context.Context) (*Composition, error) {
 		for _, d := range doc.Deployments {
 			if len(doc.pointers(d.Number)) > 0 {
 				for _, f := range d.Functions {
-					wanted[f] = true
+					wanted[f.full()] = true
 				}
 			}
 		}
@@ -128,8 +128,8 @@ func (k *composer) functionDoc(ctx context.Context, name string) (*functionDoc, 
 	return doc, err
 }
 
-// functionsFor composes what references mean: versions, and the aliases that name them. One that is not there is no error here, but
-// where it is called.
+// functionsFor composes what references with a qualifier mean: versions, and the aliases that name them. One that is not there is no error
+// here, but where it is called.
 func (k *composer) functionsFor(ctx context.Context, wanted map[reference]bool) error {
 	for _, f := range slices.SortedFunc(maps.Keys(wanted), reference.compare) {
 		if !k.has(kindFunction, f.Name) {
@@ -142,9 +142,6 @@ func (k *composer) functionsFor(ctx context.Context, wanted map[reference]bool) 
 		if doc == nil {
 			continue
 		}
-		if f.Qualifier == "" {
-			f.Qualifier = host.AliasLive
-		}
 		if alias := doc.alias(f.Qualifier); alias != nil {
 			k.alias(ctx, f.Name, doc, alias)
 		} else if number, err := strconv.Atoi(f.Qualifier); err == nil {
@@ -152,16 +149,13 @@ func (k *composer) functionsFor(ctx context.Context, wanted map[reference]bool) 
 		}
 	}
 	slices.SortFunc(k.snapshot.Functions, func(a, b *host.Function) int {
-		return reference{a.Name, fmt.Sprintf("%010d", a.Version)}.compare(reference{b.Name, fmt.Sprintf("%010d", b.Version)})
+		return cmp.Or(strings.Compare(a.Name, b.Name), a.Version-b.Version)
 	})
 	return nil
 }
 
-// alias composes the versions of an alias, and the alias itself unless it is there. It stays whole where a version fails.
+// alias composes an alias and its versions. It stays whole where a version fails.
 func (k *composer) alias(ctx context.Context, name string, doc *functionDoc, a *aliasDoc) {
-	if slices.ContainsFunc(k.snapshot.Aliases, func(o *host.Alias) bool { return o.Function == name && o.Name == a.Name }) {
-		return
-	}
 	k.version(ctx, name, doc, a.Version)
 	if a.Second != 0 {
 		k.version(ctx, name, doc, a.Second)
