@@ -119,7 +119,7 @@ func (s *State) collectOlder(ctx context.Context, age time.Duration) error {
 		delete(left, s.chunkSubject(o.NUID))
 	}
 	for subject := range left {
-		last, err := s.last(ctx, s.blobs, subject)
+		last, err := s.blobs.GetLastMsgForSubject(ctx, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && time.Since(last.Time) < age {
 			continue
 		}

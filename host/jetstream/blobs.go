@@ -111,13 +111,13 @@ func (b *blobs) complete(ctx context.Context, o *object) error {
 	}
 	if got := info.State.Subjects[b.chunkSubject(o.NUID)]; got != uint64(o.Chunks) {
 		return &host.Error{Op: "save a content", Kind: host.Timeout,
-			Err: fmt.Errorf("only %d of %d parts are left; the upload took too long", got, o.Chunks)}
+			Err: fmt.Errorf("%d parts are there, and %d were sent: it took too long, or the connection was lost on the way; try again", got, o.Chunks)}
 	}
 	return nil
 }
 
 // publish makes the chunks a content, unless it is there already and can be read: then its message is written again, for its
-// time alone. It reports whether o's chunks are the ones in use.
+// time alone. It reports whether o's chunks are in use, or may be: a message whose answer is lost may have been written.
 func (b *blobs) publish(ctx context.Context, o *object) (mine bool, err error) {
 	for {
 		old, err := b.object(ctx, o.Name)
@@ -145,7 +145,7 @@ func (b *blobs) publish(ctx context.Context, o *object) (mine bool, err error) {
 			}
 			return write == o, nil
 		case !conflict(err):
-			return false, b.fail("save the content "+o.Name, err)
+			return write == o, b.fail("save the content "+o.Name, err)
 		}
 	}
 }

@@ -65,6 +65,7 @@ func all(t *testing.T, b host.Blobs) map[string]int64 {
 }
 
 func TestBlobs(t *testing.T) {
+	t.Parallel()
 	backends(t, func(t *testing.T, s *jetstream.State) {
 		b := s.Blobs()
 		for _, size := range []int{0, 1, 256 << 10, 256<<10 + 1, 3<<20 + 7} {

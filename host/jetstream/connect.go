@@ -15,26 +15,32 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// A link is what is known of the connection: watches wait on it, Health tells it.
+// A link is what is known of the connection.
 type link struct {
-	mu   sync.Mutex
-	down time.Time     // since when; zero when connected
-	lost chan struct{} // closed when the connection is lost; a new one when it is back
+	parent context.Context
+	mu     sync.Mutex
+	down   time.Time       // since when; zero when connected
+	up     context.Context // ends when the connection is lost; a new one when it is back
+	cut    context.CancelFunc
 
 	denied error // the last permission that was lacking: NATS tells it beside the call, which then ends for want of an answer
 }
 
-func (l *link) init() { l.lost = make(chan struct{}) }
+func (l *link) init(parent context.Context) {
+	l.parent = parent
+	l.up, l.cut = context.WithCancel(parent)
+}
 
 func (l *link) set(connected bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case connected && !l.down.IsZero():
-		l.down, l.lost = time.Time{}, make(chan struct{})
+		l.down = time.Time{}
+		l.up, l.cut = context.WithCancel(l.parent)
 	case !connected && l.down.IsZero():
 		l.down = time.Now()
-		close(l.lost)
+		l.cut()
 	}
 }
 
@@ -56,17 +62,28 @@ func (l *link) lacking() error {
 	return err
 }
 
-// state returns since when the connection is lost, and a channel that is closed when it is.
-func (l *link) state() (down time.Time, lost <-chan struct{}) {
+// lost returns since when there is no connection; zero when there is one.
+func (l *link) lost() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.down, l.lost
+	return l.down
+}
+
+// whileUp returns a context that ends when the connection is lost, too: what was asked over it is not answered, and nothing waits for that.
+func (l *link) whileUp(ctx context.Context) (context.Context, context.CancelFunc) {
+	l.mu.Lock()
+	up := l.up
+	l.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(up, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 func (s *State) connOptions() []nats.Option {
 	return []nats.Option{
 		nats.Name("postern"),
 		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // an operator mends what a server refuses; nats.go gives up for good at the second time
 		nats.ReconnectWait(200 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 300*time.Millisecond),
 		// What cannot be sent now fails now: a write that is sent minutes later would surprise its writer.

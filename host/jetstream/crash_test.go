@@ -69,7 +69,7 @@ func writeForever(dir string) error {
 		},
 		func(n uint64) error {
 			id := strconv.FormatUint(seed+n, 36)
-			err := errors.Join(q.Send(ctx, jetstream.Job{Topic: "f", Data: []byte(id)}), ignore(j.Append(ctx, jetstream.Record{Topic: "f", Data: []byte(id)})))
+			err := errors.Join(q.Send(ctx, jetstream.Job{Topic: "f", Data: []byte(id)}), ignore(j.Append(ctx, jetstream.Record{Topic: "f", Data: []byte(id + "\n")})))
 			if err == nil {
 				say("job %s -", id)
 			}
@@ -109,13 +109,15 @@ func writeDocument(ctx context.Context, s host.Store, key host.Key, n uint64, sa
 	return err
 }
 
-// TestKill kills a writer thirty times in the middle of its writes; what it said it has written is there each time.
+// TestKill kills a writer eighteen times in the middle of its writes; what it said it has written is there each time.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
-		t.Skip("thirty processes")
+		t.Skip("eighteen processes")
 	}
-	for mode, kills := range map[string]int{"": 20, "always": 10} {
+	for mode, kills := range map[string]int{"": 12, "always": 6} {
 		t.Run("sync "+mode, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			jobs, blobs, state := 0, map[string]int64{}, 0
 			for i := range kills {
@@ -203,7 +205,7 @@ func check(t *testing.T, dir string, jobs int, blobs map[string]int64, state int
 	if err != nil {
 		t.Fatal(err)
 	}
-	if counts, err := j.Count(t.Context()); err != nil || counts["f"] < jobs {
-		t.Errorf("%d records, acknowledged %d, %v", counts["f"], jobs, err)
+	if records := strings.Count(pages(t, j, jetstream.Query{Limit: 1000}), "\n"); records < jobs {
+		t.Errorf("%d records, acknowledged %d", records, jobs)
 	}
 }

@@ -2,9 +2,11 @@ package jetstream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -18,6 +20,9 @@ import (
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/jetstream"
 )
+
+// documents is the file of the documents in a data folder.
+var documents = filepath.Join("jetstream", "$G", "streams", "KV_postern_documents", "msgs", "1.blk")
 
 // written makes a store with thirty documents, thirty states and a content, and returns its folder.
 func written(t *testing.T, clean bool) (dir, content1 string) {
@@ -46,54 +51,55 @@ func written(t *testing.T, clean bool) (dir, content1 string) {
 	return dead, blob.Digest
 }
 
-// TestDamagedDocuments: whatever is done to the files of the documents, all of them are there, or the state is not opened.
-func TestDamagedDocuments(t *testing.T) {
-	block := filepath.Join("jetstream", "$G", "streams", "KV_postern_documents", "msgs", "1.blk")
-	index := filepath.Join(filepath.Dir(block), "index.db")
+// damages are done to the file of the documents, its index, and the folders around them.
+func damages(t *testing.T) map[string]func(dir string) {
+	index := filepath.Join(filepath.Dir(documents), "index.db")
 	garble := func(at float64) func(string) {
 		return func(dir string) {
-			data, _ := os.ReadFile(filepath.Join(dir, block))
+			data, _ := os.ReadFile(filepath.Join(dir, documents))
 			for i := range 8 {
 				data[int(at*float64(len(data)))+i] ^= 0x55
 			}
-			_ = os.WriteFile(filepath.Join(dir, block), data, 0o600)
+			_ = os.WriteFile(filepath.Join(dir, documents), data, 0o600)
 		}
 	}
 	cut := func(at float64) func(string) {
 		return func(dir string) {
-			info, err := os.Stat(filepath.Join(dir, block))
+			info, err := os.Stat(filepath.Join(dir, documents))
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = os.Truncate(filepath.Join(dir, block), int64(at*float64(info.Size())))
+			_ = os.Truncate(filepath.Join(dir, documents), int64(at*float64(info.Size())))
 		}
 	}
 	remove := func(name string) func(string) {
 		return func(dir string) { _ = os.RemoveAll(filepath.Join(dir, name)) }
 	}
-	for name, damage := range map[string]func(string){
+	return map[string]func(string){
 		"garbled early": garble(0.1), "garbled": garble(0.5), "garbled at the end": garble(0.99),
 		"cut to nothing": cut(0), "cut": cut(0.5), "cut at the end": cut(0.999),
-		"no block": remove(block), "no index": remove(index), "no stream": remove(filepath.Dir(filepath.Dir(block))),
+		"no block": remove(documents), "no index": remove(index), "no stream": remove(filepath.Dir(filepath.Dir(documents))),
 		"garbled index": func(dir string) {
 			_ = os.WriteFile(filepath.Join(dir, index), []byte("garbage garbage garbage"), 0o600)
 		},
-		"no settings": remove(filepath.Join(filepath.Dir(filepath.Dir(block)), "meta.inf")),
+		"no settings": remove(filepath.Join(filepath.Dir(filepath.Dir(documents)), "meta.inf")),
 		"no server":   remove(filepath.Join("jetstream", "$G")),
-	} {
+	}
+}
+
+// TestDamagedDocuments: whatever is done to the files of the documents, all of them are there, or the state is not opened; until what
+// the refusal names is removed.
+func TestDamagedDocuments(t *testing.T) {
+	t.Parallel()
+	for name, damage := range damages(t) {
 		for _, clean := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, closed %v", name, clean), func(t *testing.T) {
 				dir, _ := written(t, clean)
 				damage(dir)
-				before, _ := os.ReadFile(filepath.Join(dir, block))
+				before, _ := os.ReadFile(filepath.Join(dir, documents))
 				s, err := jetstream.Open(t.Context(), jetstream.Options{Dir: dir})
 				if err != nil {
-					wantKind(t, err, host.Internal, "damaged", "acknowledged", "Restore a backup", "documents.ledger")
-					kept, _ := os.ReadFile(filepath.Join(dir, "jetstream", "documents.damaged", "msgs", "1.blk"))
-					if string(kept) != string(before) {
-						t.Error("the files as they were are not kept")
-					}
-					refused(t, jetstream.Options{Dir: dir}, host.Internal, "damaged") // and again
+					testRefusal(t, dir, before, err)
 					return
 				}
 				defer s.Close()
@@ -101,13 +107,7 @@ func TestDamagedDocuments(t *testing.T) {
 				if err != nil || !strings.HasPrefix(string(e.Value), "2929") {
 					t.Errorf("an old state without a word: %.4s %v", e.Value, err)
 				}
-				n := 0
-				for _, err := range s.Store().List(t.Context(), "doc") {
-					if n++; err != nil {
-						t.Error(err)
-					}
-				}
-				if n != 30 {
+				if n := count(t, s.Store()); n != 30 {
 					t.Errorf("%d documents without a word", n)
 				}
 			})
@@ -115,8 +115,42 @@ func TestDamagedDocuments(t *testing.T) {
 	}
 }
 
+func testRefusal(t *testing.T, dir string, before []byte, err error) {
+	wantKind(t, err, host.Internal, "damaged", "Restore a backup", "documents.ledger")
+	kept, _ := os.ReadFile(filepath.Join(dir, "jetstream", "documents.damaged", "msgs", "1.blk"))
+	if string(kept) != string(before) {
+		t.Error("the files as they were are not kept")
+	}
+	refused(t, jetstream.Options{Dir: dir}, host.Internal, "damaged") // and again
+	_, remedy, _ := strings.Cut(err.Error(), "remove ")
+	for name := range strings.SplitSeq(remedy, " and ") {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, jetstream.Options{Dir: dir})
+	left := count(t, s.Store())
+	put(t, s.Store(), "new", "x", 0)
+	_ = s.Close()
+	s = open(t, jetstream.Options{Dir: dir})
+	if n := count(t, s.Store()); n != left || s.Lost() != nil {
+		t.Errorf("%d documents were left, now %d; lost %q", left, n, s.Lost())
+	}
+}
+
+func count(t *testing.T, s host.Store) (n int) {
+	t.Helper()
+	for _, err := range s.List(t.Context(), "doc") {
+		if n++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
 // TestAfterAPowerCut: with the ledger of another boot, lost writes are told, and the state opens; with SyncAlways it does not.
 func TestAfterAPowerCut(t *testing.T) {
+	t.Parallel()
 	dir, _ := written(t, false)
 	ledger := filepath.Join(dir, "jetstream", "documents.ledger")
 	data, err := os.ReadFile(ledger)
@@ -127,7 +161,7 @@ func TestAfterAPowerCut(t *testing.T) {
 	if err := os.WriteFile(ledger, []byte(fmt.Sprintf("boot another %08x\n%storn", crc32.ChecksumIEEE([]byte("boot another")), rest)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	block := filepath.Join(dir, "jetstream", "$G", "streams", "KV_postern_documents", "msgs", "1.blk")
+	block := filepath.Join(dir, documents)
 	info, err := os.Stat(block)
 	if err != nil {
 		t.Fatal(err)
@@ -157,6 +191,7 @@ func TestAfterAPowerCut(t *testing.T) {
 
 // TestDamagedContent: what was garbled is never handed out as if it were whole.
 func TestDamagedContent(t *testing.T) {
+	t.Parallel()
 	for _, clean := range []bool{true, false} {
 		dir, d := written(t, clean)
 		block := filepath.Join(dir, "jetstream", "$G", "streams", "OBJ_postern_blobs", "msgs", "1.blk")
@@ -195,6 +230,7 @@ func small(t *testing.T, options string) string {
 }
 
 func TestAFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := small(t, "size=40m")
 	s := open(t, jetstream.Options{Dir: dir})
 	rev := put(t, s.Store(), "state", "1", 0)
@@ -221,6 +257,7 @@ func TestAFullDisk(t *testing.T) {
 
 // TestADiskThatFillsUpAtOnce: the reserve is gone between the check and the write, and NATS stops its stream.
 func TestADiskThatFillsUpAtOnce(t *testing.T) {
+	t.Parallel()
 	dir := small(t, "size=40m")
 	s := open(t, jetstream.Options{Dir: dir})
 	rev := put(t, s.Store(), "state", "1", 0)
@@ -234,6 +271,7 @@ func TestADiskThatFillsUpAtOnce(t *testing.T) {
 
 // TestADiskWithoutFiles: a disk that fails in the middle of a write stops NATS; that is told at once, and a new start mends it.
 func TestADiskWithoutFiles(t *testing.T) {
+	t.Parallel()
 	dir := small(t, "size=200m,nr_inodes=60")
 	s := open(t, jetstream.Options{Dir: dir})
 	rev := put(t, s.Store(), "state", "1", 0)
@@ -266,7 +304,29 @@ func TestADiskWithoutFiles(t *testing.T) {
 	}
 }
 
+// TestAStartOnAFullDisk: a host serves what it has, also where its documents cannot be copied before they are checked.
+func TestAStartOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := small(t, "size=40m")
+	s := open(t, jetstream.Options{Dir: dir})
+	var rev uint64
+	for i := range 12 {
+		rev = put(t, s.Store(), "state", string(content(900<<10, byte(i))), rev)
+	}
+	_ = s.Close()
+	if err := os.WriteFile(filepath.Join(dir, "filler"), make([]byte, 24<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, jetstream.Options{Dir: dir})
+	if e, err := s.Store().Get(t.Context(), "state"); err != nil || e.Rev != rev {
+		t.Errorf("revision %d, %v", e.Rev, err)
+	}
+	_, err := s.Store().Put(t.Context(), "state", nil, rev)
+	wantKind(t, err, host.Unavailable, "disk is full")
+}
+
 func TestAReadOnlyFolder(t *testing.T) {
+	t.Parallel()
 	dir := small(t, "size=40m")
 	s := open(t, jetstream.Options{Dir: dir})
 	put(t, s.Store(), "state", "1", 0)
@@ -279,6 +339,7 @@ func TestAReadOnlyFolder(t *testing.T) {
 
 // TestLeftovers: the chunks of an upload that was cut off by a kill are collected when the state is opened.
 func TestLeftovers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, jetstream.Options{Dir: dir})
 	r, w := io.Pipe()

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/datadir"
 )
 
 // startTimeout bounds how long an embedded server may read its files. A large store is read in seconds.
@@ -25,7 +25,8 @@ func (s *State) embed() error {
 		if err != nil {
 			return &host.Error{Op: "start the state in memory", Kind: host.Unavailable, Err: err}
 		}
-		s.temp, dir = temp, temp
+		defer func() { _ = os.RemoveAll(temp) }() // it is looked at when the server starts, and never again
+		dir = temp
 	}
 	if s.onDisk() {
 		if err := s.keepDocuments(); err != nil {
@@ -39,13 +40,8 @@ func (s *State) embed() error {
 		JetStream: true, StoreDir: dir, NoSystemAccount: false,
 		SyncAlways: s.opts.SyncAlways, SyncInterval: SyncInterval,
 	}
-	if s.opts.Dir == "" {
-		o.JetStreamMaxMemory = s.opts.MaxStore
-	} else {
-		o.JetStreamMaxStore = s.opts.MaxStore
-		if _, known := diskFree(dir); known && s.opts.MaxStore == 0 {
-			o.JetStreamMaxStore = unbounded // room looks at the disk itself
-		}
+	if _, err := datadir.Free(dir); err == nil {
+		o.JetStreamMaxStore = unbounded // room looks at the disk itself
 	}
 	srv, err := server.NewServer(o)
 	if err != nil {
@@ -87,23 +83,10 @@ func (s *State) room(op string, n int) error {
 	if !s.onDisk() {
 		return nil
 	}
-	free, ok := diskFree(s.opts.Dir)
-	if !ok || free >= uint64(n)+reserve {
+	free, err := datadir.Free(s.opts.Dir)
+	if err != nil || free >= uint64(n)+reserve { // not known is no reason
 		return nil
 	}
 	return &host.Error{Op: op, Kind: host.Unavailable, Err: fmt.Errorf("the disk is full: %.1f MiB are free at %s, and %d MiB are kept free; free some",
 		float64(free)/(1<<20), s.opts.Dir, reserve>>20)}
-}
-
-func (s *State) stopServer() error {
-	if s.server != nil {
-		s.server.Shutdown()
-		s.server.WaitForShutdown()
-	}
-	if s.temp != "" {
-		if err := os.RemoveAll(s.temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return &host.Error{Op: "remove the temporary folder", Kind: host.Internal, Err: err}
-		}
-	}
-	return nil
 }

@@ -44,8 +44,6 @@ func unanswered(err error) bool {
 
 func (s *State) classify(err error) (kind host.Kind, remedy string) {
 	switch {
-	case errors.Is(err, context.Canceled):
-		return host.Unavailable, ""
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		if s.server != nil {
 			return host.Unavailable, s.stopped()
@@ -54,8 +52,14 @@ func (s *State) classify(err error) (kind host.Kind, remedy string) {
 	case errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrAuthorization):
 		return host.Forbidden, "the NATS user lacks a permission; spec/state.md lists those that are needed"
 	}
-	if down, _ := s.link.state(); !down.IsZero() || s.nc == nil || s.nc.IsClosed() {
+	if s.nc == nil || s.nc.IsClosed() {
+		return host.Unavailable, "the state was closed"
+	}
+	if down := s.link.lost(); !down.IsZero() {
 		return host.Unavailable, fmt.Sprintf("no connection to NATS since %s", down.UTC().Format(time.RFC3339))
+	}
+	if errors.Is(err, context.Canceled) {
+		return host.Unavailable, ""
 	}
 	var api *jetstream.APIError
 	if errors.As(err, &api) {

@@ -2,7 +2,6 @@ package jetstream_test
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -32,6 +31,7 @@ func refused(t *testing.T, o jetstream.Options, kind host.Kind, texts ...string)
 }
 
 func TestOptions(t *testing.T) {
+	t.Parallel()
 	for text, o := range map[string]jetstream.Options{
 		"not both":        {Dir: "x", URL: "nats://x"},
 		"no URL":          {Credentials: "x"},
@@ -40,13 +40,13 @@ func TestOptions(t *testing.T) {
 		"its key file":    {URL: "nats://x", Cert: "x"},
 		"NKey seed file":  {URL: "nats://x", Credentials: "x", NKey: "y"},
 		"1 to 64 letters": {Prefix: "a.b"},
-		"negative":        {MaxStore: -1},
 	} {
 		refused(t, o, host.Invalid, text)
 	}
 }
 
 func TestExternalRefusals(t *testing.T) {
+	t.Parallel()
 	t.Run("password", func(t *testing.T) {
 		srv := external(t, func(o *server.Options) { o.Username, o.Password = "postern", "right" })
 		refused(t, jetstream.Options{URL: address(srv, "nats", "postern:wrong")}, host.Unauthenticated, "check the user")
@@ -97,6 +97,7 @@ func TestExternalRefusals(t *testing.T) {
 
 // TestAnOldServer has a listener say what a server of 2022 says first.
 func TestAnOldServer(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +120,7 @@ func TestAnOldServer(t *testing.T) {
 }
 
 func TestClientCertificateAndNKey(t *testing.T) {
+	t.Parallel()
 	p := certificates(t)
 	user, err := nkeys.CreateUser()
 	if err != nil {
@@ -143,110 +145,6 @@ func TestClientCertificateAndNKey(t *testing.T) {
 	without = o
 	without.Cert, without.Key = "", ""
 	refused(t, without, host.Unavailable, "check")
-}
-
-// TestTheServerGoesAndComes: a watch tells what happened meanwhile, a queue goes on, and a call in between fails at once.
-func TestTheServerGoesAndComes(t *testing.T) {
-	dir := t.TempDir()
-	port := freePorts(t, 1)[0]
-	o := func() *server.Options {
-		return &server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true}
-	}
-	srv := start(t, o())
-	url := address(srv, "nats", "")
-	s, other := open(t, jetstream.Options{URL: url}), open(t, jetstream.Options{URL: url})
-	a := put(t, other.Store(), "w/a", "1", 0)
-	b := put(t, other.Store(), "w/b", "1", 0)
-	put(t, other.Store(), "w/c", "1", 0)
-	told := watching(t, s.Store(), "w")
-	expect(t, told, "w/a=1", "w/b=1", "w/c=1", "synced")
-
-	stop(srv)
-	eventually(t, func() bool {
-		err := s.Health(t.Context())
-		return err != nil && strings.Contains(err.Error(), "since")
-	})
-	wantKind(t, s.Health(t.Context()), host.Unavailable, "since")
-	_, err := s.Store().Get(t.Context(), "w/a")
-	wantKind(t, err, host.Unavailable, "no connection")
-	_, err = s.Store().Put(t.Context(), "w/a", nil, a)
-	wantKind(t, err, host.Unavailable, "no connection")
-
-	srv = start(t, o())
-	eventually(t, func() bool { return s.Health(t.Context()) == nil && other.Health(t.Context()) == nil })
-	put(t, other.Store(), "w/a", "2", a)
-	got := map[string]bool{}
-	for m := ""; !got["w/a=2"] || m != "synced" && !got["synced"]; got[m] = true {
-		m = next(t, told)
-	}
-	if got["w/b=1"] || got["w/c=1"] {
-		t.Errorf("what did not change was told again: %v", got)
-	}
-
-	// Written and deleted while the watcher alone is away: the server is there again before it asks.
-	stop(srv)
-	start(t, o())
-	eventually(t, func() bool { return other.Health(t.Context()) == nil })
-	if err := other.Store().Delete(t.Context(), "w/b", b); err != nil {
-		t.Fatal(err)
-	}
-	put(t, other.Store(), "w/d", "1", 0)
-	got = map[string]bool{}
-	for !got["-w/b"] || !got["w/d=1"] || !got["synced"] {
-		got[next(t, told)] = true
-	}
-}
-
-// TestTheBucketIsGone: a watch tells the deletion of documents of which no marker is left.
-func TestTheBucketIsGone(t *testing.T) {
-	dir := t.TempDir()
-	port := freePorts(t, 1)[0]
-	o := func(dir string) *server.Options {
-		return &server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true}
-	}
-	srv := start(t, o(dir))
-	s := open(t, jetstream.Options{URL: address(srv, "nats", "")})
-	put(t, s.Store(), "w/a", "1", 0)
-	told := watching(t, s.Store(), "w")
-	expect(t, told, "w/a=1", "synced")
-	stop(srv)
-	srv = start(t, o(t.TempDir())) // an empty one
-	put(t, open(t, jetstream.Options{URL: address(srv, "nats", "")}).Store(), "w/b", "2", 0)
-	expect(t, told, "w/b=2", "-w/a", "synced")
-}
-
-func TestANodeStops(t *testing.T) {
-	servers := cluster(t)
-	s := open(t, jetstream.Options{URL: clusterURL(servers), Replicas: 3})
-	told := watching(t, s.Store(), "")
-	expect(t, told, "synced")
-	rev := put(t, s.Store(), "state", "0", 0)
-	expect(t, told, "state=0")
-	data := content(1<<20, 1)
-	blob := save(t, s.Blobs(), data)
-	stop(servers[0])
-	for i := 1; i <= 50; i++ {
-		value := fmt.Sprint(i)
-		eventually(t, func() bool { // while a leader is elected, writes fail; and one that failed may have been done
-			next, err := s.Store().Put(t.Context(), "state", []byte(value), rev)
-			if err == nil {
-				rev = next
-				return true
-			}
-			if e, getErr := s.Store().Get(t.Context(), "state"); getErr == nil && string(e.Value) == value {
-				rev = e.Rev
-				return true
-			}
-			return false
-		})
-	}
-	eventually(t, func() bool {
-		got, err := load(t, s.Blobs(), blob.Digest)
-		return err == nil && bytes.Equal(got, data)
-	})
-	for next(t, told) != "state=50" {
-	}
-	save(t, s.Blobs(), content(1<<20, 2))
 }
 
 func TestASlowWatcher(t *testing.T) {
@@ -283,6 +181,7 @@ func TestASlowWatcher(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
+	t.Parallel()
 	s := open(t, jetstream.Options{})
 	told := watching(t, s.Store(), "")
 	expect(t, told, "synced")
@@ -315,6 +214,9 @@ func TestNoPortAndNoFiles(t *testing.T) {
 	s, err := jetstream.Open(t.Context(), jetstream.Options{})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(temp); len(left) != 0 {
+		t.Errorf("a kill would leave: %v", left)
 	}
 	put(t, s.Store(), "a", "1", 0)
 	if runtime.GOOS == "linux" {

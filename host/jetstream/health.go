@@ -14,7 +14,7 @@ import (
 // Health returns nil when the state can be read and, as far as can be known without writing, written. The error says what is
 // wrong and, of a lost connection, since when.
 func (s *State) Health(ctx context.Context) error {
-	if down, _ := s.link.state(); !down.IsZero() {
+	if down := s.link.lost(); !down.IsZero() {
 		return &host.Error{Op: "state", Kind: host.Unavailable, Err: fmt.Errorf("no connection to NATS since %s", down.UTC().Format(time.RFC3339))}
 	}
 	if s.server != nil && (!s.server.JetStreamEnabled() || s.told.stopped() != "") {
@@ -23,8 +23,10 @@ func (s *State) Health(ctx context.Context) error {
 	if err := s.room("state", 0); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := s.link.whileUp(ctx)
 	defer cancel()
+	ctx, end := context.WithTimeout(ctx, 5*time.Second)
+	defer end()
 	if err := s.checkSpace(ctx); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -215,38 +214,18 @@ func (j *Journal) add(records []Record, msg *jetstream.RawStreamMsg) []Record {
 	return append(records, Record{Topic: topic, ID: msg.Header.Get(jetstream.MsgIDHeader), Data: msg.Data, Sequence: msg.Sequence, Time: msg.Time})
 }
 
-// Count returns how many records each topic has.
-func (j *Journal) Count(ctx context.Context) (map[string]int, error) {
-	return j.countTopics(ctx, j.stream, j.prefix, "count the journal "+j.name)
-}
-
-func (s *State) countTopics(ctx context.Context, stream jetstream.Stream, prefix, op string) (map[string]int, error) {
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(prefix+"*"))
-	if err != nil {
-		return nil, s.fail(op, err)
-	}
-	counts := make(map[string]int, len(info.State.Subjects))
-	for subject, n := range info.State.Subjects {
-		if topic, ok := topicOf(subject, prefix); ok {
-			counts[topic] = int(min(n, math.MaxInt32))
-		}
-	}
-	return counts, nil
-}
-
-// Purge removes the records of a topic, and returns how many there were.
-func (j *Journal) Purge(ctx context.Context, topic string) (int, error) {
+// PurgeUpTo removes the records of a topic up to a sequence number, that one included; 0 is all.
+func (j *Journal) PurgeUpTo(ctx context.Context, topic string, sequence uint64) error {
 	token, err := topicToken(topic)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	op := "purge the journal " + j.name
-	counts, err := j.countTopics(ctx, j.stream, j.prefix, op)
-	if err != nil {
-		return 0, err
+	which := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(j.prefix + token)}
+	if sequence != 0 {
+		which = append(which, jetstream.WithPurgeSequence(sequence+1))
 	}
-	if err := j.stream.Purge(ctx, jetstream.WithPurgeSubject(j.prefix+token)); err != nil {
-		return 0, j.fail(op, err)
+	if err := j.stream.Purge(ctx, which...); err != nil {
+		return j.fail("purge the journal "+j.name, err)
 	}
-	return counts[topic], nil
+	return nil
 }

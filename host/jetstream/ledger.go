@@ -1,14 +1,13 @@
 package jetstream
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +26,8 @@ type ledger struct {
 	last  map[string]uint64 // revision by key, as a subject
 	path  string
 	boot  string
+
+	sameBoot bool // as it was read: its lines are of this boot of the machine
 }
 
 // compactAt is when a ledger is written anew, with one line a key: so many lines, and several for each key.
@@ -34,10 +35,9 @@ const compactAt = 10_000
 
 const ledgerName = "documents.ledger"
 
-// readLedger reads the acknowledged revisions, and whether they are of this boot of the machine. A file that is missing is
-// empty; a line that is not whole is left out, and makes the check weaker.
-func readLedger(path string) (l *ledger, sameBoot bool, err error) {
-	l = &ledger{path: path, last: map[string]uint64{}, boot: bootID()}
+// readLedger reads the acknowledged revisions. A line that is not whole is left out, and makes the check weaker.
+func readLedger(path string) (*ledger, error) {
+	l := &ledger{path: path, last: map[string]uint64{}, boot: bootID()}
 	if cut, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".ledger-*")); err == nil {
 		for _, name := range cut { // by a kill in rewrite
 			_ = os.Remove(name)
@@ -45,16 +45,16 @@ func readLedger(path string) (l *ledger, sameBoot bool, err error) {
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return l, true, nil
+		return l, nil
 	}
 	if err != nil {
-		return nil, false, &host.Error{Op: "read the ledger", Kind: host.Unavailable, Err: err}
+		return nil, &host.Error{Op: "read the ledger", Kind: host.Unavailable, Err: err}
 	}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Scan()
-	boot, _ := checked(lines.Text())
-	for lines.Scan() {
-		text, ok := checked(lines.Text())
+	first, rest, _ := strings.Cut(string(data), "\n")
+	boot, ok := checked(first)
+	l.sameBoot = ok && l.boot != "" && boot == "boot "+l.boot
+	for each := range strings.Lines(rest) {
+		text, ok := checked(strings.TrimSuffix(each, "\n"))
 		rev, key, found := strings.Cut(text, " ")
 		n, err := strconv.ParseUint(rev, 10, 64)
 		if !ok || !found || err != nil {
@@ -62,7 +62,36 @@ func readLedger(path string) (l *ledger, sameBoot bool, err error) {
 		}
 		l.last[key] = max(l.last[key], n)
 	}
-	return l, boot == "boot "+l.boot && l.boot != "", nil
+	return l, nil
+}
+
+// compare returns what is wrong with the revisions that were found, in words, and whether a document is there and cannot be read: its
+// revision is 0.
+func (l *ledger) compare(found map[string]uint64) (wrong []string, unreadable bool) {
+	for token, rev := range found {
+		if rev == 0 {
+			unreadable = true
+			wrong = append(wrong, nameOf(token)+": it cannot be read")
+		}
+	}
+	for token, rev := range l.last {
+		switch now, there := found[token]; {
+		case !there:
+			wrong = append(wrong, fmt.Sprintf("%s: revision %d was acknowledged, and none is there", nameOf(token), rev))
+		case now != 0 && now < rev:
+			wrong = append(wrong, fmt.Sprintf("%s: revision %d was acknowledged, and %d is there", nameOf(token), rev, now))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong, unreadable
+}
+
+func nameOf(token string) string {
+	key, ok := decodeKey(token)
+	if !ok {
+		return short(token)
+	}
+	return short(string(key))
 }
 
 // checked returns a line without its checksum.

@@ -29,7 +29,6 @@ type Options struct {
 	SyncAlways bool   // embedded: fsync before each acknowledgement
 	Replicas   int    // copies of all state in a cluster, 1 to 5; 0 is 1
 	Prefix     string // of every bucket and stream, [A-Za-z0-9_-]; empty: "postern". Two hosts with one prefix share their state
-	MaxStore   int64  // embedded: bytes of disk, or of memory, that all state may take; 0: the disk, or three quarters of the memory
 
 	Logger *slog.Logger // of the server's and the connection's messages; nil: none
 }
@@ -47,7 +46,6 @@ type State struct {
 	log    *slog.Logger
 	server *server.Server // nil when external
 	told   *serverLog     // of server
-	temp   string         // folder of an embedded server in memory, removed at Close
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	docs   jetstream.Stream
@@ -73,7 +71,7 @@ func Open(ctx context.Context, o Options) (*State, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.ctx, s.end = context.WithCancel(context.WithoutCancel(ctx))
-	s.link.init()
+	s.link.init(s.ctx)
 	if err := s.open(ctx); err != nil {
 		_ = s.Close() // the first error says more
 		return nil, err
@@ -137,8 +135,6 @@ func (o *Options) check() error {
 		return invalid("give either a credentials file or an NKey seed file, not both")
 	case !prefixPattern.MatchString(o.Prefix):
 		return invalid("the prefix %q: 1 to 64 letters, digits, - and _", o.Prefix)
-	case o.MaxStore < 0:
-		return invalid("MaxStore %d is negative", o.MaxStore)
 	}
 	return nil
 }
@@ -179,15 +175,17 @@ func (s *State) Blobs() host.Blobs { return &blobs{s} }
 
 // Close ends the connection and an embedded server. Calls that are under way fail with Kind Unavailable.
 func (s *State) Close() error {
-	var err error
 	s.closed.Do(func() {
 		s.end()
 		s.behind.Wait()
 		if s.nc != nil {
 			s.nc.Close()
 		}
-		err = s.stopServer()
+		if s.server != nil {
+			s.server.Shutdown()
+			s.server.WaitForShutdown()
+		}
 		s.ledger.close()
 	})
-	return err
+	return nil
 }

@@ -116,17 +116,15 @@ func full(err error) bool {
 
 // Waiting returns how many jobs of each topic are not done.
 func (q *Queue) Waiting(ctx context.Context) (map[string]int, error) {
-	return q.countTopics(ctx, q.stream, q.prefix, "count the queue "+q.name)
-}
-
-// Purge removes the jobs of a topic that are not done. Those that are being handled end, and are not handed out again.
-func (q *Queue) Purge(ctx context.Context, topic string) error {
-	token, err := topicToken(topic)
+	info, err := q.stream.Info(ctx, jetstream.WithSubjectFilter(q.prefix+"*"))
 	if err != nil {
-		return err
+		return nil, q.fail("count the queue "+q.name, err)
 	}
-	if err := q.stream.Purge(ctx, jetstream.WithPurgeSubject(q.prefix+token)); err != nil {
-		return q.fail("purge the queue "+q.name, err)
+	counts := make(map[string]int, len(info.State.Subjects))
+	for subject, n := range info.State.Subjects {
+		if topic, ok := topicOf(subject, q.prefix); ok {
+			counts[topic] = int(n)
+		}
 	}
-	return nil
+	return counts, nil
 }

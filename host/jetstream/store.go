@@ -49,7 +49,7 @@ func (s *store) Get(ctx context.Context, key host.Key) (host.Entry, error) {
 	if err != nil {
 		return host.Entry{}, err
 	}
-	msg, err := s.last(ctx, s.docs, s.documentsPrefix()+token)
+	msg, err := s.docs.GetLastMsgForSubject(ctx, s.documentsPrefix()+token)
 	if err == nil && isMarker(msg.Header) {
 		err = jetstream.ErrMsgNotFound
 	}
@@ -60,11 +60,6 @@ func (s *store) Get(ctx context.Context, key host.Key) (host.Entry, error) {
 		return host.Entry{}, s.fail("read the document "+short(string(key)), err)
 	}
 	return host.Entry{Key: key, Value: msg.Data, Rev: msg.Sequence, Written: msg.Time}, nil
-}
-
-// last reads the newest message of a subject. Its deadline is NATS's default where ctx has none.
-func (s *State) last(ctx context.Context, from jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
-	return from.GetLastMsgForSubject(ctx, subject)
 }
 
 func isMarker(h nats.Header) bool {
@@ -93,7 +88,7 @@ func (s *store) Put(ctx context.Context, key host.Key, value []byte, rev uint64)
 	next, err := s.swap(ctx, msg, rev)
 	if conflict(err) && rev == 0 {
 		// A deleted document has left a marker, over which it is made anew.
-		last, lastErr := s.last(ctx, s.docs, msg.Subject)
+		last, lastErr := s.docs.GetLastMsgForSubject(ctx, msg.Subject)
 		if lastErr == nil && isMarker(last.Header) {
 			next, err = s.swap(ctx, msg, last.Sequence)
 		}

@@ -38,6 +38,7 @@ func wantKind(t *testing.T, err error, kind host.Kind, texts ...string) {
 }
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	backends(t, func(t *testing.T, s *jetstream.State) {
 		t.Run("compare and swap", func(t *testing.T) { testSwap(t, s.Store()) })
 		t.Run("keys", func(t *testing.T) { testKeys(t, s.Store()) })

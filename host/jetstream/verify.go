@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -28,10 +29,15 @@ func (s *State) onDisk() bool { return s.opts.Dir != "" }
 
 func (s *State) inFiles(name string) string { return filepath.Join(s.opts.Dir, filesDir, name) }
 
-// keepDocuments copies the files of the documents before NATS reads them, because what it takes for damaged it cuts off.
+// documentsFiles is the folder of the documents' files.
+func (s *State) documentsFiles() string {
+	return s.inFiles(filepath.Join("$G", "streams", s.documentsConfig().Name))
+}
+
+// keepDocuments copies the files of the documents before NATS reads them, because what it takes for damaged it cuts off. A disk
+// that has no room for the copy is no reason not to start.
 func (s *State) keepDocuments() error {
-	from := s.inFiles(filepath.Join("$G", "streams", s.documentsConfig().Name))
-	to := s.inFiles(checkingName)
+	from, to := s.documentsFiles(), s.inFiles(checkingName)
 	err := os.RemoveAll(to)
 	if err == nil {
 		if _, statErr := os.Stat(from); errors.Is(statErr, fs.ErrNotExist) {
@@ -39,45 +45,36 @@ func (s *State) keepDocuments() error {
 		}
 		err = os.CopyFS(to, os.DirFS(from))
 	}
-	if err != nil {
-		_ = os.RemoveAll(to) // the first error says more
-		return &host.Error{Op: "copy the documents' files before they are opened", Kind: host.Unavailable,
-			Err: fmt.Errorf("%w (is the disk full, or read-only?)", err)}
+	if err == nil {
+		return nil
 	}
-	return nil
+	_ = os.RemoveAll(to) // the first error says more
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		s.log.Warn("documents' files are checked without a copy: the disk is full", "error", err)
+		return nil
+	}
+	return &host.Error{Op: "copy the documents' files before they are opened", Kind: host.Unavailable,
+		Err: fmt.Errorf("%w (is the disk read-only?)", err)}
 }
 
 // verify compares the documents that NATS has found with those that it should have. Where some are missing the state is not
 // opened, and the files as they were are kept; unless the machine went down without SyncAlways, which may take the last seconds: that is
 // told, and goes on.
 func (s *State) verify(ctx context.Context) error {
-	l, sameBoot, err := readLedger(s.inFiles(ledgerName))
+	l, err := readLedger(s.inFiles(ledgerName))
 	if err != nil {
 		return err
 	}
-	found, indexed, err := s.found(ctx)
+	found, err := s.found(ctx)
 	if err != nil {
 		return err
 	}
-	var wrong []string
-	for token, rev := range l.last {
-		if found[token] < rev {
-			wrong = append(wrong, fmt.Sprintf("%s: revision %d was acknowledged, and %s is there", name(token), rev, revision(found[token])))
-		}
+	wrong, unreadable := l.compare(found)
+	if unreadable || len(wrong) > 0 && (l.sameBoot || s.opts.SyncAlways) {
+		return s.damaged(wrong)
 	}
-	unreadable := len(wrong)
-	for _, token := range indexed {
-		if found[token] == 0 && l.last[token] == 0 {
-			wrong = append(wrong, name(token)+": cannot be read")
-		}
-	}
-	if len(wrong) > 0 {
-		slices.Sort(wrong)
-		if sameBoot || s.opts.SyncAlways || len(wrong) > unreadable {
-			return s.damaged(wrong)
-		}
+	if s.lost = wrong; len(wrong) > 0 {
 		s.log.Error("the machine went down, and the store has lost its last writes; with --sync always it keeps them", "documents", wrong)
-		s.lost = wrong
 	}
 	l.last = found
 	if err := l.rewrite(); err != nil {
@@ -90,46 +87,30 @@ func (s *State) verify(ctx context.Context) error {
 	return nil
 }
 
-// found reads the revision of every document, by key as a subject, and the keys that NATS's index knows.
-func (s *State) found(ctx context.Context) (found map[string]uint64, indexed []string, err error) {
-	all := s.documentsPrefix() + ">"
-	info, err := s.docs.Info(ctx, jetstream.WithSubjectFilter(all))
+// found reads the revision of every document that NATS's index knows, by key as a subject; 0 of one that cannot be read.
+func (s *State) found(ctx context.Context) (map[string]uint64, error) {
+	info, err := s.docs.Info(ctx, jetstream.WithSubjectFilter(s.documentsPrefix()+">"))
 	if err != nil {
-		return nil, nil, s.fail("check the documents", err)
+		return nil, s.fail("check the documents", err)
 	}
+	found := map[string]uint64{}
 	for subject := range info.State.Subjects {
-		indexed = append(indexed, strings.TrimPrefix(subject, s.documentsPrefix()))
-	}
-	found = map[string]uint64{}
-	for msg, err := range s.scan(ctx, s.docs, []string{all}) {
-		if err != nil {
-			return nil, nil, s.fail("check the documents", err)
+		token := strings.TrimPrefix(subject, s.documentsPrefix())
+		msg, err := s.docs.GetLastMsgForSubject(ctx, subject)
+		switch {
+		case err == nil:
+			found[token] = msg.Sequence
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			found[token] = 0
+		default:
+			return nil, s.fail("check the documents", err)
 		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return nil, nil, s.fail("check the documents", err)
-		}
-		found[strings.TrimPrefix(msg.Subject(), s.documentsPrefix())] = meta.Sequence.Stream
 	}
-	return found, indexed, nil
+	return found, nil
 }
 
-func name(token string) string {
-	key, ok := decodeKey(token)
-	if !ok {
-		return short(token)
-	}
-	return short(string(key))
-}
-
-func revision(rev uint64) string {
-	if rev == 0 {
-		return "none"
-	}
-	return fmt.Sprint(rev)
-}
-
-// damaged refuses a store, and keeps its files as they were found. The first such copy is the one that counts.
+// damaged refuses a store, and keeps its files as they were found. The first such copy is the one that counts: NATS has cut what the next
+// start finds. To go on without the ledger is not enough where NATS's own index names what it cannot read: it would lose what is written over it.
 func (s *State) damaged(wrong []string) error {
 	kept := s.inFiles(damagedName)
 	if _, err := os.Stat(kept); errors.Is(err, fs.ErrNotExist) {
@@ -137,14 +118,18 @@ func (s *State) damaged(wrong []string) error {
 			s.log.Error("damaged files were not kept", "error", err)
 		}
 	}
+	copied := ""
+	if _, err := os.Stat(kept); err == nil {
+		copied = " The files as they were are kept in " + kept + "."
+	}
 	more := ""
 	if len(wrong) > 5 {
 		more = fmt.Sprintf("; and %d more", len(wrong)-5)
 		wrong = wrong[:5]
 	}
 	return &host.Error{Op: "open the state in " + s.opts.Dir, Kind: host.Internal,
-		Err: fmt.Errorf("the store is damaged: %s%s. The files as they were are kept in %s. Restore a backup into a new folder; or, to go on with what is left, remove %s",
-			strings.Join(wrong, "; "), more, kept, s.inFiles(ledgerName))}
+		Err: fmt.Errorf("the store is damaged: %s%s.%s Restore a backup into a new folder; or, to go on with what is left, remove %s and %s",
+			strings.Join(wrong, "; "), more, copied, s.inFiles(ledgerName), filepath.Join(s.documentsFiles(), "msgs", "index.db"))}
 }
 
 // Lost tells the documents whose last writes a crash of the machine has taken, in words; nil for none. They were fewer than

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/postern/postern/host"
@@ -20,6 +21,12 @@ const (
 	heartbeat  = 2 * time.Second
 )
 
+const (
+	watchBatch       = 32 // changes on their way at once: what a slow reader holds in memory
+	newConsumerTries = 300
+	pollWait         = 10 * time.Millisecond // between them
+)
+
 // A watch is one Watch. Whatever goes wrong once it has begun, it begins again and compares with what it has told: one rule
 // for a lost connection, a lost delivery, a server that was restarted, and a leader that moved.
 type watch struct {
@@ -31,8 +38,10 @@ type watch struct {
 	yield   func(host.Change, error) bool
 }
 
-// errStopped ends a watch whose consumer has had enough.
-var errStopped = errors.New("stopped")
+var (
+	errStopped = errors.New("stopped")                                 // by a watch's consumer, who has had enough
+	errGap     = errors.New("a message was lost on its way from NATS") // the watch begins again
+)
 
 // Watch yields what is there and what changes; see host.Store.
 func (s *store) Watch(ctx context.Context, prefix host.Key) iter.Seq2[host.Change, error] {
@@ -85,10 +94,8 @@ func passes(err error) bool {
 
 // follow tells what is there that was not told yet, what is gone, and that it is all; and then what comes, until trouble.
 func (w *watch) follow(ctx context.Context) (synced bool, err error) {
-	down, lost := w.link.state()
-	if !down.IsZero() {
-		return false, &host.Error{Op: "watch documents", Kind: host.Unavailable, Err: errors.New("no connection to NATS")}
-	}
+	ctx, cancel := w.link.whileUp(ctx)
+	defer cancel()
 	info, err := w.docs.Info(ctx)
 	if err != nil {
 		return false, err
@@ -113,39 +120,23 @@ func (w *watch) follow(ctx context.Context) (synced bool, err error) {
 		return true, errStopped
 	}
 	// From the sequence on that the leader had before the list: the consumer's own server may be behind it.
-	c, err := w.reader(ctx, w.docs, w.filters, max(info.State.LastSeq, 1))
+	c, err := w.docs.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubjects: w.filters, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(info.State.LastSeq, 1),
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute, MaxDeliver: 1,
+	})
 	if err != nil {
 		return true, err
 	}
-	defer w.forget(w.docs, c)
+	defer w.forget(c)
 	w.seen = 0
-	for msg, err := range backlog(ctx, c) {
-		if err != nil {
-			return true, err
-		}
-		w.seen++
-		if err := w.read(msg); err != nil {
-			return true, err
-		}
-	}
-	return true, w.live(ctx, c, lost)
+	return true, w.live(ctx, c)
 }
 
-// read yields what msg says.
-func (w *watch) read(msg jetstream.Msg) error {
-	key, ok := w.keyOf(msg.Subject())
-	if !ok {
-		return nil // not written by us
-	}
-	meta, err := msg.Metadata()
-	if err != nil {
-		return err
-	}
-	change := host.Change{Entry: host.Entry{Key: key, Value: msg.Data(), Rev: meta.Sequence.Stream, Written: meta.Timestamp}}
-	if change.Deleted = isMarker(msg.Headers()); change.Deleted {
-		change.Value = nil
-	}
-	return w.tell(change)
+// forget deletes a consumer; the server forgets one that stays for want of a connection by itself.
+func (w *watch) forget(c jetstream.Consumer) {
+	ctx, cancel := context.WithTimeout(w.ctx, time.Second)
+	defer cancel()
+	_ = w.docs.DeleteConsumer(ctx, c.CachedInfo().Name)
 }
 
 // tell yields a change, unless it or a later one was told.
@@ -184,37 +175,56 @@ func (w *watch) tellGone(there map[host.Key]bool) error {
 	return nil
 }
 
-func (w *watch) live(ctx context.Context, c jetstream.Consumer, lost <-chan struct{}) error {
-	for {
-		batch, err := c.Fetch(scanBatch, jetstream.FetchMaxWait(waitOnce), jetstream.FetchHeartbeat(heartbeat))
+// live reads what comes, until trouble.
+func (w *watch) live(ctx context.Context, c jetstream.Consumer) error {
+	for unheard := 0; ; {
+		batch, err := c.Fetch(watchBatch, jetstream.FetchMaxWait(waitOnce), jetstream.FetchHeartbeat(heartbeat))
 		if err != nil {
 			return err
 		}
-		if err := w.drain(ctx, batch, lost); err != nil {
+		err = w.drain(ctx, batch)
+		if errors.Is(err, nats.ErrNoResponders) && w.seen == 0 && unheard < newConsumerTries && sleep(ctx, pollWait) {
+			unheard++ // in a cluster the server that we talk to hears of a new consumer a moment later
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
 }
 
-func (w *watch) drain(ctx context.Context, batch jetstream.MessageBatch, lost <-chan struct{}) error {
+func (w *watch) drain(ctx context.Context, batch jetstream.MessageBatch) error {
 	for {
 		select {
 		case msg, ok := <-batch.Messages():
 			if !ok {
 				return batch.Error()
 			}
-			if err := next(msg, &w.seen); err != nil {
-				return err
-			}
 			if err := w.read(msg); err != nil {
 				return err
 			}
-		case <-lost:
-			return &host.Error{Op: "watch documents", Kind: host.Unavailable, Err: errors.New("the connection to NATS was lost")}
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-w.ctx.Done():
-			return w.ctx.Err()
 		}
 	}
+}
+
+// read yields what msg says. One that does not follow the one before it is errGap.
+func (w *watch) read(msg jetstream.Msg) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return err
+	}
+	if w.seen++; meta.Sequence.Consumer != w.seen {
+		return errGap
+	}
+	key, ok := w.keyOf(msg.Subject())
+	if !ok {
+		return nil // not written by us
+	}
+	change := host.Change{Entry: host.Entry{Key: key, Value: msg.Data(), Rev: meta.Sequence.Stream, Written: meta.Timestamp}}
+	if change.Deleted = isMarker(msg.Headers()); change.Deleted {
+		change.Value = nil
+	}
+	return w.tell(change)
 }
