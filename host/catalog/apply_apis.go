@@ -119,7 +119,7 @@ func (r *attempt) applyStages(ctx context.Context, a *host.API, doc *apiDoc, nam
 	if len(names) == 0 {
 		return nil
 	}
-	deployed, made := r.t.deploy(doc, abridged(r.t.change.Message))
+	deployed, made := r.t.deploy(doc, r.t.change.Message)
 	number := deployed.Number
 	if made {
 		r.plan.add(Difference{Action: actionCreate, Kind: "deployment", Name: fmt.Sprintf("%s/%d", a.Name, number), After: short(deployed.Digest)})

@@ -19,7 +19,7 @@ func (r *attempt) pin(ctx context.Context) (definition.Errors, error) {
 	var errs definition.Errors
 	for use := range definition.Uses(r.snapshot) {
 		ref := use.Plugin.Ref
-		if !uploadedRef.MatchString(ref) {
+		if !definition.IsUploaded(ref) {
 			continue
 		}
 		delete(r.bundle.Code, ref) // whatever was sent under it

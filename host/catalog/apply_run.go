@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/postern/postern/host"
@@ -65,21 +66,10 @@ func (r *attempt) read(ctx context.Context) error {
 
 // understand reads the definition and finds all that is wrong with it and with what was sent beside it.
 func (r *attempt) understand(ctx context.Context) error {
-	r.bundle = r.in.Bundle
-	r.bundle.Code = map[string]Code{}
-	for ref, code := range r.in.Bundle.Code {
-		r.bundle.Code[ref] = code
-	}
-	snapshot, err := r.bundle.parseText()
-	if snapshot == nil {
+	more, err := r.parse(ctx)
+	if r.snapshot == nil {
 		return err
 	}
-	r.snapshot = snapshot
-	more, failed := r.pin(ctx)
-	if failed != nil {
-		return failed
-	}
-	more = append(more, r.catalog.resolve(&r.bundle, snapshot, true)...)
 	for _, look := range []func(context.Context) (definition.Errors, error){r.lookAtCode, r.lookAtFunctions, r.lookAtSecrets} {
 		found, err := look(ctx)
 		if err != nil {
@@ -92,6 +82,27 @@ func (r *attempt) understand(ctx context.Context) error {
 		e.Source = definition.SourceLine([]byte(r.bundle.Text), e.Pos.Line)
 	}
 	return definitionErrors(err, more)
+}
+
+// parse makes the snapshot of what was sent; what was applied before is not parsed again. It returns what is wrong with references beside
+// what is wrong with the definition itself. Without a snapshot, there is nothing more to look at.
+func (r *attempt) parse(ctx context.Context) (more definition.Errors, err error) {
+	r.bundle = r.in.Bundle
+	if r.before != nil && r.before.bundle.isAs(&r.in.Bundle) {
+		r.bundle.Code, r.snapshot = maps.Clone(r.before.bundle.Code), r.before.snapshot
+		return nil, nil
+	}
+	r.bundle.Code = map[string]Code{}
+	maps.Copy(r.bundle.Code, r.in.Bundle.Code)
+	if r.snapshot, err = r.bundle.parseText(); r.snapshot == nil {
+		return nil, err
+	}
+	more, failed := r.pin(ctx)
+	if failed != nil {
+		r.snapshot = nil
+		return nil, failed
+	}
+	return append(more, r.catalog.resolve(&r.bundle, r.snapshot, true)...), err
 }
 
 // claim refuses names that belong to somebody else.

@@ -25,7 +25,7 @@ func inputOf(t testing.TB, c *Catalog, text string, other map[string]string) Inp
 		return in
 	}
 	for use := range definition.Uses(snapshot) {
-		if uploadedRef.MatchString(use.Plugin.Ref) {
+		if definition.IsUploaded(use.Plugin.Ref) {
 			continue
 		}
 		ref := codeKey(use.Plugin.Ref)

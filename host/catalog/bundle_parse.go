@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,12 +52,9 @@ func (p *parsedBundle) api(name string) *host.API {
 	return nil
 }
 
-// uploadedRef tells references to what a host has from files of the project: name@version, name@alias and sha256:HEX.
-var uploadedRef = regexp.MustCompile(`^(sha256:.*|[A-Za-z0-9_-]+@[A-Za-z0-9._$-]*)$`)
-
 // codeKey is the key of a reference in Bundle.Code.
 func codeKey(ref string) string {
-	if uploadedRef.MatchString(ref) {
+	if definition.IsUploaded(ref) {
 		return ref
 	}
 	return path.Clean(ref)
@@ -81,6 +80,17 @@ func (b *Bundle) check() error {
 		}
 	}
 	return nil
+}
+
+// isAs reports whether a bundle that is kept came of what is sent now. One with references to the host may mean something else today.
+func (b *Bundle) isAs(sent *Bundle) bool {
+	if b.File != sent.File || b.Text != sent.Text || !maps.Equal(b.Files, sent.Files) || slices.ContainsFunc(sortedKeys(b.Code), definition.IsUploaded) {
+		return false
+	}
+	return maps.EqualFunc(b.Code, sent.Code, func(kept, code Code) bool {
+		code.Size = kept.Size // the host's own finding
+		return reflect.DeepEqual(kept, code)
+	})
 }
 
 var digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)

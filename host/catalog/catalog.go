@@ -66,7 +66,7 @@ func New(opts Options) *Catalog {
 // A Change says who changes something and how. The zero value is an anonymous change that is carried out.
 type Change struct {
 	By       string // for histories: "token ci", "key AKIA…", "dev"
-	Message  string
+	Message  string // of at most 1,024 bytes
 	DryRun   bool   // everything is checked, and nothing written
 	Revision uint64 // the resource's, that the change was made for; 0 for any. Another one has Kind Conflict
 	Force    bool   // also what a project owns

@@ -9,9 +9,6 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// maxDescription bounds the description of a deployment, in bytes.
-const maxDescription = 1024
-
 func (a *apiDoc) showDeployment(api string, d *deploymentDoc) Deployment {
 	stages := a.pointers(d.Number)
 	if stages == nil {
@@ -54,8 +51,8 @@ func (t *tx) deploy(a *apiDoc, description string) (d *deploymentDoc, made bool)
 func (c *Catalog) Deploy(ctx context.Context, api, stage, description string, change Change) (Deployment, error) {
 	var out Deployment
 	err := c.changeAPI(ctx, "deploy the API "+strconv.Quote(abridged(api)), api, change, func(t *tx, a *apiDoc) error {
-		if len(description) > maxDescription {
-			return refuse(host.TooLarge, "", "the description has more than %d bytes", maxDescription)
+		if len(description) > maxMessage {
+			return refuse(host.TooLarge, "", "the description has more than %d bytes", maxMessage)
 		}
 		d, _ := t.deploy(a, description)
 		number := d.Number

@@ -20,6 +20,7 @@ import (
 
 const (
 	maxAttempts = 100                   // of one change, while other writers are first
+	maxMessage  = 1024                  // bytes of a change's message, or of a deployment's description: they are kept with each version
 	maxPause    = 50 * time.Millisecond // between two of them
 	maxSaving   = 8                     // blobs that are saved at once
 	freshBlob   = 30 * time.Second      // a blob that is older is saved again when something new names it, so that Collect leaves it
@@ -37,6 +38,9 @@ type tx struct {
 // what that has made of the state, so f must not keep anything of a former run. It returns the revision that the state has afterwards: the
 // same as before when nothing changed, and in a dry run.
 func (c *Catalog) change(ctx context.Context, ch Change, f func(ctx context.Context, t *tx) error) (uint64, error) {
+	if len(ch.Message) > maxMessage {
+		return 0, refuse(host.TooLarge, "", "the message has more than %d bytes", maxMessage)
+	}
 	for attempt := 1; ; attempt++ {
 		t, err := c.begin(ctx, ch)
 		if err != nil {

@@ -288,3 +288,12 @@ func TestProgress(t *testing.T) {
 		t.Errorf("got %q and %q", general, own)
 	}
 }
+
+func TestMessagesAreBounded(t *testing.T) {
+	c := newCatalog(t)
+	change := Change{Message: strings.Repeat("x", 1025)}
+	_, err := c.UploadFunction(t.Context(), "greet", Upload{Code: save(t, c, script("x"))}, change)
+	wantKind(t, err, host.TooLarge, "1024")
+	_, err = c.Apply(t.Context(), "shop", inputOf(t, c, shop, nil), change)
+	wantKind(t, err, host.TooLarge, "apply the project shop", "1024")
+}
