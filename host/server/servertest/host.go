@@ -55,9 +55,11 @@ func TryHost(tb testing.TB, options ...Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Gateway: g}
-	if h.Token, err = h.firstToken(tb.Context()); err != nil {
-		return nil, errors.Join(err, g.Stop())
+	h := &Host{Gateway: g, Token: opts.Token}
+	if h.Token == "" {
+		if h.Token, err = h.firstToken(tb.Context()); err != nil {
+			return nil, errors.Join(err, g.Stop())
+		}
 	}
 	if h.Admin, err = admin.NewClient(g.Address("admin"), admin.ClientOptions{Token: h.Token}); err != nil {
 		return nil, errors.Join(err, g.Stop())
@@ -90,8 +92,11 @@ func (h *Host) Restart(tb testing.TB) *Host {
 		tb.Fatal(err)
 	}
 	state := *h.config.State
-	return StartHost(tb, Options{Config: func(c *server.Config) { c.State, c.CacheDir = &state, h.config.CacheDir }})
+	return StartHost(tb, Options{Token: h.Token, Config: func(c *server.Config) { c.State, c.CacheDir = &state, h.config.CacheDir }})
 }
+
+// State is where the host's state is, for Restart. A test may change it.
+func (h *Host) State() *server.State { return h.config.State }
 
 // An Apply is a project that is brought to a host. The zero value of each field but Files leaves it as a user has it by default.
 type Apply struct {

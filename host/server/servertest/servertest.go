@@ -40,6 +40,7 @@ type Gateway struct {
 type Options struct {
 	Environ map[string]string           // of the telemetry: OTEL_*
 	Config  func(config *server.Config) // changes the server's configuration; nil leaves it
+	Token   string                      // of a Host: for its admin API, where another one made the first; "" is the first
 }
 
 // Start serves a project of these files, by their paths in its folder, until the test ends. The test fails when it
