@@ -140,6 +140,11 @@ func TestHugeHeaders(t *testing.T) {
 	f.wantProblem(400, host.Invalid, "PUT", "/v1/secrets/a", "v", "If-Match", "7")
 	f.wantProblem(400, host.Invalid, "PUT", "/v1/secrets/a?message="+strings.Repeat("m", maxMessage+1), "v")
 	f.wantProblem(400, host.Invalid, "PUT", "/v1/secrets/a?message=two%0Alines", "v")
+	for _, e := range f.audit("?action=putSecret") {
+		if e.Message != "" {
+			t.Errorf("the audit log has a message that was refused: %.100q", e.Message)
+		}
+	}
 }
 
 func TestBodies(t *testing.T) {
@@ -233,6 +238,37 @@ func TestSlowBodiesOfStrangersEnd(t *testing.T) {
 	}
 }
 
+// TestWhatIsCutOffIsNotTakenForWhole: the client stops in the middle, and waits for the answer.
+func TestWhatIsCutOffIsNotTakenForWhole(t *testing.T) {
+	f := start(t)
+	for request, body := range map[string]string{
+		"POST /v1/functions/greet/versions": wasmMagic + "\x01\x00\x00\x00", "POST /v1/functions/script/versions": "export const handler = () => 1",
+		"PUT /v1/blobs/" + strings.Repeat("0", 64): "x", "PUT /v1/secrets/a": "half", "POST /v1/restore": "\x1f\x8b",
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		_, _ = io.WriteString(conn, request+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+f.token+"\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\n"+body)
+		_ = conn.(*net.TCPConn).CloseWrite()
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%s: %v", request, err)
+			continue
+		}
+		answer, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != 400 && resp.StatusCode != 503 { // who sends no more may have left, and then the store is not asked any more
+			t.Errorf("%s: %s %s", request, resp.Status, answer)
+		}
+	}
+	for blob, err := range f.Blobs.List(t.Context()) {
+		t.Errorf("%+v was kept, %v", blob, err)
+	}
+}
+
 func TestUploadsThatAreCutOff(t *testing.T) {
 	f := start(t)
 	for _, path := range []string{"PUT /v1/blobs/" + strings.Repeat("0", 64), "POST /v1/functions/greet/versions", "POST /v1/restore"} {
@@ -278,6 +314,7 @@ func TestUploads(t *testing.T) {
 	for kind, code := range map[string]string{
 		TypeTypeScript: "export const handler = async (e: unknown): Promise<number> => 1\n", TypeZip: zipped(t, "index.ts", "export const handler = async () => 2 as number\n"),
 		TypeOctets: "export const handler = async (e: any) => 3\n", "application/javascript": "exports.handler = async () => 4\n",
+		TypeWasm: wasmMagic + "\x01\x00\x00\x00",
 	} {
 		f.want(201, "POST", path, code, "Content-Type", kind)
 	}
@@ -286,6 +323,7 @@ func TestUploads(t *testing.T) {
 		status     int
 	}{
 		"empty":        {TypeJavaScript, "", 422},
+		"no module":    {TypeWasm, "\x00as", 422},
 		"no code":      {TypeJavaScript, "this is not a script", 422},
 		"not UTF-8":    {TypeJavaScript, "export const handler = () => '\xff'", 422},
 		"no zip":       {TypeZip, "PK nothing", 422},
@@ -301,8 +339,17 @@ func TestUploads(t *testing.T) {
 	}
 	var g catalog.Function
 	f.want(200, "GET", "/v1/functions/greet", nil).into(t, &g)
-	if g.Version != 4 || g.Live != 4 {
+	if g.Version != 5 || g.Live != 5 {
 		t.Errorf("%+v", g)
+	}
+	var module catalog.Version
+	code := wasmMagic + "\x01\x00\x00\x00" + strings.Repeat("\x00\x02\x01x", 200_000) // custom sections
+	f.want(201, "POST", path, code, "Content-Type", TypeOctets).into(t, &module)
+	if module.Runtime != host.RuntimeWasm || module.Size != int64(len(code)) {
+		t.Errorf("%+v", module)
+	}
+	if saved := f.want(200, "GET", "/v1/blobs/"+module.Digest, nil); string(saved.body) != code {
+		t.Errorf("%d bytes were saved of %d", len(saved.body), len(code))
 	}
 	f.want(201, "POST", path+"?config="+url.QueryEscape(`{"timeout":"9s"}`), numbered(9), "Content-Type", TypeJavaScript)
 	f.wantProblem(422, host.Invalid, "POST", path+"?config="+url.QueryEscape(`{"timeot":"9s"}`), numbered(9), "Content-Type", TypeJavaScript)

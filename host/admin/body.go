@@ -58,6 +58,8 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	case err == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = faultf(host.Timeout, http.StatusRequestTimeout, "the request's body came too slowly: after %s it must be %d bytes a second", b.grace, b.rate)
+	case errors.Is(err, io.ErrUnexpectedEOF): // which others may take for an end
+		err = malformed("the body was cut off")
 	default:
 		// What follows on this connection, and the watch for the client leaving, are not the body's.
 		_ = b.control.SetReadDeadline(time.Time{})
@@ -104,11 +106,8 @@ const unlimited = -1
 func bodyError(err error) error {
 	err = limitError(err)
 	var known *host.Error
-	switch {
-	case errors.As(err, &known):
+	if errors.As(err, &known) {
 		return err
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return malformed("the body was cut off")
 	}
 	return malformed("the body could not be read: %v", err)
 }

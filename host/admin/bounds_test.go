@@ -55,7 +55,7 @@ func TestBodiesAreHeldWithinBounds(t *testing.T) {
 	f.wantBusy("POST", versions, code, "Content-Type", TypeJavaScript)
 	f.wantBusy("POST", "/v1/projects/web/apply", catalog.Input{Bundle: catalog.Bundle{Text: shop}})
 	if status, body := f.raw("POST " + versions + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + f.token +
-		"\r\nContent-Type: text/javascript\r\nTransfer-Encoding: chunked\r\n\r\n14\r\nexports.handler=()=>1\r\n0\r\n\r\n"); status != 503 {
+		"\r\nContent-Type: text/javascript\r\nTransfer-Encoding: chunked\r\n\r\n15\r\nexports.handler=()=>1\r\n0\r\n\r\n"); status != 503 {
 		t.Errorf("a length that is not announced: %d %s", status, body)
 	}
 	f.want(201, "PUT", "/v1/blobs/"+hex.EncodeToString(sum[:]), code) // streams

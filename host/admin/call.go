@@ -118,10 +118,12 @@ func (c *call) admit() error {
 
 // readChange reads the parameters that every change has.
 func (c *call) readChange() (err error) {
-	c.change = catalog.Change{By: c.who.By, Message: c.query.Get("message")}
-	if err = checkMessage(c.change.Message); err != nil {
+	c.change.By = c.who.By
+	message := c.query.Get("message")
+	if err = checkMessage(message); err != nil {
 		return err
 	}
+	c.change.Message = message // not before: the audit log has it
 	if c.change.DryRun, err = c.flag("dryRun", false); err != nil {
 		return err
 	}

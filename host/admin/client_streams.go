@@ -29,10 +29,8 @@ func (c *Client) HasBlob(ctx context.Context, digest string) (bool, error) {
 	switch {
 	case errors.Is(err, host.NotFound):
 		return false, nil
-	case errors.Is(err, host.Unauthenticated):
-		if _, told := c.Whoami(ctx); told != nil { // the answer to HEAD could not say why
-			err = told
-		}
+	case errors.Is(err, host.Unauthenticated), errors.Is(err, host.Forbidden):
+		resp, err = c.do(ctx, clientRequest{method: http.MethodGet, path: path, header: accept("application/json")}) // the answer to HEAD could not say why
 	}
 	if err != nil {
 		return false, err

@@ -1,8 +1,11 @@
 package admin
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"io"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/catalog"
@@ -61,6 +64,9 @@ func (c *call) versionOfBlob(promote bool) (*reply, error) {
 	return c.versionReply(catalog.Upload{Code: in.Code, Config: in.Config, Promote: promote})
 }
 
+// wasmMagic is what every WebAssembly binary begins with (WebAssembly Core Specification, 5.5.16).
+const wasmMagic = "\x00asm"
+
 // receive reads uploaded code, makes what a runtime takes of it, and saves that. Blobs that no version comes to name are collected later.
 func (c *call) receive(kind string) (*catalog.Code, error) {
 	switch kind {
@@ -70,7 +76,19 @@ func (c *call) receive(kind string) (*catalog.Code, error) {
 			TypeWasm, TypeJavaScript, TypeTypeScript, TypeZip, TypeOctets, kind)
 	}
 	ctx := c.r.Context()
-	source, err := project.SourceFromUpload(ctx, c.r.Body, kind, project.UploadLimits{Upload: maxUpload, TempDir: c.TempDir})
+	body := bufio.NewReader(c.r.Body)
+	head, err := body.Peek(len(wasmMagic))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, bodyError(err)
+	}
+	if string(head) == wasmMagic {
+		blob, err := c.Blobs.Save(ctx, body) // as it is, and never as a whole
+		if err != nil {
+			return nil, limitError(err)
+		}
+		return &catalog.Code{Runtime: host.RuntimeWasm, Digest: blob.Digest, Size: blob.Size}, nil
+	}
+	source, err := project.SourceFromUpload(ctx, body, kind, project.UploadLimits{Upload: maxUpload, TempDir: c.TempDir})
 	if err != nil {
 		return nil, limitError(err)
 	}
