@@ -36,7 +36,8 @@ type Options struct {
 	// Domain is the base domain of the hosts that APIs and functions have by their names, which no project can have as domains; "" is localhost.
 	Domain string
 
-	// Keep is how many versions of a function, and deployments of an API, stay that nothing points at; 0 keeps all.
+	// Keep is how many versions of a function, and deployments of an API, stay that nothing points at, the newest of them; 0 keeps all. A
+	// rollback goes back to what is there still: what histories name does not keep it.
 	Keep int
 }
 

@@ -27,7 +27,7 @@ type versionRef struct {
 	Document string `json:"document"` // digest
 	Runtime  string `json:"runtime"`
 	URL      bool   `json:"url,omitempty"`
-	Uses     []use  `json:"uses,omitempty"`
+	Uses     []use  `json:"uses,omitempty"` // without who it is
 }
 
 // A versionDoc is a version.
@@ -222,20 +222,19 @@ func (v *versionDoc) public(function string) Version {
 	}
 }
 
-// uses tells what a version points at.
+// uses tells what a version points at. From is what follows the name of the version.
 func (v *versionDoc) uses(function string) []use {
-	from := fmt.Sprintf("version %d of the function %q", v.Number, function)
 	var all []use
 	for _, name := range slices.Sorted(maps.Keys(v.Config.Secrets)) {
 		switch ref := v.Config.Secrets[name]; {
 		case ref.Store != "":
-			all = append(all, use{Kind: "secret", Name: ref.Store, From: from})
+			all = append(all, use{Kind: "secret", Name: ref.Store})
 		case ref.File != "":
-			all = append(all, use{Kind: "secret", Name: projectSecret(v.Project, ref.File), From: from})
+			all = append(all, use{Kind: "secret", Name: projectSecret(v.Project, ref.File)})
 		}
 	}
 	if a := v.Config.Async; a != nil && a.DeadLetter != "" && a.DeadLetter != function {
-		all = append(all, use{Kind: string(kindFunction), Name: a.DeadLetter, From: from + " (as its dead letters' function)"})
+		all = append(all, use{Kind: string(kindFunction), Name: a.DeadLetter, From: ", as its dead letters' function"})
 	}
 	return all
 }

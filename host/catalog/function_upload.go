@@ -2,12 +2,14 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/postern/postern/host"
 )
@@ -216,11 +218,31 @@ func (v *versionDoc) mark() (string, error) {
 
 // putFunction writes a function with what follows from it: who uses what.
 func (t *tx) putFunction(name string, doc *functionDoc) error {
-	doc.Uses = nil
-	for _, ref := range doc.Versions {
-		doc.Uses = append(doc.Uses, ref.Uses...)
-	}
+	doc.Uses = doc.uses(name)
 	return t.put(kindFunction, name, doc)
+}
+
+// uses tells what the versions point at, once for all that point at the same.
+func (d *functionDoc) uses(function string) []use {
+	versions := map[use][]int{}
+	for _, ref := range d.Versions {
+		for _, u := range ref.Uses {
+			if seen := versions[u]; len(seen) == 0 || seen[len(seen)-1] != ref.Number { // two names may have one secret
+				versions[u] = append(seen, ref.Number)
+			}
+		}
+	}
+	all := make([]use, 0, len(versions))
+	for u, numbers := range versions {
+		from := fmt.Sprintf("version %d of the function %q", numbers[len(numbers)-1], function)
+		if more := len(numbers) - 1; more > 0 {
+			from = fmt.Sprintf("%d versions of the function %q, from %d to %d", more+1, function, numbers[0], numbers[more])
+		}
+		u.From = from + u.From
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b use) int { return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name)) })
+	return all
 }
 
 // text is the configuration as definition.ParseFunction reads it, in lines, which its errors show.

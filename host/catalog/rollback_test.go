@@ -52,3 +52,22 @@ func TestKeepWhatIsCalled(t *testing.T) {
 		t.Errorf("%+v, %v", versions, err)
 	}
 }
+
+// TestManyVersions: what all versions of a function use is told once, and not with each of them, however many there are.
+func TestManyVersions(t *testing.T) {
+	c := newCatalog(t)
+	if _, err := c.PutSecret(t.Context(), "key", []byte("x"), Change{}); err != nil {
+		t.Fatal(err)
+	}
+	code := save(t, c, script("x"))
+	for _, n := range []string{"1", "2", "3"} {
+		config := &FunctionConfig{Env: map[string]string{"N": n}, Secrets: map[string]SecretRef{"A": {Store: "key"}, "B": {Store: "key"}}}
+		if _, err := c.UploadFunction(t.Context(), "greet", Upload{Code: code, Config: config, Promote: true}, Change{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := c.Secrets(t.Context())
+	if err != nil || len(all) != 1 || len(all[0].UsedBy) != 1 || all[0].UsedBy[0] != `3 versions of the function "greet", from 1 to 3` {
+		t.Errorf("%+v, %v", all, err)
+	}
+}

@@ -72,7 +72,7 @@ type use struct {
 	Kind      string `json:"kind"` // "function" or "secret"
 	Name      string `json:"name"`
 	Qualifier string `json:"qualifier,omitempty"` // of a function: a version's number or an alias
-	From      string `json:"from"`                // who points, for people: "the stage prod of the API orders"
+	From      string `json:"from,omitempty"`      // who points, for people: "the stage prod of the API orders"
 }
 
 // A document is what a blob of a resource holds: a struct that embeds meta, in JSON.
