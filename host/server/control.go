@@ -118,9 +118,18 @@ func openControl(s *Server, o State) (c *control, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.catalog = catalog.New(catalog.Options{Store: c.state.Store(), Blobs: c.state.Blobs(), Sealer: c.key, Check: c.check, Domain: s.cfg.Domain, Keep: o.Keep})
+	c.catalog = catalog.New(catalog.Options{Store: c.state.Store(), Blobs: c.state.Blobs(), Sealer: c.key, Env: secretEnv, Check: c.check, Domain: s.cfg.Domain, Keep: o.Keep})
 	c.access = access.New(access.Options{Store: c.state.Store(), Sealer: c.key, Logger: s.log})
 	return c, nil
+}
+
+// secretEnv is the environment as secrets see it: without the host's own settings, which may hold what leads into the store. Everything else
+// of it is open to whoever may deploy.
+func secretEnv(name string) (string, bool) {
+	if strings.HasPrefix(name, "POSTERN_") {
+		return "", false
+	}
+	return os.LookupEnv(name)
 }
 
 // openKey opens the sealing key, or makes it where nothing is sealed yet: with another key, what is would be lost.
