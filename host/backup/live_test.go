@@ -72,17 +72,21 @@ func TestUnderWrites(t *testing.T) {
 	from.next(t, 0)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
+	var due atomic.Int32 // so many states: a slow round shall not make those after it slower
 	go func() {
 		defer close(done)
-		for n := 1; ctx.Err() == nil && n < 2000; n++ {
-			from.next(t, n)
-			time.Sleep(time.Duration(rand.IntN(8)) * time.Millisecond)
+		for n := 1; ctx.Err() == nil; time.Sleep(time.Duration(rand.IntN(8)) * time.Millisecond) {
+			if n <= int(due.Load()) {
+				from.next(t, n)
+				n++
+			}
 		}
 	}()
 	defer func() { stop(); <-done }()
 	refused := 0
 	for round := range 10 {
 		from.collect.Store(round >= 5)
+		due.Add(8)
 		var out bytes.Buffer
 		err := Write(t.Context(), &out, from.Store, from.Blobs, info)
 		if round >= 5 && errors.Is(err, host.Unavailable) {
