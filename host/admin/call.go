@@ -71,6 +71,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, op *operation) {
 	}
 }
 
+// call begins to answer a request to an operation.
 func (s *server) call(w http.ResponseWriter, r *http.Request, op *operation) *call {
 	c := &call{server: s, op: op, w: s.response(w), r: r}
 	if op.lambda {

@@ -178,20 +178,24 @@ func TestSDKErrors(t *testing.T) {
 	if a := f.want(404, "GET", "/2015-03-31/layers", nil); a.header.Get("X-Amzn-Errortype") == "" {
 		t.Errorf("%v", a.header)
 	}
-	// Who may not log in for a while is told another reason than who finds no instance.
-	f.gate.set(func() { f.gate.busy = false })
-	wrong := f.sdkWith("PSTKBBBBBBBBBBBBBBBB", "wrong")
-	var err error
-	for range 12 {
-		err = invoke(wrong, lambda.InvokeInput{})
-	}
-	if !errors.As(err, &throttled) || throttled.Reason != types.ThrottleReasonCallerRateLimitExceeded {
-		t.Errorf("%v", err)
-	}
 	// As every call, with a token.
 	f.gate.set(func() { f.gate.busy = false })
 	if a := f.want(200, "POST", "/2015-03-31/functions/talk/invocations", `{"b":2}`); string(a.body) != `{"got":{"b":2}}` {
 		t.Errorf("%s", a.body)
+	}
+}
+
+// TestSDKIsTooEager: who may not log in for a while is told another reason than who finds no instance.
+func TestSDKIsTooEager(t *testing.T) {
+	f := start(t)
+	var throttled *types.TooManyRequestsException
+	wrong := f.sdkWith("PSTKBBBBBBBBBBBBBBBB", "wrong")
+	var err error
+	for range 12 {
+		_, err = wrong.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("talk")})
+	}
+	if !errors.As(err, &throttled) || throttled.Reason != types.ThrottleReasonCallerRateLimitExceeded {
+		t.Errorf("%v", err)
 	}
 }
 
