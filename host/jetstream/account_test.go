@@ -94,9 +94,16 @@ func TestPermissions(t *testing.T) {
 	wantKind(t, err, host.Forbidden, "$KV.postern_documents.a", "spec/state.md")
 }
 
-// TestCredentials uses a credentials file of an account of its own, as an operator of a NATS system hands it out.
-func TestCredentials(t *testing.T) {
-	t.Parallel()
+// An operator of a NATS system, with one account for Postern and a user in it.
+type operator struct {
+	keys, account, user           nkeys.KeyPair
+	accountID, systemID, userName string
+	claims                        *jwt.OperatorClaims
+	resolver                      *server.MemAccResolver
+}
+
+func newOperator(t *testing.T) *operator {
+	t.Helper()
 	key := func(make func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
 		pair, err := make()
 		if err != nil {
@@ -108,65 +115,88 @@ func TestCredentials(t *testing.T) {
 		}
 		return pair, public
 	}
-	operator, operatorID := key(nkeys.CreateOperator)
-	system, systemID := key(nkeys.CreateAccount)
-	account, accountID := key(nkeys.CreateAccount)
-	user, userID := key(nkeys.CreateUser)
-	_ = system
-	resolver := &server.MemAccResolver{}
-	claim := func(id string, disk int64) {
-		c := jwt.NewAccountClaims(id)
-		c.Limits.DiskStorage = disk
-		token, err := c.Encode(operator)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := resolver.Store(id, token); err != nil {
-			t.Fatal(err)
-		}
-	}
-	claim(systemID, 0)
-	claim(accountID, 64<<20)
-	trusted, err := jwt.NewOperatorClaims(operatorID).Encode(operator)
+	op := &operator{resolver: &server.MemAccResolver{}}
+	var id string
+	op.keys, id = key(nkeys.CreateOperator)
+	_, op.systemID = key(nkeys.CreateAccount)
+	op.account, op.accountID = key(nkeys.CreateAccount)
+	op.user, op.userName = key(nkeys.CreateUser)
+	trusted, err := jwt.NewOperatorClaims(id).Encode(op.keys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims, err := jwt.DecodeOperatorClaims(trusted)
+	if op.claims, err = jwt.DecodeOperatorClaims(trusted); err != nil {
+		t.Fatal(err)
+	}
+	op.allow(t, op.systemID, 0)
+	return op
+}
+
+// allow gives an account so many bytes of disk.
+func (op *operator) allow(t *testing.T, account string, disk int64) {
+	t.Helper()
+	c := jwt.NewAccountClaims(account)
+	c.Limits.DiskStorage = disk
+	token, err := c.Encode(op.keys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := external(t, func(o *server.Options) {
-		o.TrustedOperators = []*jwt.OperatorClaims{claims}
-		o.AccountResolver, o.SystemAccount = resolver, systemID
-	})
-	creds := func(expires int64) string {
-		c := jwt.NewUserClaims(userID)
-		c.IssuerAccount, c.Expires = "", expires
-		token, err := c.Encode(account)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seed, _ := user.Seed()
-		data, err := jwt.FormatUserConfig(token, seed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(t.TempDir(), "postern.creds")
-		if err := os.WriteFile(file, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
+	if err := op.resolver.Store(account, token); err != nil {
+		t.Fatal(err)
 	}
-	o := jetstream.Options{URL: address(srv, "nats", ""), Credentials: creds(0)}
-	put(t, open(t, o).Store(), "a", "1", 0)
-	o.Credentials = creds(time.Now().Add(-time.Hour).Unix())
+}
+
+// server starts a server that trusts the operator, and returns its address.
+func (op *operator) server(t *testing.T) string {
+	t.Helper()
+	return address(external(t, func(o *server.Options) {
+		o.TrustedOperators = []*jwt.OperatorClaims{op.claims}
+		o.AccountResolver, o.SystemAccount = op.resolver, op.systemID
+	}), "nats", "")
+}
+
+// credentials writes the file that an operator hands out for the user; expires is in Unix seconds, 0 for never.
+func (op *operator) credentials(t *testing.T, expires int64) string {
+	t.Helper()
+	c := jwt.NewUserClaims(op.userName)
+	c.Expires = expires
+	token, err := c.Encode(op.account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := op.user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := jwt.FormatUserConfig(token, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "postern.creds")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestCredentials uses a credentials file of an account of its own, as an operator of a NATS system hands it out. What the account may keep
+// is enough for a queue, too.
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	op := newOperator(t)
+	op.allow(t, op.accountID, 64<<20)
+	o := jetstream.Options{URL: op.server(t), Credentials: op.credentials(t, 0)}
+	s := open(t, o)
+	put(t, s.Store(), "a", "1", 0)
+	q, err := s.Queue(t.Context(), "q", jetstream.QueueBounds{Dead: jetstream.Bounds{MaxBytes: 256 << 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, q, "f", "", "1")
+	o.Credentials = op.credentials(t, time.Now().Add(-time.Hour).Unix())
 	refused(t, o, host.Unauthenticated, "expired")
 	o.Credentials = ""
 	refused(t, o, host.Unauthenticated)
-	claim(accountID, 0)
-	none := external(t, func(o *server.Options) {
-		o.TrustedOperators = []*jwt.OperatorClaims{claims}
-		o.AccountResolver, o.SystemAccount = resolver, systemID
-	})
-	refused(t, jetstream.Options{URL: address(none, "nats", ""), Credentials: creds(0)}, host.Unsupported, "for this account")
+	op.allow(t, op.accountID, 0)
+	refused(t, jetstream.Options{URL: op.server(t), Credentials: op.credentials(t, 0)}, host.Unsupported, "for this account")
 }

@@ -42,28 +42,41 @@ func (s *State) checkSpace(ctx context.Context) error {
 	if err != nil {
 		return s.fail("state", err)
 	}
-	limit, used := account.Limits.MaxStore, account.Store
+	used := account.Store
 	if s.storage() == jetstream.MemoryStorage {
-		limit, used = account.Limits.MaxMemory, account.Memory
+		used = account.Memory
 	}
-	if s.server != nil {
-		limit = s.allowed()
-	}
-	if limit > 0 && used > uint64(limit)/20*19 {
+	if limit := s.limit(account); limit > 0 && used > uint64(limit)/20*19 {
 		return &host.Error{Op: "state", Kind: host.Unavailable,
 			Err: fmt.Errorf("%d of the %d MiB that NATS may use are taken: free some, or raise its limit", used>>20, limit>>20)}
 	}
 	return nil
 }
 
-// allowed returns the bytes that an embedded server may use; 0 when it is off.
-func (s *State) allowed() int64 {
-	c := s.server.JetStreamConfig()
-	if c == nil {
-		return 0
+// limit returns the bytes that NATS lets the state take; not above 0 where its disk is the limit.
+func (s *State) limit(account *jetstream.AccountInfo) int64 {
+	if s.server == nil {
+		return account.Limits.MaxStore
 	}
-	if s.onDisk() {
+	c := s.server.JetStreamConfig()
+	switch {
+	case c == nil:
+		return 0 // it is off
+	case s.onDisk():
 		return c.MaxStore
 	}
 	return c.MaxMemory
+}
+
+// share bounds what a stream may take, which NATS sets aside for each of its copies, by a part of what it lets the state take.
+func (s *State) share(ctx context.Context, bytes, part int64) (int64, error) {
+	account, err := s.js.AccountInfo(ctx)
+	if err != nil {
+		return 0, s.fail("see what NATS may use", err)
+	}
+	limit := s.limit(account)
+	if bytes <= 0 || limit <= 0 {
+		return bytes, nil
+	}
+	return min(bytes, max(limit/part/int64(s.opts.Replicas), 1<<20)), nil
 }

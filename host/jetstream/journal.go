@@ -16,7 +16,7 @@ import (
 // Bounds are how much a journal keeps: beyond any of them the oldest records go. Zero is no bound.
 type Bounds struct {
 	MaxAge      time.Duration
-	MaxBytes    int64
+	MaxBytes    int64 // an eighth of what the store may take, if that is less
 	MaxPerTopic int64 // records
 }
 
@@ -53,10 +53,13 @@ func (s *State) journal(ctx context.Context, family, name string, b Bounds) (*Jo
 		}
 		return n
 	}
-	var err error
+	bytes, err := s.share(ctx, b.MaxBytes, 8)
+	if err != nil {
+		return nil, err
+	}
 	j.stream, err = s.openStream(ctx, jetstream.StreamConfig{
 		Name: s.opts.Prefix + "_" + family + "_" + name, Description: "Postern: " + family + " " + name, Subjects: []string{j.prefix + "*"},
-		MaxAge: b.MaxAge, MaxBytes: unless(b.MaxBytes), MaxMsgsPerSubject: unless(b.MaxPerTopic), Discard: jetstream.DiscardOld,
+		MaxAge: b.MaxAge, MaxBytes: unless(bytes), MaxMsgsPerSubject: unless(b.MaxPerTopic), Discard: jetstream.DiscardOld,
 		MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, Duplicates: shorter(dedupe, b.MaxAge),
 	})
 	if err != nil {

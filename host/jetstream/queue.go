@@ -16,7 +16,7 @@ import (
 // QueueBounds are how much waits in a queue at most. A Send beyond them has Kind Throttled.
 type QueueBounds struct {
 	MaxPerTopic int64 // jobs of one topic; 0 is 10,000
-	MaxBytes    int64 // of all jobs; 0 is 1 GiB, less where the store holds less
+	MaxBytes    int64 // of all jobs; 0 is 1 GiB. A quarter of what the store may take, if that is less
 	Dead        Bounds
 }
 
@@ -58,19 +58,19 @@ func (s *State) Queue(ctx context.Context, name string, b QueueBounds) (*Queue, 
 	}
 	if b.MaxBytes == 0 {
 		b.MaxBytes = 1 << 30
-		if s.server != nil { // what a stream may take is set aside for it
-			b.MaxBytes = min(b.MaxBytes, max(s.allowed()/4, 1<<20))
-		}
 	}
 	q := &Queue{State: s, name: name, prefix: s.opts.Prefix + ".queue." + name + ".", wake: s.opts.Prefix + ".wake." + name + ".", perTopic: b.MaxPerTopic}
-	var err error
+	bytes, err := s.share(ctx, b.MaxBytes, 4)
+	if err != nil {
+		return nil, err
+	}
 	if q.dead, err = s.journal(ctx, "dead", name, b.Dead); err != nil {
 		return nil, err
 	}
 	q.stream, err = s.openStream(ctx, jetstream.StreamConfig{
 		Name: s.opts.Prefix + "_queue_" + name, Description: "Postern: queue " + name, Subjects: []string{q.prefix + "*"},
 		Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: b.MaxPerTopic,
-		MaxBytes: b.MaxBytes, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, Duplicates: dedupe,
+		MaxBytes: bytes, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1, Duplicates: dedupe,
 	})
 	if err != nil {
 		return nil, err
