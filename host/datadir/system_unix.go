@@ -54,7 +54,7 @@ func checkOwner(dir string) error {
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
 		return fail(dir, host.Forbidden, fmt.Errorf("its owner is the user %d, and this process runs as the user %d", st.Uid, os.Geteuid()),
-			fmt.Sprintf("run it as its owner, or: chown -R %d %s", os.Geteuid(), dir))
+			fmt.Sprintf("run it as its owner, name a new folder in it, or: chown -R %d %s", os.Geteuid(), dir))
 	}
 	if info.Mode().Perm()&0o077 == 0 {
 		return nil
