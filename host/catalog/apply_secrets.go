@@ -67,6 +67,9 @@ func (r *attempt) keepSecrets(secrets map[string]fileSecret) error {
 
 // forgetSecrets drops the values of files that no definition and no version reads any more that is still there.
 func (r *attempt) forgetSecrets(ctx context.Context) error {
+	if len(r.project.Secrets) == 0 {
+		return nil
+	}
 	needed := map[string]bool{}
 	apis, err := r.t.ownedBy(ctx, kindAPI, r.name)
 	if err != nil {
@@ -88,9 +91,8 @@ func (r *attempt) forgetSecrets(ctx context.Context) error {
 			needed[path.Clean(u.TLS.KeyFile.Value)] = true
 		}
 	}
-	own := projectSecret(r.name, "")
 	_, err = r.t.users(ctx, func(u use) bool {
-		if file, ok := strings.CutPrefix(u.Name, strings.TrimSuffix(own, ".")); ok && u.Kind == "secret" {
+		if file, ok := strings.CutPrefix(u.Name, projectSecretPrefix(r.name)); ok && u.Kind == "secret" {
 			needed[file] = true
 		}
 		return false

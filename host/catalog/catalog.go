@@ -46,6 +46,7 @@ type Options struct {
 type Catalog struct {
 	opts    Options
 	cache   *otter.Cache[string, []byte]        // small blobs by digest: they are immutable
+	metas   *otter.Cache[string, *meta]         // of documents, by digest: rules between resources look at all of them
 	bundles *otter.Cache[string, *parsedBundle] // by digest
 	turn    chan struct{}                       // held by a writer that was second once, so that those of one process do not hinder each other
 }
@@ -58,10 +59,17 @@ func New(opts Options) *Catalog {
 		opts.Env = os.LookupEnv
 	}
 	opts.Domain = strings.ToLower(strings.TrimSuffix(cmp.Or(opts.Domain, "localhost"), "."))
-	return &Catalog{opts: opts, turn: make(chan struct{}, 1), bundles: parsedCache(), cache: otter.Must(&otter.Options[string, []byte]{
-		MaximumWeight: maxCache,
-		Weigher:       func(_ string, value []byte) uint32 { return uint32(len(value)) + 256 },
-	})}
+	return &Catalog{
+		opts: opts, turn: make(chan struct{}, 1), bundles: parsedCache(),
+		cache: otter.Must(&otter.Options[string, []byte]{
+			MaximumWeight: maxCache,
+			Weigher:       func(_ string, value []byte) uint32 { return uint32(len(value)) + 256 },
+		}),
+		metas: otter.Must(&otter.Options[string, *meta]{
+			MaximumWeight: maxCache,
+			Weigher:       func(_ string, m *meta) uint32 { return uint32(256*len(m.Uses) + 128*len(m.Bundles) + 512) },
+		}),
+	}
 }
 
 // A Change says who changes something and how. The zero value is an anonymous change that is carried out.

@@ -31,7 +31,11 @@ type secretDoc struct {
 var secretName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // projectSecret names the value of a project's file among the secrets. It is kept with the project.
-func projectSecret(project, file string) string { return "project/" + project + ":" + path.Clean(file) }
+func projectSecret(project, file string) string {
+	return projectSecretPrefix(project) + path.Clean(file)
+}
+
+func projectSecretPrefix(project string) string { return "project/" + project + ":" }
 
 func secretKey(name string) host.Key { return secretsKey + "/" + host.Key(name) }
 

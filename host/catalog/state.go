@@ -191,9 +191,12 @@ func decode(value []byte, into any) error {
 	return nil
 }
 
-// meta reads what the documents of all kinds have.
+// meta reads what the documents of all kinds have. It must not be changed.
 func (s *state) meta(ctx context.Context, k kind, name string) (*meta, error) {
 	digest := s.digest(k, name)
+	if m, ok := s.catalog.metas.GetIfPresent(digest); ok {
+		return m, nil
+	}
 	value, err := s.content(ctx, digest)
 	var doc struct{ meta }
 	if err == nil {
@@ -202,6 +205,7 @@ func (s *state) meta(ctx context.Context, k kind, name string) (*meta, error) {
 	if err != nil {
 		return nil, damaged(fmt.Sprintf("%s %q", k, name), digest, err)
 	}
+	s.catalog.metas.Set(digest, &doc.meta)
 	return &doc.meta, nil
 }
 

@@ -148,7 +148,7 @@ func (t *tx) attach(doc any) (digest string, err error) {
 		return "", refuse(host.Internal, "write a document", "%w", err)
 	}
 	if len(value) > maxDocument {
-		return "", refuse(host.TooLarge, "write a document", "it has %d bytes, and %d is the most", len(value), maxDocument)
+		return "", refuse(host.TooLarge, "write a document", "it has %d bytes, and %d is the most: delete versions or deployments that nothing needs any more", len(value), maxDocument)
 	}
 	digest = digestOf(value)
 	t.written[digest] = value
