@@ -91,10 +91,14 @@ func damages(t *testing.T) map[string]func(dir string) {
 // the refusal names is removed.
 func TestDamagedDocuments(t *testing.T) {
 	t.Parallel()
-	for name, damage := range damages(t) {
-		for _, clean := range []bool{true, false} {
+	for _, clean := range []bool{true, false} {
+		whole, _ := written(t, clean)
+		for name, damage := range damages(t) {
 			t.Run(fmt.Sprintf("%s, closed %v", name, clean), func(t *testing.T) {
-				dir, _ := written(t, clean)
+				dir := t.TempDir()
+				if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+					t.Fatal(err)
+				}
 				damage(dir)
 				before, _ := os.ReadFile(filepath.Join(dir, documents))
 				s, err := jetstream.Open(t.Context(), jetstream.Options{Dir: dir})

@@ -13,7 +13,7 @@
 // What Put, Delete, Save, Append and Send have acknowledged is, on disk:
 //
 //   - embedded, as it comes: written to the operating system before the acknowledgement, so that it survives kill -9 and a
-//     crash of the process; fsynced every SyncInterval, so that a power cut or a crash of the kernel may take the last seconds.
+//     crash of the process; fsynced every five seconds, so that a power cut or a crash of the kernel may take the last seconds.
 //   - embedded with SyncAlways: fsynced before the acknowledgement, so that it survives a power cut too, as far as the disk keeps
 //     what it has confirmed.
 //   - external: as its servers are set up (sync_interval). With Replicas 3 a majority has it before the acknowledgement, so that

@@ -38,7 +38,7 @@ func (s *State) embed() error {
 	o := &server.Options{
 		ServerName: "postern", DontListen: true, NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: dir, NoSystemAccount: false,
-		SyncAlways: s.opts.SyncAlways, SyncInterval: SyncInterval,
+		SyncAlways: s.opts.SyncAlways, SyncInterval: syncInterval,
 	}
 	if _, err := datadir.Free(dir); err == nil {
 		o.JetStreamMaxStore = unbounded // room looks at the disk itself

@@ -129,7 +129,7 @@ type Query struct {
 	Topic  string // records of this topic alone; empty: all
 	After  uint64 // go on after this sequence, in the direction of reading; 0: from the beginning, or the end
 	Limit  int    // at most so many; 0 is 100, at most 1000
-	Newest bool   // read backwards, the newest first
+	Newest bool   // read backwards, the newest first; with a Topic each record of another one costs a request
 }
 
 // Read returns records, and the sequence to give as After for those that follow; 0 when there are no more.

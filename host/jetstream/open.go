@@ -33,8 +33,8 @@ type Options struct {
 	Logger *slog.Logger // of the server's and the connection's messages; nil: none
 }
 
-// SyncInterval is how often an embedded server without SyncAlways fsyncs what was written.
-const SyncInterval = 5 * time.Second
+// syncInterval is how often an embedded server without SyncAlways fsyncs what was written.
+const syncInterval = 5 * time.Second
 
 const defaultPrefix = "postern"
 

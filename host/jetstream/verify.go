@@ -133,5 +133,5 @@ func (s *State) damaged(wrong []string) error {
 }
 
 // Lost tells the documents whose last writes a crash of the machine has taken, in words; nil for none. They were fewer than
-// SyncInterval old.
+// syncInterval old.
 func (s *State) Lost() []string { return slices.Clone(s.lost) }
