@@ -56,7 +56,7 @@ func Build(ctx context.Context, snapshot *host.Snapshot, cfg Config) (*Pipeline,
 		return nil, errors.Join(append(b.errs, b.p.close())...)
 	}
 	cfg.Shared.pipelines.Add(1)
-	if cfg.Background {
+	if cfg.Background && !cfg.Idle {
 		b.p.openings.start()
 	}
 	return b.p, nil
