@@ -274,7 +274,7 @@ func (c *call) awaited(rep *reply, revision uint64) (*reply, error) {
 		err = c.Gateway.Wait(ctx, revision)
 	}
 	if err != nil {
-		f := faultf(host.KindOf(err), 0, "the change was made and stays; this host did not serve it within %s: GET /v1/parts says why", c.wait)
+		f := faultf(host.KindOf(err), 0, "the change was made and stays; this host did not serve it within %s: GET /v1/parts, and postern doctor, say why", c.wait)
 		if ctx.Err() != nil {
 			f.err.Kind = host.Timeout
 		}

@@ -93,7 +93,7 @@ func (c *call) getAlias() (*reply, error) {
 		}
 		known[i] = a.Name
 	}
-	return nil, missing("alias of the function "+f.Name, name, known)
+	return nil, missingOf("the function "+f.Name, "alias", name, known)
 }
 
 // aliasReply answers with an alias that was changed. Its revision is that of its function.

@@ -67,6 +67,14 @@ func missing(what, name string, known []string) error {
 	return refused(host.NotFound, "there is no %s %q", what, name)
 }
 
+// missingOf is missing for what belongs to something: the API orders has no stage "tset".
+func missingOf(owner, what, name string, known []string) error {
+	if near := definition.Nearest(name, known); near != "" && near != name {
+		return refused(host.NotFound, "%s has no %s %q; did you mean %q?", owner, what, name, near)
+	}
+	return refused(host.NotFound, "%s has no %s %q", owner, what, name)
+}
+
 // problem turns an error into what the client sees of it. It is the only place that does, but for the Lambda API's form.
 func problem(err error) *Problem {
 	kind := host.KindOf(err)

@@ -32,7 +32,7 @@ func (c *call) getStage() (*reply, error) {
 		}
 		known[i] = s.Name
 	}
-	return nil, missing("stage of the API "+api.Name, name, known)
+	return nil, missingOf("the API "+api.Name, "stage", name, known)
 }
 
 // stageReply answers with a stage that was changed. Its revision is that of its API.

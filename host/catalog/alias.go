@@ -112,7 +112,7 @@ func (c *Catalog) RollbackAlias(ctx context.Context, function, alias string, cha
 	return c.changeAlias(ctx, function, alias, change, func(t *tx, doc *functionDoc) error {
 		a := doc.alias(alias)
 		if a == nil {
-			return missing(fmt.Sprintf("alias of the function %q that is named", function), alias, doc.aliasNames())
+			return missingOf(fmt.Sprintf("the function %q", function), "alias", alias, doc.aliasNames())
 		}
 		if a.Second != 0 {
 			t.point(doc, alias, a.Version, 0, 0)
@@ -158,7 +158,7 @@ func (c *Catalog) DeleteAlias(ctx context.Context, function, alias string, chang
 			if _, err := strconv.Atoi(alias); err == nil {
 				return refuse(host.NotFound, op, "%s is a version's number, and no alias", alias)
 			}
-			return missing(fmt.Sprintf("alias of the function %q that is named", function), alias, doc.aliasNames())
+			return missingOf(fmt.Sprintf("the function %q", function), "alias", alias, doc.aliasNames())
 		}
 		from, err := t.users(ctx, func(u use) bool {
 			return u.Kind == string(kindFunction) && u.Name == function && u.Qualifier == alias

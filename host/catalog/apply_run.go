@@ -155,7 +155,7 @@ func (r *attempt) claimName(ctx context.Context, k kind, name string, pos host.P
 	case m.Project != "":
 		return taken(pos, "the %s %q belongs to the project %q: give this one another name", k, name, m.Project)
 	case !r.t.change.Force:
-		return taken(pos, "there is an %s %q that belongs to no project: give this one another name, or force the apply (--force), which makes it the project's", k, name)
+		return taken(pos, "there is an %s %q that belongs to no project: give this one another name, or force the apply (force=true, or --force of the command), which makes it the project's", k, name)
 	}
 	r.plan.warn("the %s %q belonged to no project, and is this project's now", k, name)
 	return nil

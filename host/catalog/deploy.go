@@ -91,10 +91,13 @@ func missingDeployment(a *apiDoc, number int) error {
 	for _, d := range a.Deployments[max(0, len(a.Deployments)-10):] {
 		have = append(have, strconv.Itoa(d.Number))
 	}
-	if have == nil {
-		return refuse(host.NotFound, "", "there is no deployment %d: the API has none", number)
+	switch len(have) {
+	case 0:
+		return refuse(host.NotFound, "", "the API has no deployment %d, and no other one", number)
+	case 1:
+		return refuse(host.NotFound, "", "the API has no deployment %d: its only one is %s", number, have[0])
 	}
-	return refuse(host.NotFound, "", "there is no deployment %d; the newest are %s", number, strings.Join(have, ", "))
+	return refuse(host.NotFound, "", "the API has no deployment %d: its newest are %s", number, strings.Join(have, ", "))
 }
 
 // changeAPI changes one API by f.

@@ -74,13 +74,16 @@ func (d *functionDoc) number(function, qualifier string) (int, error) {
 		}
 		return n, nil
 	}
-	return 0, missing(fmt.Sprintf("alias of the function %q that is named", function), qualifier, d.aliasNames())
+	return 0, missingOf(fmt.Sprintf("the function %q", function), "alias", qualifier, d.aliasNames())
 }
 
 func (d *functionDoc) noVersion(function string, n int) error {
 	hint := ""
 	if len(d.Versions) > 0 {
-		hint = fmt.Sprintf("; it has %d, from %d to %d", len(d.Versions), d.Versions[0].Number, d.newest().Number)
+		hint = fmt.Sprintf(": its %d versions are between %d and %d", len(d.Versions), d.Versions[0].Number, d.newest().Number)
+	}
+	if len(d.Versions) == 1 {
+		hint = fmt.Sprintf(": its only one is %d", d.newest().Number)
 	}
 	return refuse(host.NotFound, "", "the function %q has no version %d%s", function, n, hint)
 }

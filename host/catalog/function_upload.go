@@ -99,7 +99,7 @@ func (t *tx) candidate(ctx context.Context, name string, doc *functionDoc, up Up
 	}
 	for _, secret := range slices.Sorted(maps.Keys(v.Config.Secrets)) {
 		if v.Config.Secrets[secret].File != "" && v.Project == "" {
-			return nil, refuse(host.Invalid, "", "the secret %q comes from a file, which only a function of a project can have: put it into the store and write {store: NAME}", secret)
+			return nil, refuse(host.Invalid, "", "the secret %q comes from a file, which only a function of a project can have: put it into the store (postern secret set NAME) and write {store: NAME}", secret)
 		}
 	}
 	if a := v.Config.Async; a != nil && a.DeadLetter != "" && a.DeadLetter != name && !t.has(kindFunction, a.DeadLetter) {
@@ -146,7 +146,7 @@ func (s *state) checkFunction(ctx context.Context, name string, v *versionDoc) e
 	if err != nil || c.opts.Check == nil {
 		return err
 	}
-	c.progress(ctx, "checking %s (%s, %d KiB)", name, v.Code.Runtime, (v.Code.Size+1023)/1024)
+	c.progress(ctx, "checking %s (%s)", name, v.Code.Runtime)
 	if f.Version == 0 {
 		f.Version = 1 // it has no number yet, and one that runs needs one
 	}

@@ -255,7 +255,7 @@ func (s *state) secretValue(ctx context.Context, project string, ref SecretRef) 
 	case err != nil:
 		return "", err
 	case rev == 0:
-		return "", refuse(host.Invalid, "", "%w: put it into the store first", c.missingSecret(ctx, ref.Store))
+		return "", refuse(host.Invalid, "", "%w: put it into the store first (postern secret set %s)", c.missingSecret(ctx, ref.Store), ref.Store)
 	case c.opts.Sealer == nil:
 		return "", refuse(host.Unavailable, "", "this host has no key to open the secret %q with", ref.Store)
 	}

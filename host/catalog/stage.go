@@ -98,7 +98,7 @@ func (t *tx) fits(ctx context.Context, a *apiDoc, stage string, number int, vari
 		case err != nil:
 			return err
 		case rev == 0:
-			return refuse(host.Invalid, "", "the deployment %d reads the secret %q, which the store does not have: put it there first", number, name)
+			return refuse(host.Invalid, "", "the deployment %d reads the secret %q, which the store does not have: put it there first (postern secret set %s)", number, name, name)
 		}
 	}
 	for _, f := range d.Functions {
@@ -114,7 +114,7 @@ func (t *tx) ownedStage(a *apiDoc, api string, s *stageDoc) error {
 	if a.Project == "" || !s.Owned || t.change.Force {
 		return nil
 	}
-	return refuse(host.Conflict, "", "the stage %s of the API %s belongs to the project %q: change it there and apply the project, or force the change (--force), which the next apply takes back",
+	return refuse(host.Conflict, "", "the stage %s of the API %s belongs to the project %q: change it there and apply the project, or force the change (force=true, or --force of the command), which the next apply takes back",
 		s.Name, api, a.Project)
 }
 
@@ -203,7 +203,7 @@ func (c *Catalog) DeleteStage(ctx context.Context, api, stage string, change Cha
 			return err
 		}
 		if len(from) > 0 {
-			return inUse("", from)
+			return inUse(op, from)
 		}
 		a.removeStage(stage)
 		return nil
@@ -230,7 +230,7 @@ func (c *Catalog) RollbackStage(ctx context.Context, api, stage string, to int, 
 			s.History = rest
 			return err
 		}
-		return refuse(host.Conflict, "", "it has served no other deployment that is still there: say to which one (--to)")
+		return refuse(host.Conflict, "", "the stage %s of the API %s has served no other deployment that is still there: say to which one (to, or --to of the command)", s.Name, api)
 	})
 }
 
@@ -295,7 +295,7 @@ func mergeVariables(stage, canary map[string]string) map[string]string {
 func (c *Catalog) PromoteCanary(ctx context.Context, api, stage string, change Change) (Stage, error) {
 	return c.changeStage(ctx, "promote the canary of the stage", api, stage, change, func(t *tx, a *apiDoc, s *stageDoc) error {
 		if s.Canary == nil {
-			return refuse(host.Conflict, "", "it has no canary")
+			return refuse(host.Conflict, "", "the stage %s of the API %s has no canary", s.Name, api)
 		}
 		number := s.Canary.Deployment
 		s.Variables = mergeVariables(s.Variables, s.Canary.Variables)

@@ -242,14 +242,17 @@ func (s *state) users(ctx context.Context, fits func(use) bool) ([]string, error
 	return slices.Compact(from), nil
 }
 
-// inUse is the error of deleting something that others point at.
+// inUse is the error of deleting something that others point at. op is "delete" and what is deleted.
 func inUse(op string, from []string) error {
 	const most = 10
-	more := ""
+	more, change := "", "change these first"
+	if len(from) == 1 {
+		change = "change that first"
+	}
 	if len(from) > most {
 		from, more = from[:most], fmt.Sprintf(" and %d more", len(from)-most)
 	}
-	return refuse(host.Conflict, op, "it is used by %s%s: change these first", strings.Join(from, ", "), more)
+	return refuse(host.Conflict, op, "%s is used by %s%s: %s", strings.TrimPrefix(op, "delete "), strings.Join(from, ", "), more, change)
 }
 
 // missing is the error of a name that is not there, with a similar one that is.
@@ -259,6 +262,15 @@ func missing(what, name string, known []string) error {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return refuse(host.NotFound, "", "there is no %s %q%s", what, abridged(name), hint)
+}
+
+// missingOf is missing for what belongs to something: the function "greet" has no alias "x".
+func missingOf(owner, what, name string, known []string) error {
+	hint := ""
+	if near := definition.Nearest(name, known); near != "" {
+		hint = fmt.Sprintf("; did you mean %q?", near)
+	}
+	return refuse(host.NotFound, "", "%s has no %s %q%s", owner, what, abridged(name), hint)
 }
 
 // abridged shortens a name that came from outside.

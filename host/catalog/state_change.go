@@ -228,7 +228,7 @@ func (t *tx) owned(k kind, name string, m *meta) error {
 	if m.Project == "" || t.change.Force {
 		return nil
 	}
-	return refuse(host.Conflict, "", "the %s %q belongs to the project %q: change it there and apply the project, or force the change (--force), which the next apply takes back",
+	return refuse(host.Conflict, "", "the %s %q belongs to the project %q: change it there and apply the project, or force the change (force=true, or --force of the command), which the next apply takes back",
 		k, name, m.Project)
 }
 

@@ -36,7 +36,7 @@ func readSourceMap(text []byte) (*sourcemap.Consumer, error) {
 		return nil, err
 	}
 	if m.Mappings == "" || len(m.Sources) == 0 {
-		return nil, errors.New("it maps nothing")
+		return nil, errors.New("there is no code in it: the file is empty, or holds comments alone")
 	}
 	var err error
 	if m.Mappings, err = moveMappings(m.Mappings, len(m.Sources), len(m.Names)); err != nil {

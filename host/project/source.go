@@ -74,11 +74,16 @@ func (j *job) source(ctx context.Context) *host.Source {
 		return j.module(j.ref)
 	case ext == "":
 		j.everywhere(definition.RuleInvalidValue, "./"+j.ref+" is a file without an ending", "it must be a .wasm, .js or .ts file, or a folder")
+	case !slices.Contains(scripts, ext):
+		j.everywhere(definition.RuleInvalidValue, "./"+j.ref+" is no code that Postern knows by its ending "+ext, "it must be a .wasm, .js or .ts file, or a folder")
 	default:
 		return j.script(ctx)
 	}
 	return nil
 }
+
+// scripts are the endings of JavaScript and TypeScript.
+var scripts = []string{".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"}
 
 // magic begins every WebAssembly binary (core specification, section 5.5.16).
 var magic = []byte("\x00asm")
@@ -127,9 +132,14 @@ func wasmSource(name string, code []byte) *host.Source {
 
 // script bundles a script, or a folder with one.
 func (j *job) script(ctx context.Context) *host.Source {
-	if _, err := j.read(j.ref, maxSourceFile); err != nil && !errors.Is(err, errNotFile) {
+	switch text, err := j.read(j.ref, maxSourceFile); {
+	case errors.Is(err, errNotFile): // a folder: the bundler finds its script
+	case err != nil:
 		e := j.unreadable("./"+j.ref, err)
 		j.everywhere(e.Rule, e.Message, e.Hint)
+		return nil
+	case len(bytes.TrimSpace(text)) == 0:
+		j.everywhere(definition.RuleInvalidValue, "the file ./"+j.ref+" is empty", "write the code into it, or refer to another file")
 		return nil
 	}
 	result, err := bundle.Build(ctx, bundle.Options{Dir: j.project.Dir, Entry: j.ref, Foreign: j.foreign, MaxInput: j.maxInput})
