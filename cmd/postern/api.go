@@ -11,6 +11,7 @@ import (
 
 	"github.com/postern/postern/host/admin"
 	"github.com/postern/postern/host/catalog"
+	"github.com/postern/postern/host/definition"
 )
 
 func newAPI(std *streams) *cobra.Command {
@@ -27,14 +28,43 @@ func apiNames(ctx context.Context, c *admin.Client, _ []string) ([]string, error
 	return namesOf(c.APIs(ctx), func(a catalog.API) string { return a.Name })
 }
 
-// A shownAPI is an API with the addresses at which it answers.
+// A shownAPI is an API with the addresses at which it answers, and what serves of it.
 type shownAPI struct {
 	catalog.API
-	URLs []admin.URL `json:"urls"`
+	URLs  []admin.URL  `json:"urls"`
+	Parts []admin.Part `json:"parts"` // desired and applied, and why they differ
 }
 
-// withURLs adds to APIs where their stages answer.
-func withURLs(ctx context.Context, c *admin.Client, apis iter.Seq2[catalog.API, error]) iter.Seq2[shownAPI, error] {
+// shown adds to an API what the host's status says of it.
+func shown(a catalog.API, status admin.FullStatus) shownAPI {
+	return shownAPI{a, urlsOf(status.URLs, func(u admin.URL) bool { return u.API == a.Name && u.API != "" }),
+		partsOf(status.Parts, func(p admin.Part) bool { return p.API == a.Name && p.API != "" })}
+}
+
+func partsOf(all []admin.Part, belongs func(admin.Part) bool) []admin.Part {
+	list := []admin.Part{}
+	for _, p := range all {
+		if belongs(p) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// unwell reports whether a part does not serve as it should.
+func unwell(p admin.Part) bool { return p.Desired != p.Applied || p.Reason != "" }
+
+// warnParts tells which parts do not serve as they should.
+func (s *streams) warnParts(parts []admin.Part) {
+	for _, p := range parts {
+		if unwell(p) {
+			s.warn(&definition.Error{Message: p.String()})
+		}
+	}
+}
+
+// withStatus adds to APIs where their stages answer, and what serves of them.
+func withStatus(ctx context.Context, c *admin.Client, apis iter.Seq2[catalog.API, error]) iter.Seq2[shownAPI, error] {
 	return func(yield func(shownAPI, error) bool) {
 		status, err := c.Status(ctx)
 		if err != nil {
@@ -42,7 +72,7 @@ func withURLs(ctx context.Context, c *admin.Client, apis iter.Seq2[catalog.API, 
 			return
 		}
 		for a, err := range apis {
-			if !yield(shownAPI{a, urlsOf(status.URLs, func(u admin.URL) bool { return u.API == a.Name && u.API != "" })}, err) {
+			if !yield(shown(a, status), err) {
 				return
 			}
 		}
@@ -64,7 +94,7 @@ func firstURLs(urls []admin.URL) string {
 	var list []string
 	seen := map[string]bool{}
 	for _, u := range urls {
-		if key := u.Stage + " " + u.Function; !seen[key] {
+		if key := u.API + " " + u.Stage + " " + u.Function; !seen[key] {
 			seen[key] = true
 			list = append(list, u.URL)
 		}
@@ -81,6 +111,15 @@ func stageSummary(s catalog.Stage) string {
 	return text
 }
 
+// unwellMark says of a table's row that not all of it serves as it should; why is told beside the table.
+func unwellMark(parts []admin.Part) string {
+	n := len(partsOf(parts, unwell))
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d not as it should be)", n)
+}
+
 func stageSummaries(stages []catalog.Stage) string {
 	list := make([]string, len(stages))
 	for i, s := range stages {
@@ -92,7 +131,8 @@ func stageSummaries(stages []catalog.Stage) string {
 func newAPIList(r *remote) *cobra.Command {
 	v := &view[shownAPI]{columns: []string{"NAME", "ID", "PROTOCOL", "PROJECT", "STAGES", "URLS", "RESOURCE NAME"}, name: func(a shownAPI) string { return a.Name },
 		row: func(a shownAPI) []string {
-			return []string{a.Name, a.ID, string(a.Protocol), a.Project, stageSummaries(a.Stages), firstURLs(a.URLs), a.ARN}
+			r.std.warnParts(a.Parts)
+			return []string{a.Name, a.ID, string(a.Protocol), a.Project, stageSummaries(a.Stages) + unwellMark(a.Parts), firstURLs(a.URLs), a.ARN}
 		}}
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -101,7 +141,7 @@ func newAPIList(r *remote) *cobra.Command {
   postern api list -o json | jq '.[].urls[].url'`,
 		Args: cobra.NoArgs,
 		RunE: r.run(func(cmd *cobra.Command, c *admin.Client, _ []string) error {
-			return v.list(r.std.out, withURLs(cmd.Context(), c, c.APIs(cmd.Context())))
+			return v.list(r.std.out, withStatus(cmd.Context(), c, c.APIs(cmd.Context())))
 		}),
 	}
 	v.flag(cmd)
@@ -125,11 +165,13 @@ func newAPIShow(r *remote) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			shown := shownAPI{a, urlsOf(status.URLs, func(u admin.URL) bool { return u.API == a.Name })}
+			shown := shown(a, status)
 			facts := []fact{{"name", a.Name}, {"id", a.ID}, {"resource name", a.ARN}, {"protocol", string(a.Protocol)}, {"project", a.Project},
 				{"revision", strconv.FormatUint(a.Revision, 10)}, {"newest deployment", number(a.Deployment)}, {"created", localTime(a.Created)}, {"updated", localTime(a.Updated)}}
 			for _, s := range a.Stages {
 				facts = append(facts, fact{"stage", stageSummary(s)})
+				own := partsOf(shown.Parts, func(p admin.Part) bool { return p.Stage == s.Name })
+				facts = append(facts, partFacts(own)...)
 			}
 			for _, u := range shown.URLs {
 				facts = append(facts, fact{"url of " + u.Stage, u.URL})
@@ -203,14 +245,26 @@ if it is not there. A head that is deployed already is not copied again.`,
 			if err := checkTable(format); err != nil {
 				return err
 			}
+			a, err := c.API(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
 			d, err := c.Deploy(cmd.Context(), args[0], in, w.plain())
 			return w.done(err, func() error {
+				if d.Number <= a.Deployment && !w.dryRun {
+					text := fmt.Sprintf("the API's definition is deployment %d already: no other one was made", d.Number)
+					if in.Description != "" && in.Description != d.Description {
+						text += ", and the description was not taken"
+					}
+					fmt.Fprintln(r.std.err, text)
+				}
 				return printOne(r.std.out, format, d, fact{"api", d.API}, fact{"deployment", number(d.Number)}, fact{"id", d.ID}, fact{"stages", strings.Join(d.Stages, " ")})
 			})
 		}),
 	}
 	f := cmd.Flags()
 	f.StringVar(&in.Stage, "stage", "", "`stage` to point at it")
+	r.completeFlag(cmd, "stage", stageNames)
 	f.StringVar(&in.Description, "description", "", "`text` that lists of deployments show")
 	w.addTo(cmd, shortWait)
 	formatFlag(cmd, &format)
@@ -224,7 +278,7 @@ func newAPIDeleteDeployment(r *remote) *cobra.Command {
 		Short:             "Delete a deployment that no stage points at",
 		Example:           `  postern api delete-deployment orders 3 --yes`,
 		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: r.complete(apiNames),
+		ValidArgsFunction: r.complete(apiNames, deploymentNumbers),
 		RunE: r.run(func(cmd *cobra.Command, c *admin.Client, args []string) error {
 			n, err := positive("the deployment's number", args[1])
 			if err != nil {

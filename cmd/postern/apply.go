@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
 	"github.com/postern/postern/host/catalog"
+	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/project"
 )
 
@@ -23,6 +27,10 @@ type application struct {
 	stage    string
 	prune    bool
 	format   string
+	folder   bool            // the project's name is that of its folder
+	before   catalog.Project // as it was when the definition was loaded; zero where it was not there
+	asked    bool            // the user has agreed to what would change
+	serves   func(admin.URL) bool
 }
 
 // errDifferences is the end of a plan that would change something.
@@ -72,7 +80,10 @@ func newPlan(std *streams) *cobra.Command {
 		}),
 	}
 	a.addFlags(cmd)
-	cmd.Flags().BoolVarP(&ignored, "yes", "y", false, "as apply's: plan asks nothing")
+	cmd.Flags().BoolVarP(&ignored, "yes", "y", false, "")
+	for _, name := range []string{"yes", "wait", "message", "dry-run"} { // so that a line of apply can be tried
+		_ = cmd.Flags().MarkHidden(name)
+	}
 	r.addTo(cmd)
 	return cmd
 }
@@ -80,11 +91,28 @@ func newPlan(std *streams) *cobra.Command {
 func (a *application) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.stage, "stage", "", "deploy this `stage` alone")
+	_ = cmd.RegisterFlagCompletionFunc("stage", definedStages)
 	f.BoolVar(&a.prune, "prune", false, "delete what the project owned and its definition has no longer")
 	f.StringVar(&a.project, "project", "", "the project's `name` on the host; the folder's name without it")
 	a.addTo(cmd, 0)
 	formatFlag(cmd, &a.format)
 	a.settings.addBuild(cmd)
+}
+
+// definedStages are the stages of the definition in the folder that is named.
+func definedStages(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	p, err := project.Define(firstOf(append(args, ".")...))
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, api := range p.Snapshot.APIs {
+		for _, s := range api.Stages {
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
 }
 
 // load builds the project and uploads its code.
@@ -104,7 +132,15 @@ func (a *application) load(cmd *cobra.Command, c *admin.Client, args []string, t
 	if err != nil {
 		return none, err
 	}
+	a.folder = a.project == ""
 	a.project = firstOf(a.project, loaded.Name())
+	a.serves = func(u admin.URL) bool {
+		return slices.ContainsFunc(loaded.Snapshot.APIs, func(api *host.API) bool { return api.Name == u.API }) ||
+			slices.ContainsFunc(loaded.Snapshot.Functions, func(f *host.Function) bool { return f.Name == u.Function })
+	}
+	if a.before, err = c.Project(cmd.Context(), a.project); err != nil && !notFound(err) {
+		return none, err
+	}
 	in := loaded.Input()
 	in.Stage, in.Prune = a.stage, a.prune
 	return in, uploadProject(cmd.Context(), c, loaded, tell)
@@ -139,7 +175,7 @@ func (a *application) plan(cmd *cobra.Command, c *admin.Client, args []string) e
 	}
 	plan, err := c.Apply(cmd.Context(), a.project, in, a.write(tell))
 	if err != nil {
-		return err
+		return a.named(err)
 	}
 	if err := a.print(plan); err != nil {
 		return err
@@ -162,14 +198,82 @@ func (a *application) apply(cmd *cobra.Command, c *admin.Client, args []string) 
 		}
 	}
 	started := time.Now()
-	plan, err := c.Apply(cmd.Context(), a.project, in, a.write(tell))
-	return a.done(err, func() error {
+	plan, err := a.send(cmd.Context(), c, in, a.write(tell))
+	return a.done(a.named(err), func() error {
 		printErr := a.print(plan)
-		if err == nil && a.wait > 0 && !a.dryRun {
+		switch {
+		case a.dryRun || err != nil:
+		case a.wait > 0:
 			fmt.Fprintf(a.std.err, "live after %s\n", time.Since(started).Round(time.Millisecond))
+			a.tellURLs(cmd.Context(), c)
+		case plan.Changed:
+			fmt.Fprintln(a.std.err, "the host makes it live now; --wait waits for that")
 		}
 		return printErr
 	})
+}
+
+// send makes the change. When the project is not any more what it was as the definition was loaded, a user who has agreed to a plan has
+// to look again, as that plan was for another state; else the last one wins, and is told over what.
+func (a *application) send(ctx context.Context, c *admin.Client, in catalog.Input, how admin.Write) (catalog.Plan, error) {
+	how.Revision = a.before.Revision
+	plan, err := c.Apply(ctx, a.project, in, how)
+	if how.Revision == 0 || !errors.Is(err, host.Conflict) {
+		return plan, err
+	}
+	now, lookErr := c.Project(ctx, a.project)
+	var meanwhile string
+	switch {
+	case notFound(lookErr):
+		meanwhile = fmt.Sprintf("the project %s was deleted meanwhile", a.project)
+	case lookErr != nil, now.Revision == a.before.Revision:
+		return plan, err // it is about something else
+	default:
+		meanwhile = fmt.Sprintf("the project %s was changed meanwhile, by %s at %s", a.project, firstOf(now.By, "somebody"), localTime(now.Applied))
+		if now.Message != "" {
+			meanwhile += fmt.Sprintf(" (%s)", now.Message)
+		}
+	}
+	if a.asked {
+		return plan, &conflictError{&definition.Error{Message: meanwhile + "; nothing was applied", Hint: "what you agreed to may not be what would change now: look with postern plan, and apply again"}}
+	}
+	a.std.warn(&definition.Error{Message: meanwhile + "; this apply takes its place"})
+	how.Revision = 0
+	return c.Apply(ctx, a.project, in, how)
+}
+
+// ofProject finds whose a name is, in what a host says of one that is taken.
+var ofProject = regexp.MustCompile(`belongs to the project "([^"]+)"`)
+
+// named adds to the refusal of a name that another project has that this one's name is its folder's, as a copy's or a clone's may be
+// another.
+func (a *application) named(err error) error {
+	if !a.folder || !errors.Is(err, host.Conflict) {
+		return err
+	}
+	owner := ofProject.FindStringSubmatch(err.Error())
+	if owner == nil || owner[1] == a.project {
+		return err
+	}
+	return &remoteError{err, fmt.Sprintf("this is applied as the project %[1]s, by its folder's name; if it is the project %[2]s: --project %[2]s", a.project, owner[1])}
+}
+
+// shownURLs is how many addresses are told after an apply.
+const shownURLs = 10
+
+// tellURLs tells where what was applied answers.
+func (a *application) tellURLs(ctx context.Context, c *admin.Client) {
+	status, err := c.Status(ctx)
+	if err != nil {
+		return // all is done, and postern api list tells them too
+	}
+	urls := strings.Fields(firstURLs(urlsOf(status.URLs, a.serves)))
+	for _, u := range urls[:min(len(urls), shownURLs)] {
+		fmt.Fprintln(a.std.err, "url "+u)
+	}
+	if more := len(urls) - shownURLs; more > 0 {
+		fmt.Fprintf(a.std.err, "and %d more: postern api list\n", more)
+	}
 }
 
 // askPrune shows what would be deleted, and asks.
@@ -178,7 +282,7 @@ func (a *application) askPrune(cmd *cobra.Command, c *admin.Client, in catalog.I
 	dry.DryRun = true
 	plan, err := c.Apply(cmd.Context(), a.project, in, dry)
 	if err != nil {
-		return err
+		return a.named(err)
 	}
 	var gone []string
 	for _, d := range plan.Changes {
@@ -189,6 +293,7 @@ func (a *application) askPrune(cmd *cobra.Command, c *admin.Client, in catalog.I
 	if len(gone) == 0 {
 		return nil
 	}
+	a.asked = true
 	return a.std.ask("Delete "+strings.Join(gone, ", ")+"?", false)
 }
 

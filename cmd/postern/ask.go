@@ -22,7 +22,7 @@ func (s *streams) ask(question string, yes bool) error {
 	}
 	fmt.Fprintf(s.err, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(s.in).ReadString('\n')
-	if err != nil && answer == "" { // /dev/null looks like a terminal, and has nothing to say
+	if err != nil && answer == "" { // the terminal's input is at its end
 		fmt.Fprintln(s.err)
 		return needed
 	}

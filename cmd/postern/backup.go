@@ -76,6 +76,7 @@ func onlyProject(cmd *cobra.Command, c *admin.Client, args []string) (string, er
 func newBackup(std *streams) *cobra.Command {
 	r := &remote{std: std}
 	var out string
+	var force bool
 	cmd := &cobra.Command{
 		Use:   "backup",
 		Short: "Save everything that a running host keeps",
@@ -85,6 +86,9 @@ sealed: to restore them takes the host's key file, which is not in it. The file 
   postern backup -o - | ssh vault 'cat > postern.tar.gz'`,
 		Args: cobra.NoArgs,
 		RunE: r.run(func(cmd *cobra.Command, c *admin.Client, _ []string) error {
+			if _, err := os.Lstat(out); err == nil && out != "-" && !force {
+				return usageErrorf("%s is there already: name another file, or write over it with --force", out)
+			}
 			body, err := c.Backup(cmd.Context())
 			if err != nil {
 				return err
@@ -101,6 +105,7 @@ sealed: to restore them takes the host's key file, which is not in it. The file 
 		}),
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "`file` to write, or - for standard output; postern-DATE-TIME.tar.gz without it")
+	cmd.Flags().BoolVar(&force, "force", false, "write over a file that is there")
 	r.addTo(cmd)
 	return cmd
 }
@@ -187,8 +192,7 @@ file that sealed them: start the host with postern serve --secrets-key FILE, or 
 	f := cmd.Flags()
 	f.BoolVar(&without, "without-secrets", false, "leave out secrets and access keys, which only the backup's key file opens")
 	f.StringVar(&w.message, "message", "", "`text` for the history: why")
-	f.DurationVar(&w.wait, "wait", 0, "wait `so long` until all of it is live; 0 does not wait")
-	f.Lookup("wait").NoOptDefVal = defaultWait.String()
+	w.addWait(f, 0)
 	formatFlag(cmd, &format)
 	r.addTo(cmd)
 	return cmd

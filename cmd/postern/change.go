@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
@@ -38,9 +39,34 @@ func (w *change) addTo(cmd *cobra.Command, wait time.Duration) *change {
 	if wait < 0 {
 		return w
 	}
-	f.DurationVar(&w.wait, "wait", wait, "wait `so long` until the change is live; 0 does not wait")
-	f.Lookup("wait").NoOptDefVal = defaultWait.String()
+	w.addWait(f, wait)
 	return w
+}
+
+// addWait adds --wait, which may stand alone.
+func (w *change) addWait(f *pflag.FlagSet, wait time.Duration) {
+	f.DurationVar(&w.wait, "wait", wait, "wait until the change is live, for this `time` at most, such as 30s; 0 does not wait")
+	f.Lookup("wait").NoOptDefVal = defaultWait.String()
+}
+
+// joinWait lets the time of --wait also follow it as an argument of its own: --wait 30s, as other flags have it. Alone, --wait is a flag
+// without a value, and a folder may follow it.
+func joinWait(args []string) []string {
+	out := make([]string, 0, len(args))
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			return append(out, args[i:]...)
+		}
+		if args[i] == "--wait" && i+1 < len(args) {
+			if _, err := time.ParseDuration(args[i+1]); err == nil {
+				out = append(out, "--wait="+args[i+1])
+				i++
+				continue
+			}
+		}
+		out = append(out, args[i])
+	}
+	return out
 }
 
 // addDelete adds the flags of a command that deletes.
@@ -97,7 +123,7 @@ func lateParts(ctx context.Context, c *admin.Client, std *streams, err error) {
 	}
 	parts, _ := c.Parts(ctx) // the first error is the one to tell
 	for _, part := range parts {
-		if part.Desired != part.Applied || part.Reason != "" {
+		if unwell(part) {
 			fmt.Fprintln(std.err, part.String())
 		}
 	}
@@ -128,6 +154,16 @@ func (r *remote) complete(namers ...namer) cobra.CompletionFunc {
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeFlag completes a flag's value with what names lists for the first argument.
+func (r *remote) completeFlag(cmd *cobra.Command, flag string, names namer) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return r.complete(func(ctx context.Context, c *admin.Client, _ []string) ([]string, error) { return names(ctx, c, args) })(cmd, nil, word)
+	})
 }
 
 // namesOf takes the names out of a list.

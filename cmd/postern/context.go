@@ -24,7 +24,7 @@ func newContext(std *streams) *cobra.Command {
 	return group("context", "The hosts that you work with", `Keeps the addresses and tokens of hosts under names, in contexts.json of your configuration folder, which only you can read.
 
 A command speaks to the host that --host or --context names; else to POSTERN_HOST; else to the current context; else to the host
-that postern serve --data runs on this machine, or last ran; else to `+defaultHost+`. The token is that of --token-file, else
+that you run on this machine with postern serve --data (of several, one has to be named); else to `+defaultHost+`. The token is that of --token-file, else
 POSTERN_TOKEN or POSTERN_TOKEN_FILE, else the context's, else what this machine's host wrote into its data folder.`,
 		newContextAdd(std), newContextUse(std), newContextList(std), newContextShow(std), newContextRemove(std))
 }

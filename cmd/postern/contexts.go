@@ -29,12 +29,6 @@ type hostContext struct {
 	CA        string `json:"ca,omitempty"`        // in PEM
 }
 
-// A localHost is what `postern serve --data` tells of itself in local.json beside the contexts.
-type localHost struct {
-	URL       string `json:"url"`
-	TokenFile string `json:"tokenFile,omitempty"`
-}
-
 // configFile is a file of the user's configuration folder.
 func configFile(name string) (string, error) {
 	dir, err := os.UserConfigDir()
@@ -130,23 +124,6 @@ func (c *contexts) get(name string) (hostContext, error) {
 }
 
 func (c *contexts) names() []string { return slices.Sorted(maps.Keys(c.Contexts)) }
-
-// readLocal reads what the host of this machine has told of itself; nil where none has.
-func readLocal() *localHost {
-	file, err := configFile("local.json")
-	if err != nil {
-		return nil
-	}
-	data, err := readPrivate(file)
-	if err != nil {
-		return nil
-	}
-	local := &localHost{}
-	if json.Unmarshal(data, local) != nil || local.URL == "" {
-		return nil
-	}
-	return local
-}
 
 // readToken reads a token from a file that was named.
 func readToken(file string) (string, error) {

@@ -197,8 +197,8 @@ func (d *diagnosis) parts(parts []admin.Part) {
 
 // folder looks at the data folder of this machine's host, as far as it can be read.
 func (d *diagnosis) folder() {
-	local := readLocal()
-	if local == nil || local.TokenFile == "" || !sameURL(local.URL, d.r.target.URL) {
+	local := localAt(d.r.target.URL)
+	if local == nil || local.TokenFile == "" {
 		return
 	}
 	dir := filepath.Dir(local.TokenFile)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -19,7 +21,7 @@ func newFunction(std *streams) *cobra.Command {
 	cmd := group("function", "The functions of a host: upload, versions, aliases, calls",
 		`A function has immutable, numbered versions, each with its code and configuration. An alias is a name for a version, or for two with a
 share each; a call without a qualifier means the alias live.`,
-		newFunctionList(r), newFunctionShow(r), newFunctionUpload(r), newFunctionVersions(r), newFunctionPromote(r), newFunctionRollback(r),
+		newFunctionList(r), newFunctionShow(r), newFunctionUpload(r), newFunctionConfig(r), newFunctionVersions(r), newFunctionPromote(r), newFunctionRollback(r),
 		newFunctionAlias(r), newFunctionInvoke(r), newFunctionDelete(r), newFunctionDeadLetters(r))
 	r.addTo(cmd)
 	return cmd
@@ -27,6 +29,16 @@ share each; a call without a qualifier means the alias live.`,
 
 func functionNames(ctx context.Context, c *admin.Client, _ []string) ([]string, error) {
 	return namesOf(c.Functions(ctx), func(f catalog.Function) string { return f.Name })
+}
+
+// qualifiers are a function's aliases, then its versions.
+func qualifiers(ctx context.Context, c *admin.Client, before []string) ([]string, error) {
+	names, err := aliasNames(ctx, c, before)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := versionNumbers(ctx, c, before)
+	return append(names, numbers...), err
 }
 
 func versionNumbers(ctx context.Context, c *admin.Client, before []string) ([]string, error) {
@@ -54,11 +66,15 @@ func aliasSummaries(aliases []catalog.Alias) string {
 	return strings.Join(list, " ")
 }
 
-// A shownFunction is a function with the addresses at which it answers.
+// A shownFunction is a function with the addresses at which it answers, and what serves of it.
 type shownFunction struct {
 	catalog.Function
-	URLs []admin.URL `json:"urls"`
+	URLs  []admin.URL  `json:"urls"`
+	Parts []admin.Part `json:"parts"` // desired and applied, and why they differ
 }
+
+// isPartOf reports whether a part is that of a function, and not of a stage that calls it.
+func isPartOf(p admin.Part, function string) bool { return p.Function == function && p.API == "" }
 
 func newFunctionList(r *remote) *cobra.Command {
 	v := &view[catalog.Function]{columns: []string{"NAME", "RUNTIME", "VERSION", "ALIASES", "PROJECT", "UPDATED", "RESOURCE NAME"}, name: func(f catalog.Function) string { return f.Name },
@@ -71,6 +87,13 @@ func newFunctionList(r *remote) *cobra.Command {
 		Example: `  postern function list -o name`,
 		Args:    cobra.NoArgs,
 		RunE: r.run(func(cmd *cobra.Command, c *admin.Client, _ []string) error {
+			if v.format == formatTable {
+				parts, err := c.Parts(cmd.Context())
+				if err != nil {
+					return err
+				}
+				r.std.warnParts(partsOf(parts, func(p admin.Part) bool { return p.API == "" }))
+			}
 			return v.list(r.std.out, c.Functions(cmd.Context()))
 		}),
 	}
@@ -95,27 +118,25 @@ func newFunctionShow(r *remote) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			shown := shownFunction{f, urlsOf(status.URLs, func(u admin.URL) bool { return u.Function == f.Name })}
+			shown := shownFunction{f, urlsOf(status.URLs, func(u admin.URL) bool { return u.Function == f.Name }),
+				partsOf(status.Parts, func(p admin.Part) bool { return isPartOf(p, f.Name) })}
 			facts := []fact{{"name", f.Name}, {"resource name", f.ARN}, {"project", f.Project}, {"runtime", f.Runtime}, {"newest version", number(f.Version)},
 				{"aliases", aliasSummaries(f.Aliases)}, {"created", localTime(f.Created)}, {"updated", localTime(f.Updated)}}
 			for _, u := range shown.URLs {
 				facts = append(facts, fact{"url", u.URL})
 			}
-			return printOne(r.std.out, format, shown, append(facts, functionPartFacts(status.Parts, f.Name)...)...)
+			if len(shown.URLs) == 0 && format == formatTable {
+				hint := "postern function config " + f.Name + " --url"
+				if f.Project != "" {
+					hint = "url: true in the definition of the project " + f.Project
+				}
+				facts = append(facts, fact{"url", "none; to give it one: " + hint})
+			}
+			return printOne(r.std.out, format, shown, append(facts, partFacts(shown.Parts)...)...)
 		}),
 	}
 	formatFlag(cmd, &format)
 	return cmd
-}
-
-func functionPartFacts(parts []admin.Part, function string) []fact {
-	var own []admin.Part
-	for _, p := range parts {
-		if p.Function == function && p.API == "" {
-			own = append(own, p)
-		}
-	}
-	return partFacts(own)
 }
 
 func newFunctionVersions(r *remote) *cobra.Command {
@@ -183,6 +204,7 @@ func newFunctionDelete(r *remote) *cobra.Command {
 		}),
 	}
 	cmd.Flags().IntVar(&version, "version", 0, "`number` of the version to delete alone")
+	r.completeFlag(cmd, "version", versionNumbers)
 	w.addDelete(cmd)
 	return cmd
 }
@@ -192,20 +214,23 @@ func newFunctionDeadLetters(r *remote) *cobra.Command {
 	w := &change{std: r.std}
 	v := &view[admin.DeadLetter]{columns: []string{"SEQUENCE", "TIME", "CONDITION", "ATTEMPTS", "QUALIFIER", "REQUEST", "EVENT"}, name: func(d admin.DeadLetter) string { return strconv.FormatUint(d.Sequence, 10) },
 		row: func(d admin.DeadLetter) []string {
-			return []string{strconv.FormatUint(d.Sequence, 10), localTime(d.Time), d.Condition, strconv.Itoa(d.Attempts), d.Qualifier, d.RequestID, shortened(string(d.Payload))}
+			return []string{strconv.FormatUint(d.Sequence, 10), localTime(d.Time), d.Condition, strconv.Itoa(d.Attempts), d.Qualifier, d.RequestID, shortened(compact(d.Payload))}
 		}}
 	cmd := &cobra.Command{
 		Use:   "dead-letters NAME",
 		Short: "List the events of a function that were given up and had no function to go to",
 		Long: `Lists the events of asynchronous calls that were given up, after all retries or at their maximum age, oldest first. --purge deletes
-them, up to a sequence number.`,
+them, up to a sequence number of that list.`,
 		Example: `  postern function dead-letters greet -o json
   postern function dead-letters greet --purge 17 --yes`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.complete(functionNames),
 		RunE: r.run(func(cmd *cobra.Command, c *admin.Client, args []string) error {
-			if purge == 0 {
+			if !cmd.Flags().Changed("purge") {
 				return v.list(r.std.out, c.DeadLetters(cmd.Context(), args[0]))
+			}
+			if purge == 0 {
+				return usageErrorf("--purge: 0 is no sequence number of the list; the letters up to the number that is given are deleted")
 			}
 			return w.remove(fmt.Sprintf("the dead letters of function %s up to %d", args[0], purge), "", func(how admin.Write) error {
 				return c.PurgeDeadLetters(cmd.Context(), args[0], purge, how)
@@ -213,9 +238,18 @@ them, up to a sequence number.`,
 		}),
 	}
 	v.flag(cmd)
-	cmd.Flags().Uint64Var(&purge, "purge", 0, "delete those up to this sequence `number`")
+	cmd.Flags().Uint64Var(&purge, "purge", 0, "delete those up to this sequence `number` of the list, and it too")
 	cmd.Flags().BoolVarP(&w.yes, "yes", "y", false, "do not ask")
 	return cmd
+}
+
+// compact is JSON in one line, and anything else as it is.
+func compact(text []byte) string {
+	var out bytes.Buffer
+	if json.Compact(&out, text) != nil {
+		return string(text)
+	}
+	return out.String()
 }
 
 // shortened is the beginning of a text, for a table.

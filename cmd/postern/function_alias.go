@@ -96,6 +96,7 @@ the version that it points at keeps the rest; promoting again without --weight c
 	f := cmd.Flags()
 	f.StringVar(&weight, "weight", "", "`share` of the calls that the version gets, such as 10%; all without it")
 	f.StringVar(&alias, "alias", host.AliasLive, "`name` of the alias to move")
+	r.completeFlag(cmd, "alias", aliasNames)
 	w.addTo(cmd, shortWait)
 	formatFlag(cmd, &format)
 	return cmd
@@ -119,6 +120,7 @@ func newFunctionRollback(r *remote) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&alias, "alias", host.AliasLive, "`name` of the alias")
+	r.completeFlag(cmd, "alias", aliasNames)
 	w.addTo(cmd, shortWait)
 	formatFlag(cmd, &format)
 	return cmd
@@ -186,6 +188,7 @@ func newAliasSet(r *remote) *cobra.Command {
 		}),
 	}
 	cmd.Flags().IntVar(&second, "second", 0, "`number` of a second version")
+	r.completeFlag(cmd, "second", versionNumbers)
 	cmd.Flags().StringVar(&weight, "weight", "", "`share` of the calls that the second version gets, such as 10%")
 	w.addTo(cmd, shortWait)
 	formatFlag(cmd, &format)

@@ -39,6 +39,7 @@ called soon, with retries; the request's id is the result.`,
 	f := cmd.Flags()
 	f.StringVarP(&in.data, "data", "d", "", "the event: `text`, @FILE, or - for standard input; JSON")
 	f.StringVar(&in.qualifier, "qualifier", "", "an `alias` or a version's number; live without it")
+	r.completeFlag(cmd, "qualifier", qualifiers)
 	f.BoolVar(&in.async, "async", false, "keep the event, and return at once")
 	return cmd
 }
@@ -85,7 +86,7 @@ func (in *hostCall) run(cmd *cobra.Command, c *admin.Client, name string, std *s
 
 // readEvent reads an event: {} where none is given, and JSON in any case.
 func readEvent(data string, std *streams) ([]byte, error) {
-	payload, err := readData(data, std.in)
+	payload, err := readData("--data", data, std.in)
 	if err != nil {
 		return nil, err
 	}

@@ -31,17 +31,23 @@ func (u *upload) source(cmd *cobra.Command, name, path, abi string) (*host.Sourc
 func (u *upload) build(cmd *cobra.Command, path, abi string) (*host.Source, error) {
 	options := project.Options{NoBuild: u.noBuild, CacheDir: firstOf(os.Getenv(variable("cache-dir")), defaultCacheDir()), Progress: u.std.progress().say}
 	source, warnings, err := project.LoadSource(cmd.Context(), path, abi, options)
-	u.std.warn(warnings...)
+	if err == nil {
+		u.std.warn(warnings...)
+	}
 	return source, err
 }
 
-// piped makes the code that standard input holds, as if it were a file with the function's name.
+// piped makes the code that standard input holds, as if it were a file with the function's name. Text is JavaScript if it can be, else
+// TypeScript; of what is neither, the language that gets further with it tells why.
 func (u *upload) piped(cmd *cobra.Command, name, abi string) (*host.Source, error) {
+	if strings.ContainsAny(name, `/\`) || name == "." || name == ".." {
+		return nil, usageErrorf("%q is no name of a function", name)
+	}
 	code, err := io.ReadAll(io.LimitReader(u.std.in, maxCode+1))
 	if err != nil {
 		return nil, err
 	}
-	ending, err := codeEnding(u.lang, code)
+	endings, err := codeEndings(u.lang, code)
 	if err != nil {
 		return nil, err
 	}
@@ -50,36 +56,53 @@ func (u *upload) piped(cmd *cobra.Command, name, abi string) (*host.Source, erro
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if strings.ContainsAny(name, `/\`) || name == "." || name == ".." {
-		return nil, usageErrorf("%q is no name of a function", name)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name+ending), code, 0o600); err != nil {
-		return nil, err
-	}
-	source, err := u.build(cmd, filepath.Join(dir, name+ending), abi)
-	for _, e := range problems(err) {
-		if strings.HasSuffix(e.Pos.File, name+ending) { // the folder means nothing to the user
-			e.Pos.File = name + ending
+	for _, ending := range endings {
+		file := filepath.Join(dir, name+ending)
+		if err := os.WriteFile(file, code, 0o600); err != nil {
+			return nil, err
+		}
+		source, failed := u.build(cmd, file, abi)
+		if failed == nil {
+			return source, nil
+		}
+		for _, e := range problems(failed) {
+			if strings.HasSuffix(e.Pos.File, name+ending) { // the folder means nothing to the user
+				e.Pos.File = name + ending
+			}
+		}
+		if err == nil || reaches(failed) > reaches(err) {
+			err = failed
 		}
 	}
-	return source, err
+	return nil, err
 }
 
-// codeEnding is the ending of a file with such code.
-func codeEnding(lang string, code []byte) (string, error) {
+// reaches is the first line that something is wrong with.
+func reaches(err error) int {
+	if list := problems(err); len(list) > 0 {
+		return list[0].Pos.Line*maxColumns + min(list[0].Pos.Column, maxColumns-1)
+	}
+	return 0
+}
+
+// maxColumns is more than a line has that people write.
+const maxColumns = 1 << 20
+
+// codeEndings are the endings of a file with such code, in the order in which they are tried.
+func codeEndings(lang string, code []byte) ([]string, error) {
 	switch {
 	case len(code) > maxCode:
-		return "", usageErrorf("the code on standard input has more than %d MiB", maxCode>>20)
+		return nil, usageErrorf("the code on standard input has more than %d MiB", maxCode>>20)
 	case len(bytes.TrimSpace(code)) == 0:
-		return "", usageErrorf("there is no code on standard input")
+		return nil, usageErrorf("there is no code on standard input")
 	case lang == "js", lang == "ts", lang == "wasm":
-		return "." + lang, nil
+		return []string{"." + lang}, nil
 	case lang != "":
-		return "", usageErrorf("--lang: %q is none of js, ts and wasm", lang)
+		return nil, usageErrorf("--lang: %q is none of js, ts and wasm", lang)
 	case bytes.HasPrefix(code, []byte("\x00asm")):
-		return ".wasm", nil
+		return []string{".wasm"}, nil
 	case bytes.HasPrefix(code, []byte("PK\x03\x04")):
-		return "", usageErrorf("standard input holds a zip: name the file")
+		return []string{".zip"}, nil
 	}
-	return ".js", nil
+	return []string{".js", ".ts"}, nil
 }

@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
 	"github.com/postern/postern/host/catalog"
+	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/project"
 )
 
@@ -22,11 +22,9 @@ type upload struct {
 	lang      string
 	noPromote bool
 	noBuild   bool
-	env       []string
-	secrets   []string
-	config    string
-	settings  catalog.FunctionConfig // of the flags that are given
-	format    string
+	configFlags
+	format string
+	before catalog.Function // as it was; zero where it was not there
 }
 
 func newFunctionUpload(r *remote) *cobra.Command {
@@ -35,11 +33,11 @@ func newFunctionUpload(r *remote) *cobra.Command {
 		Use:   "upload NAME PATH|-",
 		Short: "Upload a new version of a function, and move live to it",
 		Long: `Makes a new version of a function, and the function if it is not there. PATH is a .wasm, .js or .ts file, a folder that Postern can build,
-or a .zip with a package.json; - reads code from standard input. The host compiles it and starts it once before it accepts it; calls that
+or a .zip with a package.json; - reads any of the files from standard input. The host compiles it and starts it once before it accepts it; calls that
 run end on the version that they began with.
 
 The new version keeps the configuration of the newest one but for what flags set; --config replaces all of it. The alias live moves to
-it, unless --no-promote leaves it where it is.`,
+it, unless --no-promote leaves it where it is. postern function config changes the configuration alone.`,
 		Example: `  echo 'export const handler = async () => ({hello: "v2"})' | postern function upload greet -
   postern function upload greet ./functions/greet --timeout 5s --env TABLE=orders --secret DB_PASSWORD=store:db-password
   postern function upload greet greet.wasm --no-promote --message 'a try'`,
@@ -57,16 +55,8 @@ it, unless --no-promote leaves it where it is.`,
 	_ = cmd.RegisterFlagCompletionFunc("lang", cobra.FixedCompletions([]string{"js", "ts", "wasm"}, cobra.ShellCompDirectiveNoFileComp))
 	f.BoolVar(&u.noPromote, "no-promote", false, "leave the alias live where it is")
 	f.BoolVar(&u.noBuild, "no-build", false, "refuse a folder that has to be compiled")
-	f.StringArrayVar(&u.env, "env", nil, "a `NAME=VALUE` of the environment; may be repeated")
-	f.StringArrayVar(&u.secrets, "secret", nil, "a secret, `NAME=store:SECRET` or NAME=env:VARIABLE of the host; may be repeated")
-	f.StringVar(&u.settings.ABI, "abi", "", "what a Wasm program speaks, where it cannot be told: postern, cgi or stdio")
-	f.StringVar(&u.settings.Timeout, "timeout", "", "`time` that a call may take, such as 3s")
-	f.StringVar(&u.settings.Memory, "memory", "", "`size` that an instance may grow to, such as 64MiB")
-	f.IntVar(&u.settings.Concurrency, "concurrency", 0, "`number` of instances at most")
-	f.StringSliceVar(&u.settings.Egress, "egress", nil, "`origins` that it may fetch from, such as https://api.example.com")
-	f.BoolVar(&u.settings.URL, "url", false, "answer at http://NAME.function.DOMAIN")
-	f.StringVar(&u.config, "config", "", "the whole configuration: JSON `text` or @FILE")
-	u.addTo(cmd, shortWait)
+	u.configFlags.addTo(cmd)
+	u.change.addTo(cmd, shortWait)
 	formatFlag(cmd, &u.format)
 	return cmd
 }
@@ -75,7 +65,11 @@ func (u *upload) run(cmd *cobra.Command, c *admin.Client, name, path string) err
 	if err := checkTable(u.format); err != nil {
 		return err
 	}
-	config, err := u.configuration(cmd, c, name)
+	var err error
+	if u.before, err = c.Function(cmd.Context(), name); err != nil && !notFound(err) {
+		return err
+	}
+	config, err := u.configuration(cmd, c, u.before, name)
 	if err != nil {
 		return err
 	}
@@ -105,110 +99,35 @@ func (u *upload) send(cmd *cobra.Command, c *admin.Client, name, path string, co
 	return c.UploadFunction(cmd.Context(), name, admin.UploadInput{Code: &code, Config: config, Promote: &promote}, u.write(tell))
 }
 
-// configuration is that of --config, or the newest version's with what flags set; nil keeps it as it is.
-func (u *upload) configuration(cmd *cobra.Command, c *admin.Client, name string) (*catalog.FunctionConfig, error) {
-	set := func(flags ...string) bool {
-		for _, f := range flags {
-			if cmd.Flags().Changed(f) {
-				return true
-			}
-		}
-		return false
-	}
-	flags := set("abi", "env", "secret", "timeout", "memory", "concurrency", "egress", "url")
-	config := &catalog.FunctionConfig{}
-	switch {
-	case set("config") && flags:
-		return nil, usageErrorf("--config is the whole configuration: leave out --abi, --env, --secret, --timeout, --memory, --concurrency, --egress and --url")
-	case set("config"):
-		return config, readJSON("--config", u.config, u.std, config)
-	case !flags:
-		return nil, nil
-	}
-	switch f, err := c.Function(cmd.Context(), name); {
-	case err == nil && f.Version > 0:
-		v, err := c.Version(cmd.Context(), name, f.Version)
-		if err != nil {
-			return nil, err
-		}
-		config = &v.Config
-	case err != nil && !notFound(err):
-		return nil, err
-	}
-	return config, u.overlay(cmd, config)
+// An uploaded is a version as it is printed.
+type uploaded struct {
+	catalog.Version
+	Made    bool   `json:"made"`              // false where the newest version was the same
+	Project string `json:"project,omitempty"` // whose next apply takes it back
 }
 
-// overlay puts what flags set over a configuration.
-func (u *upload) overlay(cmd *cobra.Command, config *catalog.FunctionConfig) error {
-	env, err := assignments("--env", u.env)
-	if err != nil {
-		return err
-	}
-	secrets, err := secretRefs(u.secrets)
-	if err != nil {
-		return err
-	}
-	if config.Env == nil {
-		config.Env = map[string]string{}
-	}
-	maps.Copy(config.Env, env)
-	if config.Secrets == nil {
-		config.Secrets = map[string]catalog.SecretRef{}
-	}
-	maps.Copy(config.Secrets, secrets)
-	changed := cmd.Flags().Changed
-	if changed("abi") {
-		config.ABI = u.settings.ABI
-	}
-	if changed("timeout") {
-		config.Timeout = u.settings.Timeout
-	}
-	if changed("memory") {
-		config.Memory = u.settings.Memory
-	}
-	if changed("concurrency") {
-		config.Concurrency = u.settings.Concurrency
-	}
-	if changed("egress") {
-		config.Egress = u.settings.Egress
-	}
-	if changed("url") {
-		config.URL = u.settings.URL
-	}
-	return nil
-}
-
-// secretRefs reads NAME=store:SECRET and NAME=env:VARIABLE.
-func secretRefs(list []string) (map[string]catalog.SecretRef, error) {
-	given, err := assignments("--secret", list)
-	if err != nil {
-		return nil, usageErrorf("--secret: write NAME=store:SECRET or NAME=env:VARIABLE")
-	}
-	out := map[string]catalog.SecretRef{}
-	for name, text := range given {
-		kind, where, _ := strings.Cut(text, ":")
-		switch {
-		case kind == "store" && where != "":
-			out[name] = catalog.SecretRef{Store: where}
-		case kind == "env" && where != "":
-			out[name] = catalog.SecretRef{Env: where}
-		default: // it may be the secret itself, which is not shown
-			return nil, usageErrorf("--secret %s: where the value is must be store:SECRET or env:VARIABLE; put it into the store with postern secret set", name)
-		}
-	}
-	return out, nil
-}
-
+// print tells what became of an upload, or of a configuration.
 func (u *upload) print(name string, v catalog.Version) error {
+	same := u.before.Version != 0 && v.Version == u.before.Version
+	if p := u.before.Project; p != "" && !same && !u.dryRun {
+		u.std.warn(&definition.Error{Message: fmt.Sprintf("the function %s belongs to the project %s, whose next apply takes this back", name, p), Hint: "to keep it, change the project's files and apply them"})
+	}
 	if u.format == formatJSON {
-		return printJSON(u.std.out, v)
+		return printJSON(u.std.out, uploaded{v, !same && !u.dryRun, u.before.Project})
 	}
 	text := fmt.Sprintf("function %s version %d", name, v.Version)
+	if same {
+		fmt.Fprintf(u.std.err, "version %d has this code and configuration already: no other one is made\n", v.Version)
+	}
 	switch {
+	case u.dryRun && same:
+		text += " would be live"
 	case u.dryRun:
 		text = fmt.Sprintf("function %s would get a version", name)
 	case u.noPromote:
-		fmt.Fprintf(u.std.err, "live is where it was; make this live: postern function promote %s %d\n", name, v.Version)
+		if live, err := aliasOf(u.before, host.AliasLive); err != nil || live.Version != v.Version {
+			fmt.Fprintf(u.std.err, "live is where it was; make this live: postern function promote %s %d\n", name, v.Version)
+		}
 	default:
 		text += " is live"
 	}

@@ -123,7 +123,7 @@ func guestFailed(err error, name string, std *streams) error {
 }
 
 func (in *invocation) request(cmd *cobra.Command, method, target string, std *streams) error {
-	body, err := readData(in.data, std.in)
+	body, err := readData("--data", in.data, std.in)
 	if err != nil {
 		return err
 	}
@@ -181,15 +181,15 @@ func (in *invocation) send(cmd *cobra.Command, g *gateway, r *host.Request, std 
 	return resp.Status, err
 }
 
-// readData reads what --data names.
-func readData(data string, stdin io.Reader) ([]byte, error) {
+// readData reads what a flag names: a text, @FILE, or - for standard input.
+func readData(flag, data string, stdin io.Reader) ([]byte, error) {
 	switch {
 	case data == "-":
 		return io.ReadAll(stdin)
 	case strings.HasPrefix(data, "@"):
 		content, err := os.ReadFile(data[1:])
 		if err != nil {
-			return nil, usageErrorf("--data: %w", err)
+			return nil, usageErrorf("%s: %w", flag, err)
 		}
 		return content, nil
 	}

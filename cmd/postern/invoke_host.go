@@ -58,7 +58,7 @@ func gatewayURL(cmd *cobra.Command, c *admin.Client) (string, error) {
 
 // sendTo sends a request to a gateway, and prints the answer.
 func (in *invocation) sendTo(cmd *cobra.Command, method, target string, std *streams) error {
-	body, err := readData(in.data, std.in)
+	body, err := readData("--data", in.data, std.in)
 	if err != nil {
 		return err
 	}

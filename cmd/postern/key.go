@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern/postern/host/admin"
+	"github.com/postern/postern/host/definition"
 )
 
 func newKey(std *streams) *cobra.Command {
@@ -24,20 +25,26 @@ Roles: viewer reads, deployer also changes what is deployed and calls functions,
 
 // A shownKey is a token or an access key, in one list.
 type shownKey struct {
-	Kind string `json:"kind"` // token or access key
+	Kind string `json:"kind"` // tokenKey or accessKey
 	admin.Token
 }
+
+// The kinds of keys.
+const (
+	tokenKey  = "token"
+	accessKey = "access key"
+)
 
 // listKeys yields the tokens, then the access keys.
 func listKeys(ctx context.Context, c *admin.Client) func(func(shownKey, error) bool) {
 	return func(yield func(shownKey, error) bool) {
 		for t, err := range c.Tokens(ctx) {
-			if !yield(shownKey{"token", t}, err) || err != nil {
+			if !yield(shownKey{tokenKey, t}, err) || err != nil {
 				return
 			}
 		}
 		for k, err := range c.Keys(ctx) {
-			if !yield(shownKey{"access key", admin.Token(k)}, err) || err != nil {
+			if !yield(shownKey{accessKey, admin.Token(k)}, err) || err != nil {
 				return
 			}
 		}
@@ -69,7 +76,7 @@ func newKeyList(r *remote) *cobra.Command {
 func newKeyCreate(r *remote) *cobra.Command {
 	var in admin.CredentialInput
 	var expires, format string
-	var accessKey bool
+	var signs bool
 	cmd := &cobra.Command{
 		Use:   "create NAME --role viewer|deployer|admin",
 		Short: "Make a token, or an access key, and print it once",
@@ -94,7 +101,7 @@ and its secret.`,
 				at := time.Now().Add(d).UTC().Truncate(time.Second)
 				in.Expires = &at
 			}
-			if accessKey {
+			if signs {
 				return createAccessKey(cmd, c, in, format, r.std)
 			}
 			return createToken(cmd, c, in, format, r.std)
@@ -104,7 +111,7 @@ and its secret.`,
 	f.StringVar(&in.Role, "role", "", "viewer, deployer or admin")
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"viewer", "deployer", "admin"}, cobra.ShellCompDirectiveNoFileComp))
 	f.StringVar(&expires, "expires", "", "end it after this `time`, such as 30d or 12h; never without it")
-	f.BoolVar(&accessKey, "access-key", false, "an access key for clients that sign as AWS's do")
+	f.BoolVar(&signs, "access-key", false, "an access key for clients that sign as AWS's do")
 	formatFlag(cmd, &format)
 	return cmd
 }
@@ -147,21 +154,59 @@ func days(text string) (time.Duration, error) {
 	return 0, usageErrorf("--expires: %q is no time such as 30d or 12h", text)
 }
 
+// findKey is the token or access key with an id, or else the only one with a name.
+func findKey(ctx context.Context, c *admin.Client, text string) (shownKey, error) {
+	all, err := collect(listKeys(ctx, c))
+	if err != nil {
+		return shownKey{}, err
+	}
+	var named []shownKey
+	var ids, known []string
+	for _, k := range all {
+		if k.ID == text {
+			return k, nil
+		}
+		if k.Name == text {
+			named, ids = append(named, k), append(ids, k.ID)
+		}
+		known = append(known, k.ID, k.Name)
+	}
+	switch {
+	case len(named) == 1:
+		return named[0], nil
+	case len(named) > 1:
+		return shownKey{}, usageErrorf("%d keys have the name %s: name one by its id: %s", len(named), text, strings.Join(ids, ", "))
+	}
+	hint := "postern key list has them all"
+	if near := definition.Nearest(text, known); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return shownKey{}, &usageError{&definition.Error{Message: fmt.Sprintf("there is no token and no access key %q", text), Hint: hint}}
+}
+
 func newKeyDelete(r *remote) *cobra.Command {
 	w := &change{std: r.std}
 	cmd := &cobra.Command{
-		Use:               "delete ID",
-		Short:             "End a token or an access key at once",
-		Example:           `  postern key delete 3f9c1a --yes`,
+		Use:   "delete ID|NAME",
+		Short: "End a token or an access key at once",
+		Example: `  postern key delete 3f9c1a --yes
+  postern key delete ci --yes`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.complete(keyIDs),
 		RunE: r.run(func(cmd *cobra.Command, c *admin.Client, args []string) error {
-			what := "token " + args[0]
-			del := c.DeleteToken
-			if strings.HasPrefix(args[0], "PSTK") {
-				what, del = "access key "+args[0], c.DeleteKey
+			k, err := findKey(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
 			}
-			return w.remove(what, "", func(how admin.Write) error { return del(cmd.Context(), args[0], how) })
+			del := c.DeleteToken
+			if k.Kind == accessKey {
+				del = c.DeleteKey
+			}
+			what := k.Kind + " " + k.ID
+			if k.Name != "" {
+				what += " (" + k.Name + ")"
+			}
+			return w.remove(what, "", func(how admin.Write) error { return del(cmd.Context(), k.ID, how) })
 		}),
 	}
 	w.addDelete(cmd)

@@ -60,7 +60,11 @@ func isTerminal(w io.Writer) bool {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // a device of characters too, and nobody's
+	return err != nil || !os.SameFile(info, null)
 }
 
 // problems takes an error apart into the places and reasons that it holds.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ const (
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, std *streams) int {
 	root := newRoot(std)
-	root.SetArgs(args)
+	root.SetArgs(joinWait(args))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -118,7 +119,30 @@ see postern context --help.`,
 	root.AddCommand(newPlan(std), newApply(std), newProject(std), newAPI(std), newStage(std), newFunction(std), newSecret(std), newKey(std),
 		newLogs(std), newAudit(std), newExport(std), newBackup(std), newRestore(std), newContext(std), newDoctor(std))
 	wrapAll(root)
+	strictHelp(root)
 	return root
+}
+
+// strictHelp makes help and completion refuse what there is not, as commands do.
+func strictHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Run = nil
+			cmd.RunE = func(_ *cobra.Command, args []string) error {
+				topic, rest, err := root.Find(args)
+				if err != nil || len(rest) > 0 {
+					return knownCommand(cmp.Or(topic, root), append(rest, args...))
+				}
+				topic.InitDefaultHelpFlag()
+				return topic.Help()
+			}
+		case "completion":
+			cmd.Args, cmd.RunE = knownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // wrapAll makes a wrong number of arguments a usage error, everywhere below a command.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,6 +47,9 @@ func newSecretList(r *remote) *cobra.Command {
 	return cmd
 }
 
+// secretName is what a host takes (host/catalog).
+var secretName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
+
 // maxSecretValue bounds a secret, in bytes.
 const maxSecretValue = 64 << 10
 
@@ -61,13 +66,31 @@ secret gets the new value without a restart.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.complete(secretNames),
 		RunE: r.run(func(cmd *cobra.Command, c *admin.Client, args []string) error {
+			name := args[0]
+			if !secretName.MatchString(name) { // before the value is typed in
+				return usageErrorf("%q is no name of a secret: letters, digits, _, . and -, at most 128", name)
+			}
 			value, err := readSecret(file, r.std)
 			if err != nil {
 				return err
 			}
-			s, err := c.PutSecret(cmd.Context(), args[0], value, w.plain())
+			all, err := collect(c.Secrets(cmd.Context()))
+			if err != nil {
+				return err
+			}
+			i := slices.IndexFunc(all, func(s catalog.Secret) bool { return s.Name == name })
+			s, err := c.PutSecret(cmd.Context(), name, value, w.plain())
 			return w.done(err, func() error {
-				_, err := fmt.Fprintf(r.std.out, "secret %s\n", firstOf(s.Name, args[0]))
+				became := "rotated"
+				switch {
+				case w.dryRun:
+					became = "would be set"
+				case i < 0:
+					became = "set"
+				case all[i].Rev == s.Rev:
+					became = "has this value already"
+				}
+				_, err := fmt.Fprintf(r.std.out, "secret %s %s\n", name, became)
 				return err
 			})
 		}),

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/spf13/cobra"
+
+	"github.com/postern/postern/host/definition"
 )
 
 func newServe(std *streams) *cobra.Command {
@@ -78,15 +81,33 @@ func (s *settings) serveState(cmd *cobra.Command, std *streams) error {
 		return err
 	}
 	ctx := cmd.Context()
-	if err := g.begin(ctx, state); err != nil {
+	s.warnOpen(g, std)
+	if err := g.begin(ctx); err != nil {
 		return errors.Join(err, g.close())
 	}
 	g.printAddresses()
-	return errors.Join(g.Serve(ctx), g.close())
+	err = g.Serve(ctx)
+	if lost := withdrawLocal(g.Address("admin")); lost != nil {
+		fmt.Fprintf(std.err, "the postern command may look for this host where it was: %v\n", lost)
+	}
+	return errors.Join(err, g.close())
+}
+
+// warnOpen tells when tokens and secrets would cross a network in the clear.
+func (s *settings) warnOpen(g *gateway, std *streams) {
+	if s.adminCert != "" {
+		return
+	}
+	name, _, err := net.SplitHostPort(s.admin)
+	if g.Address("admin") == "" || err == nil && loopback(name) {
+		return
+	}
+	std.warn(&definition.Error{Message: fmt.Sprintf("the admin API at %s has no TLS, and others on the network can reach it: tokens and secrets travel in the clear", s.admin),
+		Hint: "give it a certificate: --admin-tls-cert and --admin-tls-key; or keep it on this machine: --admin 127.0.0.1:8090"})
 }
 
 // begin serves the state as it is, and tells how to reach the admin API.
-func (g *gateway) begin(ctx context.Context, state *hostState) error {
+func (g *gateway) begin(ctx context.Context) error {
 	token, file, err := g.FirstToken(ctx)
 	if err != nil {
 		return err
@@ -97,7 +118,7 @@ func (g *gateway) begin(ctx context.Context, state *hostState) error {
 	if token != "" {
 		fmt.Fprintf(g.std.err, "The admin token of this host, shown this once and kept in %s:\n%s\n", file, token)
 	}
-	if err := state.announce(g.Address("admin"), file); err != nil {
+	if err := announceLocal(g.Address("admin"), file); err != nil {
 		fmt.Fprintf(g.std.err, "the postern command will not find this host by itself: %v\n", err)
 	}
 	return nil

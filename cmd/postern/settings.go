@@ -156,6 +156,8 @@ func badValue(f *pflag.Flag, value string, err error) string {
 		return fmt.Sprintf("%q is neither true nor false", value)
 	case "duration":
 		return fmt.Sprintf("%q is no duration such as 30s or 1m30s", value)
+	case "int", "uint64":
+		return fmt.Sprintf("%q is no whole number", value)
 	}
 	return fmt.Sprintf("%q: %v", value, err)
 }

@@ -26,6 +26,10 @@ func stageNames(ctx context.Context, c *admin.Client, before []string) ([]string
 	return namesOf(c.Stages(ctx, before[0]), func(s catalog.Stage) string { return s.Name })
 }
 
+func deploymentNumbers(ctx context.Context, c *admin.Client, before []string) ([]string, error) {
+	return namesOf(c.Deployments(ctx, before[0]), func(d catalog.Deployment) string { return strconv.Itoa(d.Number) })
+}
+
 func newStageList(r *remote) *cobra.Command {
 	v := &view[catalog.Stage]{columns: []string{"API", "STAGE", "DEPLOYMENT", "CANARY", "AUTO-DEPLOY", "UPDATED", "BY"}, name: func(s catalog.Stage) string { return s.Name },
 		row: func(s catalog.Stage) []string {
@@ -166,6 +170,7 @@ func newStageSet(r *remote) *cobra.Command {
 	f.StringArrayVar(&variables, "var", nil, "a `NAME=VALUE`, as an argument; may be repeated")
 	f.StringArrayVar(&unset, "unset", nil, "`name` of a variable to remove; may be repeated")
 	f.IntVar(&deployment, "deployment", 0, "`number` of the deployment to point at; 0 is the one it has, or else the newest")
+	r.completeFlag(cmd, "deployment", deploymentNumbers)
 	f.BoolVar(&auto, "auto-deploy", false, "deploy each new definition here at once")
 	w.addTo(cmd, shortWait)
 	formatFlag(cmd, &format)
@@ -192,6 +197,7 @@ func newStageRollback(r *remote) *cobra.Command {
 		}),
 	}
 	cmd.Flags().IntVar(&to, "to", 0, "`number` of a deployment; 0 is the one before")
+	r.completeFlag(cmd, "to", deploymentNumbers)
 	w.addTo(cmd, shortWait)
 	formatFlag(cmd, &format)
 	return cmd
@@ -236,6 +242,7 @@ func newStageCanary(r *remote) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&share, "percent", "", "`share` of the requests, 0 to 100")
 	f.IntVar(&deployment, "deployment", 0, "`number` of the deployment that gets them; 0 is the API's newest")
+	r.completeFlag(cmd, "deployment", deploymentNumbers)
 	f.StringArrayVar(&variables, "var", nil, "a `NAME=VALUE` that replaces the stage's there; may be repeated")
 	f.BoolVar(&end, "end", false, "end the canary")
 	w.addTo(cmd, shortWait)

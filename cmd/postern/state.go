@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/postern/postern/host/jetstream"
 	"github.com/postern/postern/host/server"
@@ -88,23 +85,3 @@ func stateDir() (string, error) {
 
 // developmentState keeps everything in memory, and little of what was before.
 func developmentState() *hostState { return &hostState{server.State{Open: true, Keep: 1}} }
-
-// announce leaves word for the postern command on this machine where the admin API is and which file has its token. Nobody else's word is
-// overwritten by a host that has no admin listener.
-func (h *hostState) announce(admin, tokenFile string) error {
-	if admin == "" {
-		return nil
-	}
-	file, err := configFile("local.json")
-	if err != nil {
-		return err
-	}
-	data, err := json.Marshal(localHost{URL: strings.TrimSuffix(admin, "/"), TokenFile: tokenFile})
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	return writePrivate(file, append(data, '\n'))
-}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -14,8 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/postern/postern/host/definition"
 )
 
 // The values of -o where resources are shown.
@@ -189,20 +186,6 @@ func assignments(flag string, list []string) (map[string]string, error) {
 		out[name] = value
 	}
 	return out, nil
-}
-
-// readJSON reads what -- with @ in front of a file's name, or as text -- a flag holds, strictly.
-func readJSON(flag, text string, std *streams, out any) error {
-	data, err := readData(text, std.in)
-	if err != nil {
-		return err
-	}
-	decoder := json.NewDecoder(strings.NewReader(string(data)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(out); err != nil {
-		return &usageError{&definition.Error{Message: fmt.Sprintf("%s: %v", flag, err)}}
-	}
-	return nil
 }
 
 // byNumber orders what has numbers, the newest first.

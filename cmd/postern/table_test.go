@@ -113,14 +113,25 @@ func TestSecretRefs(t *testing.T) {
 	}
 }
 
-func TestCodeEnding(t *testing.T) {
+func TestCodeEndings(t *testing.T) {
 	for _, tt := range []struct{ lang, code, want string }{
-		{"", "export const handler = () => 1", ".js"}, {"ts", "const a: number = 1", ".ts"}, {"", "\x00asm\x01", ".wasm"}, {"wasm", "x", ".wasm"},
-		{"", " \n", ""}, {"py", "x", ""}, {"", "PK\x03\x04", ""},
+		{"", "export const handler = () => 1", ".js .ts"}, {"ts", "const a: number = 1", ".ts"}, {"", "\x00asm\x01", ".wasm"}, {"wasm", "x", ".wasm"},
+		{"", "PK\x03\x04", ".zip"}, {"", " \n", ""}, {"py", "x", ""},
 	} {
-		got, err := codeEnding(tt.lang, []byte(tt.code))
-		if got != tt.want || (err != nil) != (tt.want == "") {
+		got, err := codeEndings(tt.lang, []byte(tt.code))
+		if strings.Join(got, " ") != tt.want || (err != nil) != (tt.want == "") {
 			t.Errorf("%q %q: %q, %v", tt.lang, tt.code, got, err)
+		}
+	}
+}
+
+func TestJoinWait(t *testing.T) {
+	for line, want := range map[string]string{
+		"apply --wait 30s dir": "apply --wait=30s dir", "apply --wait dir": "apply --wait dir", "apply dir --wait": "apply dir --wait",
+		"apply --wait=5s 30s": "apply --wait=5s 30s", "apply -- --wait 30s": "apply -- --wait 30s", "stage set a b --wait 0 x=1": "stage set a b --wait=0 x=1",
+	} {
+		if got := strings.Join(joinWait(strings.Fields(line)), " "); got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
 		}
 	}
 }

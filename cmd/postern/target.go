@@ -94,12 +94,14 @@ func (r *remote) chooseHost() error {
 		}
 		return t.from(name, found)
 	}
-	local := readLocal()
-	if local == nil {
-		t.URL, t.Origin = defaultHost, "the default"
-		return nil
+	local, err := chooseLocal()
+	if err != nil {
+		return err
 	}
-	t.URL, t.Origin = local.URL, "this machine's host"
+	t.URL, t.Origin = defaultHost, "the default"
+	if local != nil {
+		t.URL, t.Origin = local.URL, "this machine's host"
+	}
 	return nil
 }
 
@@ -140,7 +142,7 @@ func (r *remote) chooseToken() (err error) {
 		t.TokenOrigin = "POSTERN_TOKEN_FILE"
 		t.Token, err = readToken(file)
 	case t.Token == "":
-		if local := readLocal(); local != nil && local.TokenFile != "" && sameURL(local.URL, t.URL) {
+		if local := localAt(t.URL); local != nil && local.TokenFile != "" {
 			if token, err := readToken(local.TokenFile); err == nil { // another user's is not for us
 				t.Token, t.TokenOrigin = token, local.TokenFile
 			}

@@ -50,6 +50,16 @@ func (c *Client) UploadFunction(ctx context.Context, name string, in UploadInput
 	return clientSend[catalog.Version](ctx, c, http.MethodPost, in, w, "v1", "functions", name, "versions")
 }
 
+// ConfigureFunction makes a version with the code of the newest one and this configuration, and moves live to it when promote is set.
+func (c *Client) ConfigureFunction(ctx context.Context, name string, config catalog.FunctionConfig, promote bool, w Write) (catalog.Version, error) {
+	r := clientRequest{method: http.MethodPut, query: w.query(), header: w.header(), long: true}
+	r.query.Set("promote", strconv.FormatBool(promote))
+	if err := jsonBody(&r, config); err != nil {
+		return catalog.Version{}, err
+	}
+	return clientChange[catalog.Version](ctx, c, r, w, "v1", "functions", name, "config")
+}
+
 // Aliases yields a function's aliases, sorted by name.
 func (c *Client) Aliases(ctx context.Context, function string) iter.Seq2[catalog.Alias, error] {
 	return clientList[catalog.Alias](ctx, c, nil, "v1", "functions", function, "aliases")
