@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"net/url"
 	"slices"
@@ -124,7 +123,6 @@ func fieldText(value any) string {
 func newAudit(std *streams) *cobra.Command {
 	r := &remote{std: std}
 	query := map[string]*string{}
-	var all bool
 	v := &view[admin.AuditEntry]{columns: []string{"TIME", "BY", "FROM", "ACTION", "RESOURCE", "OUTCOME", "STATE", "MESSAGE"},
 		name: func(e admin.AuditEntry) string { return fmt.Sprint(e.Sequence) },
 		row: func(e admin.AuditEntry) []string {
@@ -157,33 +155,14 @@ func newAudit(std *streams) *cobra.Command {
 					q.Set(name, *value)
 				}
 			}
-			entries := c.Audit(cmd.Context(), q)
-			if !all && len(q) == 0 {
-				entries = withoutUploads(entries)
-			}
-			return v.list(std.out, entries)
+			return v.list(std.out, c.Audit(cmd.Context(), q))
 		}),
 	}
 	for name, usage := range map[string]string{"by": "changes by this `caller`, such as 'token ci'", "action": "with this `action`, such as applyProject or login",
 		"resource": "of this `resource`, such as /v1/functions/greet", "outcome": "with this `outcome`: ok, conflict, forbidden, …", "since": "since this `time` (2026-01-31T12:00:00Z), or for so long, such as 24h"} {
 		query[name] = cmd.Flags().String(name, "", usage)
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "also the uploads of code that changes name afterwards; a filter shows them too")
 	v.flag(cmd)
 	r.addTo(cmd)
 	return cmd
-}
-
-// withoutUploads leaves out the blobs that were saved: each apply saves several, and changes nothing by that.
-func withoutUploads(entries iter.Seq2[admin.AuditEntry, error]) iter.Seq2[admin.AuditEntry, error] {
-	return func(yield func(admin.AuditEntry, error) bool) {
-		for e, err := range entries {
-			if e.Action == "putBlob" && e.Outcome == "ok" {
-				continue
-			}
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
 }
