@@ -19,6 +19,7 @@ var floors = map[string]int{
 	"cmd/postern":       9,
 	"host/server":       8,
 	"host/admin":        7,
+	"host/quarantine":   7,
 	"host/project":      6,
 	"host/pipeline":     5,
 	"host/wasm":         4,

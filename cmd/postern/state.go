@@ -67,8 +67,12 @@ func (s *settings) state() (*hostState, error) {
 		}
 		s.data = dir
 	}
+	program, err := itself()
+	if err != nil {
+		return nil, err
+	}
 	return &hostState{server.State{
-		DataDir: s.data, SecretsKey: s.secretsKey, Keep: s.keep,
+		DataDir: s.data, Quarantine: []string{program, compileCheck}, SecretsKey: s.secretsKey, Keep: s.keep,
 		Store: jetstream.Options{URL: s.nats, Credentials: s.natsCreds, NKey: s.natsNKey, CA: s.natsCA, Cert: s.natsCert, Key: s.natsKey,
 			SyncAlways: s.sync == syncAlways, Replicas: s.natsReplicas, Prefix: s.natsPrefix},
 	}}, nil

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"path"
@@ -12,6 +14,7 @@ import (
 	"github.com/postern/postern/host/access"
 	"github.com/postern/postern/host/catalog"
 	"github.com/postern/postern/host/jetstream"
+	"github.com/postern/postern/host/project"
 )
 
 // Config is what the admin API works on. All but Logger must be set, and what says that it may be left out.
@@ -27,6 +30,9 @@ type Config struct {
 
 	Recipients []string // public halves of the sealing key, which backups name and restores compare
 	TempDir    string   // where uploads are unpacked; "" is the system's
+
+	// Source makes code of an upload; nil is project.SourceFromUpload, in this process.
+	Source func(ctx context.Context, r io.Reader, contentType string, limits project.UploadLimits) (*host.Source, error)
 
 	// Open takes every caller on this machine for its owner: no token is asked for. Requests whose Host is not a name of this machine, or that
 	// a web page sent, are refused, so that neither a page nor a name that was bound anew to 127.0.0.1 reaches the API. The listener
@@ -53,6 +59,9 @@ func New(cfg Config) http.Handler {
 	s := &server{Config: cfg, log: cfg.Logger, mux: http.NewServeMux(), bounds: newBounds(),
 		pace:   pace{grace: 30 * time.Second, rate: 16 << 10},
 		delays: delays{write: 30 * time.Second, heartbeat: 15 * time.Second, turn: 30 * time.Second}}
+	if s.Source == nil {
+		s.Source = project.SourceFromUpload
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -88,7 +88,7 @@ func (c *call) receive(kind string) (*catalog.Code, error) {
 		}
 		return &catalog.Code{Runtime: host.RuntimeWasm, Digest: blob.Digest, Size: blob.Size}, nil
 	}
-	source, err := project.SourceFromUpload(ctx, body, kind, project.UploadLimits{Upload: maxUpload, TempDir: c.TempDir})
+	source, err := c.Source(ctx, body, kind, project.UploadLimits{Upload: maxUpload, TempDir: c.TempDir})
 	if err != nil {
 		return nil, limitError(err)
 	}

@@ -22,6 +22,7 @@ import (
 //	jetstream/     the embedded NATS server's files
 //	admin.token    the first admin token, 0600
 //	secrets.key    the identities that seal secrets, 0600
+//	passed         which code was checked, a digest a line; without it, all is checked again
 //	temp/          what is being received; emptied when the folder is opened
 //
 // Other files are secrets of the host (Dir.Secret).

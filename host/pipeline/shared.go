@@ -164,7 +164,11 @@ func refusal(cfg *host.PluginConfig, err error) error {
 	if errors.As(err, &typed) && !typed.Pos.IsZero() {
 		return err
 	}
-	return &host.Error{Op: "open plugin " + cfg.Name, Kind: host.Invalid, Pos: cfg.Pos, Err: err}
+	kind := host.Invalid
+	if typed != nil && typed.Kind == host.Unavailable { // not the code's fault
+		kind = host.Unavailable
+	}
+	return &host.Error{Op: "open plugin " + cfg.Name, Kind: kind, Pos: cfg.Pos, Err: err}
 }
 
 // moduleKey tells modules apart. The same code with another source map fails in other lines.

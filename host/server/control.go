@@ -16,6 +16,7 @@ import (
 	"github.com/postern/postern/host/catalog"
 	"github.com/postern/postern/host/datadir"
 	"github.com/postern/postern/host/jetstream"
+	"github.com/postern/postern/host/quarantine"
 	"github.com/postern/postern/host/sealed"
 )
 
@@ -30,6 +31,10 @@ type State struct {
 	Keep       int    // as catalog.Options.Keep
 	Open       bool   // for development: the admin API asks for no token, and its listener must be on loopback
 
+	// Quarantine is the command that starts a child for foreign code, as quarantine.Options.Command; nil compiles in this process, as for
+	// one's own code. What has passed is remembered in the data folder, and not checked again at a restart.
+	Quarantine []string
+
 	Retry time.Duration // before the second attempt of an asynchronous call, twice that before the third; 0 is DefaultRetry
 }
 
@@ -39,6 +44,7 @@ const DefaultRetry = time.Minute
 // Names in the data folder.
 const (
 	secretsKeyName = "secrets.key"
+	passedName     = "passed"
 	// TokenName is the file of the first admin token.
 	TokenName = "admin.token"
 )
@@ -62,6 +68,7 @@ type control struct {
 	catalog *catalog.Catalog
 	access  *access.Access
 	audit   *jetstream.Journal
+	foreign *quarantine.Quarantine // nil compiles in this process
 	events  *jetstream.Queue
 
 	ctx   context.Context // ends with Close: of what follows the state
@@ -97,6 +104,7 @@ func openControl(s *Server, o State) (c *control, err error) {
 			return c, err
 		}
 	}
+	c.quarantine()
 	store := o.Store
 	store.Logger = s.log
 	if store.URL == "" {
@@ -186,6 +194,21 @@ func (s *Server) FirstToken(ctx context.Context) (token, file string, err error)
 		return strings.TrimSpace(string(kept)), err
 	})
 	return token, file, err
+}
+
+// quarantine puts a child before each runtime: what is compiled from now on has passed there.
+func (c *control) quarantine() {
+	if len(c.Quarantine) == 0 {
+		return
+	}
+	o := quarantine.Options{Command: c.Quarantine, Temp: c.temp(), CacheDir: wasmCache(c.server.cfg.CacheDir), Logger: c.log}
+	if c.dir != nil {
+		o.Passed = c.dir.Path(passedName)
+	}
+	c.foreign = quarantine.New(o)
+	for name, r := range c.server.runtimes {
+		c.server.runtimes[name] = c.foreign.Runtime(r)
+	}
 }
 
 // temp is where uploads are unpacked.

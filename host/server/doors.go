@@ -130,6 +130,9 @@ func (s *Server) adminHandler(addr net.Addr) (http.Handler, error) {
 	}
 	cfg := admin.Config{Catalog: c.catalog, Store: c.state.Store(), Blobs: c.state.Blobs(), Gateway: c, Audit: c.audit, Metrics: metrics,
 		Logger: s.log, Recipients: c.key.Recipients(), TempDir: c.temp(), Open: c.Open, Loopback: loopback}
+	if c.foreign != nil {
+		cfg.Source = c.foreign.Source
+	}
 	if !c.Open {
 		cfg.Access = c.access
 	}

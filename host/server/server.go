@@ -125,9 +125,7 @@ func OpenRuntimes(cacheDir string, log *slog.Logger) (map[string]host.Runtime, e
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if cacheDir != "" {
-		cacheDir = filepath.Join(cacheDir, "wasm")
-	}
+	cacheDir = wasmCache(cacheDir)
 	wasmRuntime, err := wasm.New(wasm.Options{CacheDir: cacheDir, Logger: log})
 	if err != nil && cacheDir != "" {
 		log.Warn("compiled code is not kept on disk, so that each start compiles anew; --cache-dir names another folder", "reason", err.Error())
@@ -137,6 +135,14 @@ func OpenRuntimes(cacheDir string, log *slog.Logger) (map[string]host.Runtime, e
 		return nil, err
 	}
 	return map[string]host.Runtime{host.RuntimeWasm: wasmRuntime, host.RuntimeJS: js.New(js.Options{Logger: log})}, nil
+}
+
+// wasmCache is the folder for the native code of modules within that for compiled code, "" in none.
+func wasmCache(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "wasm")
 }
 
 // Apply builds a pipeline from a snapshot and swaps it in. It reports false when the snapshot is the one that
