@@ -125,6 +125,36 @@ func TestCodeEndings(t *testing.T) {
 	}
 }
 
+func TestCompact(t *testing.T) {
+	for text, want := range map[string]string{"{\n  \"a\": [1,\n 2]\n}\n": `{"a":[1,2]}`, "no JSON": "no JSON"} {
+		if got := compact([]byte(text)); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
+// TestUnwell: what does not serve is not listed as if all were well.
+func TestUnwell(t *testing.T) {
+	status := admin.FullStatus{Parts: []admin.Part{
+		{API: "a", Stage: "prod", Desired: 2, Applied: 1, Reason: "no secret"}, {API: "a", Stage: "test", Desired: 1, Applied: 1},
+		{API: "b", Stage: "prod", Desired: 1}, {Function: "f", Desired: 1, Applied: 1, Reason: "slow"},
+	}}
+	var said bytes.Buffer
+	std := &streams{err: &said, color: "never"}
+	for name, want := range map[string]string{"a": " (1 not as it should be)", "b": " (1 not as it should be)", "c": ""} {
+		a := shown(catalog.API{Name: name}, status)
+		if got := unwellMark(a.Parts); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+		if name == "a" {
+			std.warnParts(a.Parts)
+		}
+	}
+	if want := "warning: stage prod of api a: deployment 2 does not serve, and 1 still does: no secret\n"; said.String() != want {
+		t.Errorf("%s", said.String())
+	}
+}
+
 func TestJoinWait(t *testing.T) {
 	for line, want := range map[string]string{
 		"apply --wait 30s dir": "apply --wait=30s dir", "apply --wait dir": "apply --wait dir", "apply dir --wait": "apply dir --wait",
