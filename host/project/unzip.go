@@ -27,6 +27,7 @@ const (
 	maxDirectory = 8 << 20
 	maxZipName   = 1024 // bytes of the name of an entry
 	maxNamePart  = 255  // bytes of what stands between its slashes; file systems take no more
+	maxLevels    = 64   // folders in each other: each one is walked for each file in it
 )
 
 // An unpacker writes the files of a zip into a folder of its own. It believes nothing that the zip says of itself.
@@ -100,6 +101,8 @@ func entryProblem(f *zip.File, name string, folder bool) string {
 		return fmt.Sprintf("has a name of %d bytes, and %d are the most", len(f.Name), maxZipName)
 	case slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return len(part) > maxNamePart }):
 		return fmt.Sprintf("has a part of more than %d bytes in its name", maxNamePart)
+	case strings.Count(name, "/") > maxLevels:
+		return fmt.Sprintf("is more than %d folders deep", maxLevels)
 	case !utf8.ValidString(f.Name):
 		return "has a name that is not UTF-8"
 	case strings.Contains(f.Name, `\`):

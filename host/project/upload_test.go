@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -156,6 +157,7 @@ func TestUploadRefuses(t *testing.T) {
 		"NUL":                   {archive(t, index, file{name: "a\x00b"}), zipType, "control character"},
 		"a long name":           {archive(t, index, file{name: strings.Repeat("a", 1025)}), zipType, "1025 bytes"},
 		"a long part of a name": {archive(t, index, file{name: "a/" + strings.Repeat("a", 256)}), zipType, "more than 255 bytes"},
+		"too deep":              {archive(t, index, file{name: strings.Repeat("a/", 65) + "x"}), zipType, "64 folders deep"},
 		"a name of Latin-1":     {archive(t, index, latin), zipType, "not UTF-8"},
 		"symbolic link":         {archive(t, index, link), zipType, "symbolic link"},
 		"link to packages":      {archive(t, index, file{name: "node_modules", text: "/usr/lib/node_modules", change: mode(fs.ModeSymlink | 0o777)}), zipType, "symbolic link"},
@@ -275,6 +277,17 @@ func TestUploadLies(t *testing.T) {
 			}
 			t.Log(err)
 		})
+	}
+}
+
+// As many folders in each other as there may be, for many files.
+func TestUploadDeepFolders(t *testing.T) {
+	files := []file{{name: "index.js", text: handler}}
+	for i := range 200 {
+		files = append(files, file{name: strings.Repeat("a/", 64) + strconv.Itoa(i)})
+	}
+	if _, err := upload(t, bytes.NewReader(archive(t, files...)), zipType, project.UploadLimits{}); err != nil {
+		t.Error(err)
 	}
 }
 
