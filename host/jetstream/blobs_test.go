@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"runtime"
@@ -106,6 +107,11 @@ func testCutOff(t *testing.T, b host.Blobs) {
 	data := content(2<<20, 2)
 	_, err := b.Save(t.Context(), io.MultiReader(bytes.NewReader(data[:1<<20]), iotest.ErrReader(&host.Error{Kind: host.TooLarge})))
 	wantKind(t, err, host.TooLarge)
+	// What net/http says of a body that was cut off is no end.
+	_, err = b.Save(t.Context(), io.MultiReader(bytes.NewReader(data[:1<<20]), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	wantKind(t, err, host.Internal)
+	_, err = b.Save(t.Context(), io.MultiReader(bytes.NewReader(data[:100]), iotest.ErrReader(fmt.Errorf("lost: %w", io.EOF))))
+	wantKind(t, err, host.Internal)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = b.Save(ctx, io.MultiReader(bytes.NewReader(data[:1<<20]), readerFunc(func([]byte) (int, error) { cancel(); return 0, nil }), bytes.NewReader(data[1<<20:])))
 	if !errors.Is(err, context.Canceled) {
