@@ -214,7 +214,7 @@ func TestGrant(t *testing.T) {
 	ok := Grant{Name: "a.B_c-1", Role: Viewer}
 	for name, change := range map[string]func(*Grant){
 		"no name": func(g *Grant) { g.Name = "" }, "slash": func(g *Grant) { g.Name = "a/b" }, "long": func(g *Grant) { g.Name = strings.Repeat("x", 129) },
-		"space": func(g *Grant) { g.Name = "a b" }, "line": func(g *Grant) { g.Name = "a\n" }, "no role": func(g *Grant) { g.Role = 0 },
+		"dots": func(g *Grant) { g.Name = ".." }, "space": func(g *Grant) { g.Name = "a b" }, "line": func(g *Grant) { g.Name = "a\n" }, "no role": func(g *Grant) { g.Role = 0 },
 		"role 9": func(g *Grant) { g.Role = 9 }, "past": func(g *Grant) { g.Expires = time.Now().Add(-time.Second) },
 	} {
 		g := ok

@@ -45,8 +45,8 @@ type Grant struct {
 func (a *Access) check(g Grant) error {
 	var err error
 	switch {
-	case !namePattern.MatchString(g.Name):
-		err = fmt.Errorf("the name %.40q must have 1 to 128 of A-Z a-z 0-9 _ . -", g.Name)
+	case !namePattern.MatchString(g.Name) || strings.Trim(g.Name, ".") == "":
+		err = fmt.Errorf("the name %.40q must have 1 to 128 of A-Z a-z 0-9 _ . - and not dots alone", g.Name)
 	case g.Role < Viewer || g.Role > Admin:
 		err = errors.New("a role is needed: viewer, deployer or admin")
 	case !g.Expires.IsZero() && !g.Expires.After(a.now()):

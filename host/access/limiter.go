@@ -21,8 +21,8 @@ type limiter struct {
 	at map[netip.Prefix]time.Time // when all of an address's failures are forgotten
 }
 
-// client returns what counts as one client: an IPv6 network of 64 bits is one, for whoever has one address of it has all.
-func client(from netip.Addr) netip.Prefix {
+// Client returns what counts as one client: an IPv6 network of 64 bits is one, for whoever has one address of it has all.
+func Client(from netip.Addr) netip.Prefix {
 	from = from.Unmap().WithZone("")
 	bits := 64
 	if from.Is4() {
@@ -36,7 +36,7 @@ func client(from netip.Addr) netip.Prefix {
 func (l *limiter) wait(from netip.Addr, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	until, counted := l.at[client(from)]
+	until, counted := l.at[Client(from)]
 	if !counted {
 		return 0
 	}
@@ -45,7 +45,7 @@ func (l *limiter) wait(from netip.Addr, now time.Time) time.Duration {
 
 // fail counts a failure.
 func (l *limiter) fail(from netip.Addr, now time.Time) {
-	who := client(from)
+	who := Client(from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	until, counted := l.at[who]

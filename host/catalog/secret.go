@@ -106,8 +106,8 @@ func (c *Catalog) readSecret(ctx context.Context, name string) (*secretDoc, uint
 
 // PutSecret creates a secret, or gives it another value. The same value changes nothing.
 func (c *Catalog) PutSecret(ctx context.Context, name string, value []byte, change Change) (Secret, error) {
-	if !secretName.MatchString(name) {
-		return Secret{}, refuse(host.Invalid, "", "the secret's name %q must be letters, digits, _, . and -, at most 128", abridged(name))
+	if !secretName.MatchString(name) || strings.Trim(name, ".") == "" { // a path of dots alone reaches no secret
+		return Secret{}, refuse(host.Invalid, "", "the secret's name %q must be letters, digits, _, . and -, at most 128, and not dots alone", abridged(name))
 	}
 	op := fmt.Sprintf("put the secret %q", name)
 	switch {

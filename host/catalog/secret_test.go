@@ -44,7 +44,7 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 
-	for _, name := range []string{"", "a/b", "a b", "ä", strings.Repeat("x", 129), "project/p:db"} {
+	for _, name := range []string{"", "a/b", "a b", "ä", strings.Repeat("x", 129), "project/p:db", ".", ".."} {
 		_, err := c.PutSecret(ctx, name, []byte(hidden), Change{})
 		wantKind(t, err, host.Invalid, "name")
 	}
