@@ -7,17 +7,21 @@ import (
 	"fmt"
 )
 
-// Bounds of tables, which are outside linear memory: eight bytes an entry on the host.
-const (
-	maxTables       = 16
-	maxTableEntries = 1 << 20 // that all tables start with
-	maxTableGrowth  = 1 << 17 // entries that a table may grow to, unless it starts with more
-)
-
 // Sections, as numbered in the WebAssembly core specification 2.0, section 5.5.2.
 const (
-	sectionImport = 2
-	sectionTable  = 4
+	sectionCustom    = 0
+	sectionType      = 1
+	sectionImport    = 2
+	sectionFunction  = 3
+	sectionTable     = 4
+	sectionMemory    = 5
+	sectionGlobal    = 6
+	sectionExport    = 7
+	sectionStart     = 8
+	sectionElement   = 9
+	sectionCode      = 10
+	sectionData      = 11
+	sectionDataCount = 12
 )
 
 // The kinds of import (section 5.5.5).
@@ -40,41 +44,40 @@ func (i Import) String() string { return i.Module + "." + i.Name }
 var (
 	wasmHeader      = []byte("\x00asm\x01\x00\x00\x00")
 	errTruncated    = errors.New("the file is truncated")
+	errNumber       = errors.New("malformed number")
 	importKindNames = [...]string{"function", "table", "memory", "global"}
 )
 
-// prepare checks the outline of a module, lists its imports, and returns the module with a maximum on every table.
+// prepare checks everything that a module declares against the limits and against its own length, before a compiler
+// sees it: wazero allocates by what is declared, and what it runs out of, memory or stack, ends the process. It lists
+// the imports, and returns the module with a maximum on every table and without what nothing reads.
 func prepare(code []byte) ([]byte, []Import, error) {
 	if !bytes.HasPrefix(code, wasmHeader) {
 		return nil, nil, describeHeader(code)
 	}
-	var imports []Import
+	var m module
 	out := make([]byte, 0, len(code)+64)
 	out = append(out, wasmHeader...)
 	for rest := code[len(wasmHeader):]; len(rest) > 0; {
 		id := rest[0]
-		r := reader{rest[1:], nil}
-		size := r.u32()
-		body := r.take(size)
+		r := reader{b: rest[1:]}
+		body := r.take(r.u32())
 		if r.err != nil {
 			return nil, nil, fmt.Errorf("section %d: %w", id, r.err)
 		}
 		rest = r.b
-		var err error
-		switch id {
-		case sectionImport:
-			imports, err = readImports(body)
-		case sectionTable:
-			body, err = boundTables(body)
-		}
+		body, err := m.section(id, body)
 		if err != nil {
 			return nil, nil, fmt.Errorf("section %d: %w", id, err)
+		}
+		if body == nil {
+			continue
 		}
 		out = append(out, id)
 		out = binary.AppendUvarint(out, uint64(len(body)))
 		out = append(out, body...)
 	}
-	return out, imports, nil
+	return out, m.imports, nil
 }
 
 func describeHeader(code []byte) error {
@@ -88,64 +91,11 @@ func describeHeader(code []byte) error {
 	}
 }
 
-func readImports(section []byte) ([]Import, error) {
-	r := reader{section, nil}
-	var imports []Import
-	for n := r.u32(); n > 0 && r.err == nil; n-- {
-		im := Import{Module: string(r.take(r.u32())), Name: string(r.take(r.u32()))}
-		kind := r.byte()
-		switch kind {
-		case kindFunc:
-			r.u32()
-		case kindTable:
-			r.byte()
-			r.limits()
-		case kindMemory:
-			r.limits()
-		case kindGlobal:
-			r.take(2)
-		default:
-			return nil, fmt.Errorf("import %s has unknown kind %d", im, kind)
-		}
-		if r.err != nil {
-			break
-		}
-		im.Kind = importKindNames[kind]
-		imports = append(imports, im)
-	}
-	return imports, r.err
-}
-
-// boundTables rewrites the table section so that no table can grow without end.
-func boundTables(section []byte) ([]byte, error) {
-	r := reader{section, nil}
-	n := r.u32()
-	if n > maxTables {
-		return nil, fmt.Errorf("%d tables; the limit is %d", n, maxTables)
-	}
-	out := binary.AppendUvarint(nil, uint64(n))
-	var total uint64
-	for ; n > 0 && r.err == nil; n-- {
-		ref := r.byte()
-		least, most := r.limits()
-		if total += uint64(least); total > maxTableEntries {
-			return nil, fmt.Errorf("tables start with more than %d entries", maxTableEntries)
-		}
-		most = min(most, max(least, maxTableGrowth))
-		out = append(out, ref, 1)
-		out = binary.AppendUvarint(out, uint64(least))
-		out = binary.AppendUvarint(out, uint64(most))
-	}
-	if r.err == nil && len(r.b) > 0 {
-		return nil, errors.New("malformed tables")
-	}
-	return out, r.err
-}
-
 // A reader takes values from the front of b; after the first failure, it returns zeros.
 type reader struct {
-	b   []byte
-	err error
+	b       []byte
+	err     error
+	targets []uint32 // of the br_table that was read last
 }
 
 func (r *reader) fail(err error) {
@@ -166,10 +116,28 @@ func (r *reader) take(n uint32) []byte {
 }
 
 func (r *reader) byte() byte {
-	if p := r.take(1); p != nil {
-		return p[0]
+	if len(r.b) == 0 {
+		r.fail(errTruncated)
+		return 0
 	}
-	return 0
+	b := r.b[0]
+	r.b = r.b[1:]
+	return b
+}
+
+// count reads how many of something follow, each at least size bytes.
+func (r *reader) count(what string, limit, size uint32) uint32 {
+	n := r.u32()
+	switch {
+	case n > limit:
+		r.fail(&limitError{what, uint64(n), uint64(limit)})
+	case uint64(n)*uint64(size) > uint64(len(r.b)):
+		r.fail(errTruncated)
+	}
+	if r.err != nil {
+		return 0
+	}
+	return n
 }
 
 // u32 reads an unsigned LEB128 number.
@@ -182,7 +150,7 @@ func (r *reader) u32() uint32 {
 		r.fail(errTruncated)
 		return 0
 	case n < 0 || n > 5 || v > 1<<32-1:
-		r.fail(errors.New("malformed number"))
+		r.fail(errNumber)
 		return 0
 	}
 	r.b = r.b[n:]

@@ -55,6 +55,7 @@ func FuzzPrepare(f *testing.F) {
 }
 
 func TestBoundTables(t *testing.T) {
+	bound := func(in []byte) ([]byte, error) { return new(module).section(sectionTable, in) }
 	for name, test := range map[string]struct{ in, want []byte }{
 		"no maximum":           {[]byte{1, 0x70, 0, 5}, []byte{1, 0x70, 1, 5, 0x80, 0x80, 0x08}},
 		"a small maximum":      {[]byte{1, 0x70, 1, 5, 9}, []byte{1, 0x70, 1, 5, 9}},
@@ -62,7 +63,7 @@ func TestBoundTables(t *testing.T) {
 		"more than the growth": {[]byte{1, 0x70, 0, 0x80, 0x80, 0x10}, []byte{1, 0x70, 1, 0x80, 0x80, 0x10, 0x80, 0x80, 0x10}},
 		"two":                  {[]byte{2, 0x70, 1, 1, 1, 0x70, 1, 2, 2}, []byte{2, 0x70, 1, 1, 1, 0x70, 1, 2, 2}},
 	} {
-		if got, err := boundTables(test.in); err != nil || !bytes.Equal(got, test.want) {
+		if got, err := bound(test.in); err != nil || !bytes.Equal(got, test.want) {
 			t.Errorf("%s: got % x, %v; want % x", name, got, err, test.want)
 		}
 	}
@@ -72,11 +73,11 @@ func TestBoundTables(t *testing.T) {
 		"shared":           {1, 0x70, 3, 1, 1},
 		"left over":        {1, 0x70, 0, 1, 0},
 	} {
-		if got, err := boundTables(in); err == nil {
+		if got, err := bound(in); err == nil {
 			t.Errorf("%s: got % x", name, got)
 		}
 	}
-	if _, err := boundTables([]byte{1, 0x70}); !errors.Is(err, errTruncated) {
+	if _, err := bound([]byte{1, 0x70}); !errors.Is(err, errTruncated) {
 		t.Errorf("truncated: %v", err)
 	}
 }

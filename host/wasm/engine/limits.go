@@ -1,0 +1,45 @@
+package engine
+
+import "fmt"
+
+// Limits of what a module may declare.
+const (
+	maxTables        = 16
+	maxTableEntries  = 1 << 20 // that all tables start with; eight bytes each, outside linear memory
+	maxTableGrowth   = 1 << 17 // entries that a table may grow to, unless it starts with more
+	maxTypes         = 10_000
+	maxArity         = 256 // parameters of a function, and results of one
+	maxTypeValues    = 100_000
+	maxImports       = 1_000
+	maxFunctions     = 100_000
+	maxGlobals       = 10_000
+	maxExports       = 10_000
+	maxSegments      = 100_000
+	maxElements      = 1 << 18
+	maxLocals        = 50_000    // of a function
+	maxModuleLocals  = 2_000_000 // of all functions
+	maxBody          = 1 << 20   // bytes of a function
+	maxTargets       = 65_520    // of a br_table
+	maxNesting       = 5_000     // blocks inside one another
+	maxBranches      = 10_000    // of a function
+	maxFunctionSteps = 1_500_000
+	maxModuleSteps   = 80_000_000
+)
+
+// A limitError says which limit a module is over.
+type limitError struct {
+	what       string
+	got, limit uint64
+}
+
+// Error names the limit and its value.
+func (e *limitError) Error() string {
+	return fmt.Sprintf("%d %s; the limit is %d", e.got, e.what, e.limit)
+}
+
+// limit fails when there is more of something than the limit.
+func (r *reader) limit(what string, got, limit uint64) {
+	if got > limit && r.err == nil {
+		r.fail(&limitError{what, got, limit})
+	}
+}
