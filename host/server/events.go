@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,7 +45,7 @@ func (c *control) InvokeLater(ctx context.Context, call admin.Call) (string, err
 	if len(call.Payload) == 0 {
 		call.Payload = []byte("null")
 	}
-	data, err := json.Marshal(event{Qualifier: call.Qualifier, RequestID: call.RequestID, Payload: call.Payload, ClientContext: call.ClientContext})
+	data, err := compact(event{Qualifier: call.Qualifier, RequestID: call.RequestID, Payload: call.Payload, ClientContext: call.ClientContext})
 	if err != nil {
 		return "", &host.Error{Op: "invoke later", Kind: host.Invalid, Err: err}
 	}
@@ -52,6 +53,15 @@ func (c *control) InvokeLater(ctx context.Context, call admin.Call) (string, err
 		return "", err
 	}
 	return call.RequestID, nil
+}
+
+// compact is JSON in which no character of an event takes more room than it came with.
+func compact(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // function is what a name means on this host now, or in the state for a version that nothing points at.
@@ -195,12 +205,12 @@ func (c *control) bury(ctx context.Context, letter admin.DeadLetter, result *adm
 	if target == "" || target == letter.Function {
 		return c.keepLetter(ctx, letter)
 	}
-	payload, err := json.Marshal(invocationRecord(letter, result))
+	payload, err := compact(invocationRecord(letter, result))
 	if err != nil {
 		return err
 	}
 	id := letterID(letter)
-	data, err := json.Marshal(event{RequestID: id, Payload: payload, Dead: true})
+	data, err := compact(event{RequestID: id, Payload: payload, Dead: true})
 	if err != nil {
 		return err
 	}
@@ -211,7 +221,7 @@ func letterID(letter admin.DeadLetter) string { return letter.RequestID + "-dead
 
 // keepLetter keeps a dead letter for a reader.
 func (c *control) keepLetter(ctx context.Context, letter admin.DeadLetter) error {
-	data, err := json.Marshal(letter)
+	data, err := compact(letter)
 	if err != nil {
 		return err
 	}

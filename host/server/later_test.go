@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
 	"github.com/postern/postern/host/server/servertest"
 )
@@ -66,6 +67,18 @@ var laterFiles = map[string]string{
 	"takes.js":     `export const handler = (e) => { console.log("took " + JSON.stringify(e)); if (e.requestPayload.n === 7) throw new Error("nor I") };`,
 	"loud.js":      `export const handler = () => { throw new Error("x".repeat(3 << 20)) };`,
 	"hears.js":     `export const handler = (e) => { console.log("heard of " + e.responsePayload.errorMessage.length) };`,
+}
+
+// An event of the most bytes that the admin API takes is kept, and so is its dead letter, whatever characters it has.
+func TestTheLargestEvent(t *testing.T) {
+	g := servertest.StartHost(t)
+	g.MustApply(t, laterFiles)
+	payload := `{"x":"` + strings.Repeat("<", host.MaxDocument-4<<10-8) + `"}`
+	later(t, g, "once", "", payload)
+	servertest.Eventually(t, "the event is given up", func() bool { return len(deadLetters(t, g, "once")) == 1 })
+	if letter := deadLetters(t, g, "once")[0]; compact(letter.Payload) != payload {
+		t.Errorf("%d bytes of the payload are left: %.100s", len(letter.Payload), letter.Payload)
+	}
 }
 
 func TestCallsLaterAreRetriedAndBuried(t *testing.T) {
