@@ -5,6 +5,8 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+
+	"github.com/postern/postern/host"
 )
 
 // Status is the state of a host, as / and /readyz tell it.
@@ -25,9 +27,10 @@ type URL struct {
 	URL      string `json:"url"`
 }
 
-// Handler serves /healthz, /readyz, /metrics, and the status at /. status is called for each request and must be
-// safe for concurrent use.
-func Handler(status func() Status, metrics http.Handler) http.Handler {
+// Handler serves /healthz, /readyz, /metrics, and the status at /, without a token. status is called for each request and must be
+// safe for concurrent use. loopback says that the listener is on a loopback address: /metrics and / are refused to a Host that is neither
+// an address nor this machine's name then, as web pages send whose name was bound anew to 127.0.0.1.
+func Handler(status func() Status, metrics http.Handler, loopback bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
@@ -40,10 +43,19 @@ func Handler(status func() Status, metrics http.Handler) http.Handler {
 		}
 		writeJSON(w, code, map[string]any{"ready": now.Ready, "revision": now.Revision, "reason": now.Reason})
 	})
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	guarded := func(h http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if loopback && !ownName(r.Host) {
+				writeJSON(w, http.StatusForbidden, problem(faultf(host.Forbidden, 0, "the Host %.80q is not this machine's", r.Host)))
+				return
+			}
+			h(w, r)
+		}
+	}
+	mux.HandleFunc("GET /metrics", guarded(metrics.ServeHTTP))
+	mux.HandleFunc("GET /{$}", guarded(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, status())
-	})
+	}))
 	return mux
 }
 

@@ -202,8 +202,8 @@ func TestPanics(t *testing.T) {
 		t.Errorf("%v: %s", err, a.body)
 	}
 	f.wantFree(f.lingering, maxLingering)
-	f.wantFree(f.turns, maxTurns)
-	f.wantFree(f.uploads, maxUploads)
+	f.wantFree(f.turns.total, maxTurns)
+	f.wantFree(f.uploads.total, maxUploads)
 }
 
 func TestAuditOfContents(t *testing.T) {

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,10 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/access"
 	"github.com/postern/postern/host/definition"
+	"github.com/postern/postern/host/sigv4"
 )
 
 // The limits of bodies, in bytes.
@@ -26,38 +26,34 @@ const (
 	maxSecret = 64 << 10
 )
 
-// A pace is how slow a body may come: after the grace, at this rate on average. Without one, a client that sends a byte a minute would
-// hold a connection and a half-saved blob for ever.
+// A pace is how slow a body may come: at this rate, behind which it may be by the grace. Without one, a client that sends a byte a
+// minute would hold a connection and a half-saved blob for ever.
 type pace struct {
 	grace time.Duration
 	rate  int64 // bytes a second
 }
 
-// A pacedBody moves the connection's read deadline with what has come.
+// A pacedBody gives each Read of the connection a deadline. The time in which nobody reads is not the client's.
 type pacedBody struct {
 	io.ReadCloser
 	pace
 	control *http.ResponseController
-	started time.Time // when it was first read, for it may have to wait until then
-	set     time.Time // the deadline of the connection; what ServeHTTP has set goes until the first Read
-	n       int64
+	left    time.Duration // that may still be waited
+	set     time.Time     // the deadline of the connection; what ServeHTTP has set goes until the first Read
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
-	if b.started.IsZero() {
-		b.started = time.Now()
-	}
-	due := b.started.Add(b.grace + time.Duration(b.n/b.rate)*time.Second)
-	if due.Sub(b.set) >= time.Second {
+	began := time.Now()
+	if due := began.Add(b.left); due.Sub(b.set).Abs() >= time.Second || b.set.Before(began) {
 		_ = b.control.SetReadDeadline(due) // a connection that has none is not on a network
 		b.set = due
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.n += int64(n)
+	b.left = min(b.grace, b.left-time.Since(began)+time.Duration(n)*time.Second/time.Duration(b.rate))
 	switch {
 	case err == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = faultf(host.Timeout, http.StatusRequestTimeout, "the request's body came too slowly: after %s it must be %d bytes a second", b.grace, b.rate)
+		err = faultf(host.Timeout, http.StatusRequestTimeout, "the request's body came too slowly: it must be %d bytes a second, and may be %s late", b.rate, b.grace)
 	case errors.Is(err, io.ErrUnexpectedEOF): // which others may take for an end
 		err = malformed("the body was cut off")
 	default:
@@ -67,7 +63,8 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// limitBody lays the limits of size and pace around the request's body.
+// limitBody lays the limits of size and pace around the request's body, and counts the body of a signed request, which is read before its
+// operation begins.
 func (c *call) limitBody() error {
 	limit := c.op.limit
 	if limit == 0 {
@@ -79,15 +76,35 @@ func (c *call) limitBody() error {
 	if c.r.Body == nil || c.r.Body == http.NoBody {
 		return nil
 	}
-	c.r.Body = &pacedBody{ReadCloser: c.r.Body, pace: c.pace, control: c.w.control}
+	signed := c.Access != nil && sigv4.Signed(c.r)
+	unproven := signed && sigv4.BodyFirst(c.r)
+	pace, pool := c.pace, c.bodies
+	if unproven {
+		pace, pool = c.unprovenPace, c.unproven
+	}
+	c.r.Body = &pacedBody{ReadCloser: c.r.Body, pace: pace, left: pace.grace, control: c.w.control}
 	if limit != unlimited {
 		c.r.Body = http.MaxBytesReader(c.w.ResponseWriter, c.r.Body, limit) // which net/http knows
 	}
-	if !c.op.streams {
-		c.body = &heldBody{ReadCloser: c.r.Body, budget: c.bodies, length: c.r.ContentLength}
-		if limit > maxPayload {
-			c.body.budget = c.uploads
-		}
+	if signed {
+		c.body = &heldBody{ReadCloser: c.r.Body, claim: pool.claim(access.Client(addressOf(c.r)).String())}
+		c.r.Body = c.body
+	}
+	return nil
+}
+
+// holdBody counts what the operation is to hold of its body, and what was read of it already, as the caller's.
+func (c *call) holdBody() error {
+	pool := c.bodies
+	if c.op.limit > maxPayload {
+		pool = c.uploads
+	}
+	switch {
+	case c.body != nil:
+		c.body.streams = c.op.streams
+		return c.body.move(pool, c.who.By)
+	case !c.op.streams && c.r.Body != nil && c.r.Body != http.NoBody:
+		c.body = &heldBody{ReadCloser: c.r.Body, claim: pool.claim(c.who.By)}
 		c.r.Body = c.body
 	}
 	return nil
@@ -95,7 +112,8 @@ func (c *call) limitBody() error {
 
 func (c *call) releaseBody() {
 	if c.body != nil {
-		c.body.release()
+		c.body.end()
+		c.body = nil
 	}
 }
 
@@ -164,22 +182,6 @@ func (c *call) decode(v any) error {
 		return faultf(host.Unsupported, 0, "the body must come as Content-Type: application/json, not %.80q", kind)
 	}
 	return decodeStrict(data, v)
-}
-
-// decodeStrict decodes one JSON value. What the type does not have is an error with a hint at what it has.
-func decodeStrict(data []byte, v any) error {
-	if !utf8.Valid(data) {
-		return malformed("the body is not UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return jsonError(data, err, v)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return malformed("the body has more than one JSON value")
-	}
-	return nil
 }
 
 // jsonError says what is wrong with a JSON text, and where.

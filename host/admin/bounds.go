@@ -2,10 +2,8 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"io"
-	"net"
-	"net/http"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -13,22 +11,23 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// What the API has at once. Beyond it a request is refused as Unavailable, with Retry-After.
+// What the API has at once, of which one caller may have half. Beyond it a request is refused as Unavailable, with Retry-After.
 const (
-	maxConnections = 1024
-	maxTurns       = 16        // applies and uploads that are read, compiled and checked; others wait for their turn
-	maxLingering   = 256       // changes that wait until they serve, and readers that follow the log
-	maxUploads     = 512 << 20 // bytes of the bodies of definitions and uploads
-	maxBodies      = 256 << 20 // bytes of all other bodies: payloads of invocations, most of all
+	maxTurns     = 16        // applies and uploads that are compiled and checked; others wait for their turn
+	maxLingering = 256       // changes that wait until they serve, and readers that follow the log; of one caller all
+	maxUploads   = 512 << 20 // bytes of the bodies of definitions and uploads
+	maxBodies    = 256 << 20 // bytes of all other bodies: payloads of invocations, most of all
+	maxUnproven  = 64 << 20  // bytes of bodies that are read to find out who sent them, of which one address may have half
 )
 
 // bounds keeps count of what the API has at once.
 type bounds struct {
-	turns, lingering, uploads, bodies *semaphore.Weighted
+	lingering                        *semaphore.Weighted
+	turns, uploads, bodies, unproven *pool
 }
 
 func newBounds() bounds {
-	return bounds{semaphore.NewWeighted(maxTurns), semaphore.NewWeighted(maxLingering), semaphore.NewWeighted(maxUploads), semaphore.NewWeighted(maxBodies)}
+	return bounds{semaphore.NewWeighted(maxLingering), newPool(maxTurns), newPool(maxUploads), newPool(maxBodies), newPool(maxUnproven)}
 }
 
 // busy is the error of what was too much at once.
@@ -38,14 +37,40 @@ func busy(format string, args ...any) *fault {
 	return f
 }
 
-// turn waits until a long operation may begin. The caller calls done at its end.
-func (c *call) turn() (done func(), err error) {
-	ctx, cancel := context.WithTimeout(c.r.Context(), c.delays.turn)
-	defer cancel()
-	if err := c.turns.Acquire(ctx, 1); err != nil {
-		return nil, busy("%d applies and uploads go on at once, and none ended within %s", maxTurns, c.delays.turn)
+// A turnBody waits for the turn of a long operation when all of its body is there: those who send theirs slowly hold up nobody.
+type turnBody struct {
+	io.ReadCloser
+	call *call
+	turn *claim // nil before
+}
+
+func (b *turnBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) && b.turn == nil {
+		if err := b.wait(); err != nil {
+			return 0, err
+		}
 	}
-	return func() { c.turns.Release(1) }, nil
+	return n, err
+}
+
+func (b *turnBody) wait() error {
+	ctx, cancel := context.WithTimeout(b.call.r.Context(), b.call.delays.turn)
+	defer cancel()
+	turn := b.call.turns.claim(b.call.who.By)
+	if err := turn.wait(ctx, 1); err != nil {
+		turn.end()
+		return busy("%d applies and uploads go on at once, %d of one caller, and none ended within %s", maxTurns, maxTurns/2, b.call.delays.turn)
+	}
+	b.turn = turn
+	return nil
+}
+
+// end is called at the operation's end.
+func (b *turnBody) end() {
+	if b.turn != nil {
+		b.turn.end()
+	}
 }
 
 // linger takes a place of those that wait. The caller calls done at its end.
@@ -56,60 +81,41 @@ func (c *call) linger() (done func(), err error) {
 	return func() { c.lingering.Release(1) }, nil
 }
 
-// A heldBody takes from a budget what an operation holds of its body: all that was announced before the first byte is read, or else what
-// comes.
+// A heldBody takes from a pool what an operation holds of its body, as it comes.
 type heldBody struct {
 	io.ReadCloser
-	budget *semaphore.Weighted
-	length int64 // -1 when it was not announced
-	taken  int64
+	*claim
+	streams bool // what comes is not held
+	whole   bool // it was read before the operation began
 }
 
 func (b *heldBody) Read(p []byte) (int, error) {
-	if b.length > b.taken {
-		if err := b.take(b.length - b.taken); err != nil {
-			return 0, err
-		}
-	}
 	n, err := b.ReadCloser.Read(p)
-	if b.length < 0 {
-		if err := b.take(int64(n)); err != nil {
-			return 0, err
-		}
+	if !b.streams && n > 0 && !b.try(int64(n)) {
+		return 0, busy("the host holds as many bodies of requests as it may, of all callers or of this one")
 	}
 	return n, err
 }
 
-func (b *heldBody) take(n int64) error {
-	if !b.budget.TryAcquire(n) {
-		return busy("the host holds as many uploads as it may")
+// pass says that what came goes on, and what comes is not held.
+func (b *heldBody) pass() {
+	if b.whole {
+		return
 	}
-	b.taken += n
+	b.streams = true
+	b.free()
+}
+
+// move makes what was taken count as another pool's and caller's.
+func (b *heldBody) move(p *pool, who string) error {
+	n := b.taken
+	b.whole = n > 0
+	b.end()
+	b.claim = p.claim(who)
+	if !b.try(n) {
+		return busy("the host holds as many bodies of requests as it may, of all callers or of this one")
+	}
 	return nil
-}
-
-// release gives back what was taken. Nothing is read afterwards.
-func (b *heldBody) release() {
-	b.budget.Release(b.taken)
-	b.taken, b.length = 0, 0
-}
-
-// connections bounds those of a server: one too many is closed at once.
-type connections struct {
-	open atomic.Int64
-	most int64
-}
-
-// changed is an http.Server's ConnState.
-func (n *connections) changed(conn net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		if n.open.Add(1) > n.most {
-			_ = conn.Close() // its end is told as StateClosed
-		}
-	case http.StateClosed, http.StateHijacked:
-		n.open.Add(-1)
-	}
 }
 
 // delays is how long the API waits for others.

@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -23,7 +25,8 @@ type call struct {
 	op     *operation
 	w      *response
 	r      *http.Request
-	id     string // of a request to the Lambda API
+	sent   io.Reader // the body as it comes, without limits
+	id     string    // of a request to the Lambda API
 	query  url.Values
 	who    caller
 	change catalog.Change // of an operation that changes something
@@ -73,7 +76,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, op *operation) {
 
 // call begins to answer a request to an operation.
 func (s *server) call(w http.ResponseWriter, r *http.Request, op *operation) *call {
-	c := &call{server: s, op: op, w: s.response(w), r: r}
+	c := &call{server: s, op: op, w: s.response(w), r: r, sent: r.Body}
 	if op.lambda {
 		c.id = requestID()
 		w.Header().Set("X-Amzn-Requestid", c.id)
@@ -103,6 +106,9 @@ func (c *call) admit() error {
 		return err
 	}
 	if err := c.authenticate(); err != nil {
+		return err
+	}
+	if err := c.holdBody(); err != nil {
 		return err
 	}
 	if err := c.checkNames(); err != nil {
@@ -199,15 +205,13 @@ func (c *call) carryOut() (rep *reply, after uint64, err error) {
 	return rep, after, nil
 }
 
-// inTurn runs the operation, a long one when its turn has come.
+// inTurn runs the operation, which waits for its turn when it is a long one.
 func (c *call) inTurn() (*reply, error) {
 	defer c.releaseBody()
 	if c.op.long {
-		done, err := c.turn()
-		if err != nil {
-			return nil, err
-		}
-		defer done()
+		body := &turnBody{ReadCloser: c.r.Body, call: c}
+		defer body.end()
+		c.r.Body = body
 	}
 	return c.op.do(c)
 }
@@ -254,15 +258,18 @@ func (c *call) writeReply(rep *reply) {
 
 // writeJSON sends a value.
 func (c *call) writeJSON(status int, mediaType string, value any) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(value) // all types of this API can be
 	c.w.Header().Set("Content-Type", mediaType)
+	c.w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
 	c.w.WriteHeader(status)
 	if c.r.Method == http.MethodHead {
 		return
 	}
-	encoder := json.NewEncoder(c.w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	_ = encoder.Encode(value) // the client left, and nobody is there to be told
+	_, _ = c.w.Write(text.Bytes()) // the client left, and nobody is there to be told
 }
 
 // awaited waits until this host has tried to serve a change, and adds to its reply the parts that do not serve.

@@ -14,16 +14,17 @@ import (
 )
 
 // What Amazon's Lambda allows (AWS SDK for Go, service/lambda 1.114, documentation of Invoke: 6 MB for synchronous and 1 MB for
-// asynchronous invocations, which were 256 KB until October 2025; the exact numbers of bytes are what its errors say).
+// asynchronous invocations, which were 256 KB until October 2025; the exact numbers of bytes are what its errors say). Of an
+// asynchronous request a host takes a little less, for it must be kept as one document.
 const (
-	maxPayload       = 6 << 20          // bytes of a synchronous request
-	maxPayloadLater  = 1 << 20          // bytes of an asynchronous request
-	maxPayloadAnswer = maxPayload + 100 // bytes of a response
-	maxClientContext = 3583             // bytes of base64 text
-	maxLogTail       = 4 << 10          // bytes of log that a response has
-	unhandled        = "Unhandled"      // X-Amz-Function-Error
-	latest           = "$LATEST"        // the newest version, which Amazon's own tools write for a function without a qualifier
-	maxFunctionName  = 256              // characters of a name in any of its forms; the longest that a host has are 241
+	maxPayload       = 6 << 20                  // bytes of a synchronous request
+	maxPayloadLater  = host.MaxDocument - 4<<10 // bytes of an asynchronous request; the rest says what is called
+	maxPayloadAnswer = maxPayload + 100         // bytes of a response
+	maxClientContext = 3583                     // bytes of base64 text
+	maxLogTail       = 4 << 10                  // bytes of log that a response has
+	unhandled        = "Unhandled"              // X-Amz-Function-Error
+	latest           = "$LATEST"                // the newest version, which Amazon's own tools write for a function without a qualifier
+	maxFunctionName  = 256                      // characters of a name in any of its forms; the longest that a host has are 241
 	responseTooLarge = "Function.ResponseSizeTooLarge"
 )
 

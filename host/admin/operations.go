@@ -179,7 +179,11 @@ func (c *call) checkNames() error {
 		if !found || name == "$" {
 			continue
 		}
-		if value := c.r.PathValue(name); !names[name].MatchString(value) {
+		value := c.r.PathValue(name)
+		if strings.Trim(value, ".") == "" { // most clients take such segments of a path away
+			return malformed("%.80q is not a %s: it may not be of dots alone", value, name)
+		}
+		if !names[name].MatchString(value) {
 			return malformed("%.80q is not a %s: one matches %s", value, name, names[name])
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 
@@ -52,4 +53,18 @@ func localHost(r *http.Request) bool {
 	}
 	addr, err := netip.ParseAddr(name)
 	return err == nil && addr.Zone() == "" && addr.Unmap().IsLoopback()
+}
+
+// ownName reports whether the Host of a request to a loopback listener can be no web page's: an address, or a name of this machine. The
+// port may be any, as of a tunnel.
+func ownName(authority string) bool {
+	name, _, err := net.SplitHostPort(authority)
+	if err != nil {
+		name = strings.TrimSuffix(strings.TrimPrefix(authority, "["), "]")
+	}
+	if _, err := netip.ParseAddr(name); err == nil || strings.EqualFold(name, "localhost") {
+		return true
+	}
+	machine, err := os.Hostname()
+	return err == nil && strings.EqualFold(name, machine)
 }

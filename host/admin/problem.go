@@ -168,9 +168,13 @@ func (c *call) writeProblem(p *Problem, err error) {
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}
+	unread := p.Status != http.StatusRequestTimeout && c.mayDrain()
 	if c.op.lambda {
 		c.writeException(p, f)
-		return
+	} else {
+		c.writeJSON(p.Status, TypeProblem, p)
 	}
-	c.writeJSON(p.Status, TypeProblem, p)
+	if unread {
+		c.drain()
+	}
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"io"
 	"net/http"
 	"time"
 )
@@ -44,4 +45,28 @@ func (r *response) Write(p []byte) (n int, err error) {
 		n += wrote
 	}
 	return n, err
+}
+
+// What is read on of a body behind an answer that refuses it. Many clients read no answer before they have sent all, and would see a
+// broken connection instead.
+const (
+	maxUnread      = 32 << 20 // bytes
+	unreadTime     = 2 * time.Second
+	unreadByOthers = 256 << 10 // bytes, which net/http reads on by itself
+)
+
+// mayDrain prepares for reading on behind the answer. A client that asked whether to send its body at all has sent nothing.
+func (c *call) mayDrain() bool {
+	if c.r.ProtoMajor != 1 || c.sent == nil || c.r.ContentLength >= 0 && c.r.ContentLength <= unreadByOthers || c.r.Header.Get("Expect") != "" {
+		return false
+	}
+	c.w.Header().Set("Connection", "close")
+	return c.w.control.EnableFullDuplex() == nil // or else net/http takes the body away with the answer
+}
+
+// drain reads on after an answer that is complete.
+func (c *call) drain() {
+	if c.w.control.Flush() == nil && c.w.control.SetReadDeadline(time.Now().Add(unreadTime)) == nil {
+		_, _ = io.CopyN(io.Discard, c.sent, maxUnread) // then the connection is closed
+	}
 }

@@ -50,14 +50,15 @@ type server struct {
 	refused refusals
 
 	bounds
-	pace   pace
-	delays delays
+	pace         pace
+	unprovenPace pace // of a body that is read to find out who sent it
+	delays       delays
 }
 
 // New returns the admin API over a catalog. It is safe for concurrent use.
 func New(cfg Config) http.Handler {
 	s := &server{Config: cfg, log: cfg.Logger, mux: http.NewServeMux(), bounds: newBounds(),
-		pace:   pace{grace: 30 * time.Second, rate: 16 << 10},
+		pace: pace{grace: 30 * time.Second, rate: 16 << 10}, unprovenPace: pace{grace: 10 * time.Second, rate: 64 << 10},
 		delays: delays{write: 30 * time.Second, heartbeat: 15 * time.Second, turn: 30 * time.Second}}
 	if s.Source == nil {
 		s.Source = project.SourceFromUpload
@@ -94,9 +95,10 @@ func HTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		ConnState: (&connections{most: maxConnections}).changed,
-		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 30 * time.Second, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
+	newConnections().bound(s)
+	return s
 }
 
 // ServeHTTP answers one request.

@@ -82,6 +82,9 @@ func (c *call) receive(kind string) (*catalog.Code, error) {
 		return nil, bodyError(err)
 	}
 	if string(head) == wasmMagic {
+		if c.body != nil {
+			c.body.pass()
+		}
 		blob, err := c.Blobs.Save(ctx, body) // as it is, and never as a whole
 		if err != nil {
 			return nil, limitError(err)

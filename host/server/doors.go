@@ -118,12 +118,12 @@ func (s *Server) openAdmin() error {
 // adminHandler is the admin API over the catalog, or health, metrics and status alone without one.
 func (s *Server) adminHandler(addr net.Addr) (http.Handler, error) {
 	metrics := s.cfg.Telemetry.MetricsHandler()
-	c := s.control
-	if c == nil {
-		return admin.Handler(s.Status, metrics), nil
-	}
 	tcp, ok := addr.(*net.TCPAddr)
 	loopback := ok && tcp.IP.IsLoopback()
+	c := s.control
+	if c == nil {
+		return admin.Handler(s.Status, metrics, loopback), nil
+	}
 	if c.Open && !loopback {
 		return nil, &host.Error{Op: "listener admin", Kind: host.Forbidden,
 			Err: fmt.Errorf("%s is not a loopback address, and this admin API asks for no token: choose one such as 127.0.0.1:8090", addr)}

@@ -82,6 +82,10 @@ func (s *Signature) Verify(r *http.Request, secret string, opts Options) error {
 	return nil
 }
 
+// BodyFirst reports whether Verify has to read the body of a signed request before it can tell who sent it: where the header does not have
+// its hash, as of most of AWS's SDKs.
+func BodyFirst(r *http.Request) bool { return len(r.Header.Values(hashHeader)) == 0 }
+
 func (o Options) skew() time.Duration {
 	if o.Skew == 0 {
 		return DefaultSkew
