@@ -49,13 +49,13 @@ var (
 )
 
 // prepare checks everything that a module declares against the limits and against its own length, before a compiler
-// sees it: wazero allocates by what is declared, and what it runs out of, memory or stack, ends the process. It lists
-// the imports, and returns the module with a maximum on every table and without what nothing reads.
-func prepare(code []byte) ([]byte, []Import, error) {
+// sees it: wazero allocates by what is declared, and what it runs out of, memory or stack, ends the process. It returns
+// what it read, and the code with a maximum on every table and without what nothing reads.
+func prepare(code []byte) ([]byte, *module, error) {
 	if !bytes.HasPrefix(code, wasmHeader) {
 		return nil, nil, describeHeader(code)
 	}
-	var m module
+	m := new(module)
 	out := make([]byte, 0, len(code)+64)
 	out = append(out, wasmHeader...)
 	for rest := code[len(wasmHeader):]; len(rest) > 0; {
@@ -77,7 +77,7 @@ func prepare(code []byte) ([]byte, []Import, error) {
 		out = binary.AppendUvarint(out, uint64(len(body)))
 		out = append(out, body...)
 	}
-	return out, m.imports, nil
+	return out, m, nil
 }
 
 func describeHeader(code []byte) error {

@@ -6,13 +6,15 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
 
-// FuzzPrepare feeds the walker anything: it must not panic, and what it lets pass the compiler judges as before.
+// FuzzPrepare feeds the checks anything: they must not panic, leave alone what they let pass once, and what they let
+// pass the compiler takes or refuses within the memory that its steps allow.
 func FuzzPrepare(f *testing.F) {
 	files, err := filepath.Glob("../testdata/*.wasm")
 	if err != nil || len(files) == 0 {
@@ -25,32 +27,44 @@ func FuzzPrepare(f *testing.F) {
 		}
 		f.Add(code)
 	}
+	for _, code := range hostileModules() {
+		f.Add(code)
+	}
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithCloseOnContextDone(true))
 	f.Cleanup(func() { _ = r.Close(ctx) })
 	f.Fuzz(func(t *testing.T, code []byte) {
-		bounded, imports, err := prepare(code)
+		prepared, m, err := prepare(code)
 		if err != nil {
 			return
 		}
-		before, errBefore := r.CompileModule(ctx, code)
-		after, errAfter := r.CompileModule(ctx, bounded)
-		if (errBefore == nil) != (errAfter == nil) {
-			t.Fatalf("before: %v\nafter: %v\n%x", errBefore, errAfter, code)
+		again, _, err := prepare(prepared)
+		if err != nil || !bytes.Equal(prepared, again) {
+			t.Fatalf("%x became %x, and that %x: %v", code, prepared, again, err)
 		}
-		if errBefore != nil {
+		if m.steps > 100_000 {
+			return // too slow for a fuzz test
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		compiled, err := r.CompileModule(ctx, prepared)
+		runtime.ReadMemStats(&after)
+		if taken, most := after.TotalAlloc-before.TotalAlloc, 64<<20+m.steps*1000; taken > most {
+			t.Fatalf("%d bytes allocated for %d steps: %x", taken, m.steps, code)
+		}
+		if err != nil {
 			return
 		}
 		functions := 0
-		for _, im := range imports {
+		for _, im := range m.imports {
 			if im.Kind == "function" {
 				functions++
 			}
 		}
-		if n := len(before.ImportedFunctions()); n != functions {
+		if n := len(compiled.ImportedFunctions()); n != functions {
 			t.Errorf("%d imported functions found, of %d", functions, n)
 		}
-		_, _ = before.Close(ctx), after.Close(ctx)
+		_ = compiled.Close(ctx)
 	})
 }
 

@@ -34,22 +34,38 @@ func (e *Engine) Compile(ctx context.Context, name string, code []byte) (*Code, 
 	if len(code) > MaxCode {
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: fmt.Errorf("the module has %d bytes; the limit is %d", len(code), MaxCode)}
 	}
-	bounded, imports, err := prepare(code)
+	bounded, m, err := prepare(code)
 	if err != nil {
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
 	}
-	select {
-	case e.compiling <- struct{}{}:
-		defer func() { <-e.compiling }()
-	case <-ctx.Done():
-		return nil, &host.Error{Op: op, Kind: host.Unavailable, Err: fmt.Errorf("waiting for other modules to compile: %w", ctx.Err())}
+	free, err := e.compileSlot(ctx, m.steps)
+	if err != nil {
+		return nil, &host.Error{Op: op, Kind: host.Unavailable, Err: err}
 	}
+	defer free()
 	compiled, err := e.compile(ctx, bounded)
 	if err != nil {
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
 	}
 	e.codes.Add(1)
-	return &Code{engine: e, name: name, compiled: compiled, imports: imports}, nil
+	return &Code{engine: e, name: name, compiled: compiled, imports: m.imports}, nil
+}
+
+// compileSlot waits for the right to compile. A small module has a slot that large ones never take, so that it does
+// not wait for theirs.
+func (e *Engine) compileSlot(ctx context.Context, steps uint64) (free func(), _ error) {
+	var small chan struct{} // nil, which is never ready
+	if steps <= smallSteps {
+		small = e.compilingSmall
+	}
+	select {
+	case e.compiling <- struct{}{}:
+		return func() { <-e.compiling }, nil
+	case small <- struct{}{}:
+		return func() { <-small }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for other modules to compile: %w", ctx.Err())
+	}
 }
 
 // compile survives a cache on disk that is damaged or cannot be written: it is only a cache.

@@ -29,7 +29,7 @@ type Options struct {
 	// CacheDir keeps native code between runs. It is created with mode 0700, and refused when it belongs to somebody
 	// else or others may enter it, since what lies there is executed. Empty keeps nothing on disk.
 	CacheDir string
-	// Compiles is how many modules may be compiled at once; 0 is half the processors.
+	// Compiles is how many modules may be compiled at once; 0 is half the processors. One more small one may be.
 	Compiles int
 	// Logger gets what guests write while they start, and defects of host functions. nil discards.
 	Logger *slog.Logger
@@ -43,9 +43,12 @@ type Engine struct {
 	cache     wazero.CompilationCache // nil without a directory
 	cacheDir  string
 	compiling chan struct{}
-	log       *slog.Logger
-	idle      time.Duration
-	offered   map[string]map[string]api.FunctionDefinition // by module and name; written before the first Compile
+	// compilingSmall is a slot beside the others for modules of few steps.
+	compilingSmall chan struct{}
+
+	log     *slog.Logger
+	idle    time.Duration
+	offered map[string]map[string]api.FunctionDefinition // by module and name; written before the first Compile
 
 	codes, pools, instances, leased atomic.Int64
 }
@@ -73,7 +76,9 @@ func New(opts Options) (*Engine, error) {
 		compiles = max(1, runtime.GOMAXPROCS(0)/2)
 	}
 	e.compiling = make(chan struct{}, compiles)
-	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithCloseOnContextDone(true)
+	e.compilingSmall = make(chan struct{}, 1)
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithCloseOnContextDone(true).
+		WithDebugInfoEnabled(false) // its sections are left out
 	if opts.CacheDir != "" {
 		if err := prepareCacheDir(opts.CacheDir); err != nil {
 			return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
