@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/datadir"
 	"github.com/postern/postern/host/definition"
 )
 
@@ -61,11 +63,20 @@ func loadContexts() (*contexts, error) {
 // maxConfig bounds a file of the configuration folder, in bytes.
 const maxConfig = 16 << 20
 
-// readPrivate reads a file that nobody but its owner may write.
+// readPrivate reads a file of this user's that nobody else may write.
 func readPrivate(file string) ([]byte, error) {
-	info, err := os.Stat(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read from
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if datadir.Foreign(info) {
+		return nil, &usageError{&definition.Error{Message: fmt.Sprintf("%s belongs to another user, who could have tokens sent elsewhere", file),
+			Hint: "remove it, and add the contexts again"}}
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return nil, &usageError{&definition.Error{Message: fmt.Sprintf("%s can be written by others (%v), who could have tokens sent elsewhere", file, info.Mode().Perm()),
@@ -74,7 +85,7 @@ func readPrivate(file string) ([]byte, error) {
 	if !info.Mode().IsRegular() || info.Size() > maxConfig {
 		return nil, usageErrorf("%s is no file of contexts", file)
 	}
-	return os.ReadFile(file)
+	return io.ReadAll(io.LimitReader(f, maxConfig))
 }
 
 // save writes the contexts, whole or not at all.

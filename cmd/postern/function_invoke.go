@@ -69,7 +69,7 @@ func (in *hostCall) run(cmd *cobra.Command, c *admin.Client, name string, std *s
 	}
 	took := time.Since(started)
 	if log := bytes.TrimRight(result.Log, "\n"); len(log) > 0 {
-		fmt.Fprintf(std.err, "%s\n", log)
+		fmt.Fprintln(std.err, printableLines(string(log)))
 	}
 	fmt.Fprintf(std.out, "%s\n", bytes.TrimRight(result.Payload, "\n"))
 	which := call.Function

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postern/postern/host/datadir"
 	"github.com/postern/postern/host/definition"
 )
 
@@ -108,6 +109,11 @@ func (h localHost) answers() bool {
 	}
 	_ = conn.Close() // nothing was sent
 	return true
+}
+
+// running reports whether the host itself is there: whoever listens at its port once it has ended shall not get its token.
+func (h localHost) running() bool {
+	return h.TokenFile != "" && datadir.Held(filepath.Dir(h.TokenFile))
 }
 
 // localAt is this machine's host with that address; nil when none has told of it.

@@ -152,16 +152,16 @@ func printProblem(w io.Writer, p palette, label string, e *definition.Error) {
 	if e.Rule != "" && e.Pos.Line > 0 {
 		rule = p.dim(" (" + e.Rule + ")")
 	}
-	fmt.Fprintf(w, "%s%s %s%s\n", where, label, e.Message, rule)
+	fmt.Fprintf(w, "%s%s %s%s\n", where, label, printableLines(e.Message), rule)
 	if e.Source != "" && e.Pos.Line > 0 && !strings.Contains(e.Path, ".secrets.") { // nobody's secret is shown in passing
 		number := strconv.Itoa(e.Pos.Line)
-		fmt.Fprintf(w, "  %s %s\n", p.dim(number+" |"), strings.TrimRight(e.Source, "\r\n"))
+		fmt.Fprintf(w, "  %s %s\n", p.dim(number+" |"), printableLines(strings.TrimRight(e.Source, "\r\n")))
 		if e.Pos.Column > 0 {
 			fmt.Fprintf(w, "  %s %s\n", p.dim(strings.Repeat(" ", len(number))+" |"), p.red(caret(e.Source, e.Pos.Column)))
 		}
 	}
 	if e.Hint != "" {
-		fmt.Fprintf(w, "  %s\n", e.Hint)
+		fmt.Fprintf(w, "  %s\n", printableLines(e.Hint))
 	}
 }
 

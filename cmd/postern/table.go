@@ -85,10 +85,23 @@ func cells(row []string) []string {
 }
 
 func printable(r rune) rune {
-	if r < ' ' || r >= 0x7f && r < 0xa0 {
+	switch {
+	case r < ' ', r >= 0x7f && r < 0xa0: // C0, DEL and C1: a terminal obeys them
+		return ' '
+	case r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x061c: // lines and directions
 		return ' '
 	}
 	return r
+}
+
+// printableLines is text of several lines that a guest or a stranger has made.
+func printableLines(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		return printable(r)
+	}, text)
 }
 
 // A fact is a line of what a resource is.

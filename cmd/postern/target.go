@@ -142,7 +142,7 @@ func (r *remote) chooseToken() (err error) {
 		t.TokenOrigin = "POSTERN_TOKEN_FILE"
 		t.Token, err = readToken(file)
 	case t.Token == "":
-		if local := localAt(t.URL); local != nil && local.TokenFile != "" {
+		if local := localAt(t.URL); local != nil && local.running() {
 			if token, err := readToken(local.TokenFile); err == nil { // another user's is not for us
 				t.Token, t.TokenOrigin = token, local.TokenFile
 			}

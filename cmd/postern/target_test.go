@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/datadir"
 	"github.com/postern/postern/host/definition"
 )
 
@@ -28,7 +29,7 @@ func configured(t *testing.T, current string, local bool) string {
 	if err := os.Mkdir(tokens, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, token := range map[string]string{"flag": "pst_flag\n", "env": "pst_envfile", "prod": "pst_prod", "local": "pst_local\n"} {
+	for name, token := range map[string]string{"flag": "pst_flag\n", "env": "pst_envfile", "prod": "pst_prod"} {
 		if err := os.WriteFile(filepath.Join(tokens, name), []byte(token), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +43,15 @@ func configured(t *testing.T, current string, local bool) string {
 		t.Fatal(err)
 	}
 	if local {
-		data := `{"url": "http://127.0.0.1:4", "tokenFile": "` + filepath.ToSlash(filepath.Join(tokens, "local")) + `"}`
+		folder, err := datadir.Open(t.Context(), filepath.Join(dir, "data"), datadir.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = folder.Close() })
+		if err := os.WriteFile(folder.Path("local"), []byte("pst_local\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		data := `{"url": "http://127.0.0.1:4", "tokenFile": "` + filepath.ToSlash(folder.Path("local")) + `"}`
 		if err := writePrivate(filepath.Join(filepath.Dir(file), "local.json"), []byte(data)); err != nil {
 			t.Fatal(err)
 		}
@@ -61,14 +70,14 @@ func TestPrecedence(t *testing.T) {
 		want    want
 	}{
 		"nothing":                     {want: want{defaultHost, "", "the default", ""}},
-		"this machine's host":         {local: true, want: want{"http://127.0.0.1:4", "pst_local", "this machine's host", "tokens/local"}},
+		"this machine's host":         {local: true, want: want{"http://127.0.0.1:4", "pst_local", "this machine's host", "data/local"}},
 		"the current context":         {current: "test", local: true, want: want{"http://test:2", "pst_test", "the context test", "the context test"}},
 		"its token's file":            {current: "prod", want: want{"https://prod:1", "pst_prod", "the context prod", "the context prod"}},
 		"the environment":             {current: "test", local: true, env: map[string]string{"POSTERN_HOST": "http://env:5", "POSTERN_TOKEN": " pst_env\n"}, want: want{"http://env:5", "pst_env", "POSTERN_HOST", "POSTERN_TOKEN"}},
 		"a token file":                {env: map[string]string{"POSTERN_TOKEN_FILE": "env"}, want: want{defaultHost, "pst_envfile", "the default", "POSTERN_TOKEN_FILE"}},
 		"a token for the context":     {current: "test", env: map[string]string{"POSTERN_TOKEN": "pst_env"}, want: want{"http://test:2", "pst_env", "the context test", "POSTERN_TOKEN"}},
 		"no token of another host":    {current: "test", local: true, env: map[string]string{"POSTERN_HOST": "http://env:5"}, want: want{"http://env:5", "", "POSTERN_HOST", ""}},
-		"the local host by its URL":   {current: "test", local: true, env: map[string]string{"POSTERN_HOST": "http://127.0.0.1:4/"}, want: want{"http://127.0.0.1:4/", "pst_local", "POSTERN_HOST", "tokens/local"}},
+		"the local host by its URL":   {current: "test", local: true, env: map[string]string{"POSTERN_HOST": "http://127.0.0.1:4/"}, want: want{"http://127.0.0.1:4/", "pst_local", "POSTERN_HOST", "data/local"}},
 		"--host":                      {current: "test", env: map[string]string{"POSTERN_HOST": "http://env:5"}, remote: remote{host: "http://flag:6"}, want: want{"http://flag:6", "", "--host", ""}},
 		"--token-file":                {current: "test", env: map[string]string{"POSTERN_TOKEN": "pst_env"}, remote: remote{tokenFile: "flag"}, want: want{"http://test:2", "pst_flag", "the context test", "--token-file"}},
 		"--context keeps its token":   {current: "test", env: map[string]string{"POSTERN_HOST": "http://env:5", "POSTERN_TOKEN": "pst_env"}, remote: remote{context: "prod"}, want: want{"https://prod:1", "pst_prod", "the context prod", "the context prod"}},
@@ -86,8 +95,8 @@ func TestPrecedence(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := want{r.target.URL, r.target.Token, r.target.Origin, r.target.TokenOrigin}
-			if tt.want.tokenOrigin == "tokens/local" {
-				tt.want.tokenOrigin = filepath.Join(dir, "tokens", "local")
+			if tt.want.tokenOrigin == "data/local" {
+				tt.want.tokenOrigin = filepath.Join(dir, "data", "local")
 			}
 			if got != tt.want {
 				t.Errorf("got  %+v\nwant %+v", got, tt.want)
@@ -211,5 +220,46 @@ func TestExplain(t *testing.T) {
 	r.target.Token, r.target.TokenOrigin = "pst_secret", "POSTERN_TOKEN"
 	if hint := problems(r.explain(&host.Error{Kind: host.Unauthenticated}))[0].Hint; !strings.Contains(hint, "the token is from POSTERN_TOKEN") || strings.Contains(hint, "pst_secret") {
 		t.Error(hint)
+	}
+}
+
+// What listens at a host's port once it has ended, or was killed, is a stranger.
+func TestNoTokenForAStranger(t *testing.T) {
+	dir := configured(t, "", true)
+	t.Setenv("POSTERN_HOST", "http://127.0.0.1:4")
+	r := &remote{}
+	if err := r.resolve(); err != nil || r.target.Token != "pst_local" {
+		t.Fatalf("while the host runs: %q, %v", r.target.Token, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "data", "postern.lock")); err != nil {
+		t.Fatal(err)
+	}
+	r = &remote{}
+	if err := r.resolve(); err != nil || r.target.Token != "" {
+		t.Errorf("once it has ended: %q, %v", r.target.Token, err)
+	}
+}
+
+func TestContextsOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("to make a file of another user's needs root")
+	}
+	dir := configured(t, "test", false)
+	file, err := configFile("contexts.json")
+	if err != nil {
+		t.Fatal(dir, err)
+	}
+	if err := os.Chown(file, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadContexts(); err == nil || !strings.Contains(err.Error(), "another user") {
+		t.Errorf("contexts that somebody planted are believed: %v", err)
+	}
+}
+
+func TestPrintableLines(t *testing.T) {
+	const hostile = "a\x1b]0;title\a\tb\u202eexe\u2028c\u009bd\nnext"
+	if got, want := printableLines(hostile), "a ]0;title \tb exe c d\nnext"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
