@@ -160,7 +160,11 @@ func (d *diagnosis) state(ctx context.Context, c *admin.Client) {
 		d.add("store", resultFailure, "what serves goes on; look into the host's log: postern logs --level error", "the state cannot be read: %v", err)
 		return
 	}
-	d.add("store", resultOK, "", "the state is at revision %d", status.State)
+	if status.Store != "" && status.Store != "ok" {
+		d.add("store", resultFailure, "what serves goes on, and changes are refused until this is mended", "%s", status.Store)
+	} else {
+		d.add("store", resultOK, "", "the state is at revision %d", status.State)
+	}
 	if status.Version != version() {
 		d.add("version", resultWarning, "use the command of the host's version", "the host is %s, this command %s", status.Version, version())
 	} else {
