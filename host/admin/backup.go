@@ -1,10 +1,14 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"time"
 
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/access"
 	"github.com/postern/postern/host/backup"
+	"github.com/postern/postern/host/catalog"
 )
 
 // backup writes what is deployed as it comes. An error behind the first byte cuts the response off: a file that Restore refuses.
@@ -16,7 +20,9 @@ func (c *call) backup() (*reply, error) {
 	if c.r.Method == http.MethodHead {
 		return nil, nil
 	}
-	err := backup.Write(c.r.Context(), c.w, c.Store, c.Blobs, info)
+	checked := info
+	checked.Check = checkState
+	err := backup.Write(c.r.Context(), c.w, c.Store, c.Blobs, checked)
 	if err == nil {
 		c.record(&reply{body: info}, nil, 0)
 		return nil, nil
@@ -27,6 +33,14 @@ func (c *call) backup() (*reply, error) {
 	}
 	h.Del("Content-Disposition")
 	return nil, err
+}
+
+// checkState is a backup.Check of all that this host would read of a backup.
+func checkState(ctx context.Context, documents map[host.Key][]byte, blobs host.Blobs) error {
+	if err := access.Check(documents); err != nil {
+		return err
+	}
+	return catalog.Check(ctx, documents, blobs)
 }
 
 func (c *call) restore() (*reply, error) {
@@ -40,7 +54,8 @@ func (c *call) restore() (*reply, error) {
 	if c.Access == nil {
 		return nil, malformed("this host keeps nothing: restore into one that postern serve --data or --nats runs")
 	}
-	report, err := backup.Restore(c.r.Context(), c.r.Body, c.Store, c.Blobs, backup.Options{Recipients: c.Recipients, WithoutSecrets: without})
+	report, err := backup.Restore(c.r.Context(), c.r.Body, c.Store, c.Blobs, backup.Options{Recipients: c.Recipients, WithoutSecrets: without,
+		Check: checkState})
 	if err != nil {
 		return nil, limitError(err)
 	}

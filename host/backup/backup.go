@@ -3,14 +3,16 @@
 //
 // A backup is consistent without stopping anybody, because all that changes is small: the root document names immutable contents by
 // their digests, so one read of it is a state that was, and the contents can be copied at leisure. Copied is every content there
-// is, and not just those that the root reaches: so this package needs not know what is in a document.
+// is, and not just those that the root reaches: so this package needs not know what is in a document; whoever does gives it a Check.
 package backup
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"regexp"
 	"strings"
@@ -57,6 +59,37 @@ type Info struct {
 	Version    string    // of Postern
 	Time       time.Time // zero is now
 	Recipients []string  // of the host's sealing key
+	Check      Check     // the one that a restore will ask; nil checks nothing
+}
+
+// A Check says whether documents, with blobs, are something that a host can run. This package does not know what is in them. Invalid or
+// Unsupported is what it does not accept; what blobs fails with keeps its Kind. It must not change the documents.
+type Check func(ctx context.Context, documents map[host.Key][]byte, blobs host.Blobs) error
+
+// only are the blobs that belong to a backup, of a host that may have others.
+type only struct {
+	host.Blobs
+	has func(digest string) bool
+}
+
+// Stat finds what belongs to the backup.
+func (o only) Stat(ctx context.Context, digest string) (host.Blob, error) {
+	if !o.has(digest) {
+		return host.Blob{}, absent(digest)
+	}
+	return o.Blobs.Stat(ctx, digest)
+}
+
+// Open opens what belongs to the backup.
+func (o only) Open(ctx context.Context, digest string) (io.ReadCloser, error) {
+	if !o.has(digest) {
+		return nil, absent(digest)
+	}
+	return o.Blobs.Open(ctx, digest)
+}
+
+func absent(digest string) error {
+	return fail(fmt.Sprintf("blob %.64q", digest), host.NotFound, "it is not in the backup")
 }
 
 // sealedKey reports whether a document holds something sealed: secrets, and the secrets of access keys.

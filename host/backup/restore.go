@@ -24,6 +24,7 @@ type Options struct {
 	Recipients     []string // of the host's sealing key: the public halves of all its identities
 	WithoutSecrets bool     // leaves out all that is sealed, when the host has another key
 	MaxBytes       int64    // that the backup may unpack to; 0 is DefaultMaxBytes
+	Check          Check    // of all that would be restored, before the first document is written; nil checks no more than the archive
 }
 
 // A Report is what was restored.
@@ -36,7 +37,8 @@ type Report struct {
 
 // Restore gives an empty host what a backup holds. A host is empty while nothing was ever deployed on it; it may have tokens and access keys,
 // which stay, beside those of the backup. A backup that is damaged, cut off or no backup has Kind Invalid, one of a newer format
-// Unsupported, one that unpacks to more than it may TooLarge; a host that is not empty, and a sealing key that is not the backup's, Conflict.
+// Unsupported, one that unpacks to more than it may TooLarge; a host that is not empty, and a sealing key that is not the backup's, Conflict. What Options.Check
+// refuses keeps its Kind.
 //
 // All of the backup is checked before the first document is written, and the root document is written last. A restore that fails leaves
 // the host empty; the contents it has saved are collected later. One that is killed can be done again, with the same backup.
@@ -50,6 +52,12 @@ func Restore(ctx context.Context, r io.Reader, store host.Store, blobs host.Blob
 	in := &restore{store: store, blobs: blobs, opts: opts, documents: map[host.Key][]byte{}}
 	if err := in.readAll(ctx, r); err != nil {
 		return nil, err
+	}
+	if opts.Check != nil {
+		there := func(digest string) bool { return in.sums.of[blobsFolder+digest] != "" }
+		if err := opts.Check(ctx, in.documents, only{blobs, there}); err != nil {
+			return nil, within(restoring, err)
+		}
 	}
 	if err := in.fits(ctx); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -14,29 +15,36 @@ import (
 	"github.com/postern/postern/host"
 )
 
+const writing = "backup"
+
 // Write backs up a live host as a tar.gz. What changes meanwhile may be in it or not, but the state in it is one that was. An error leaves a
 // file that Restore refuses. Kind Unavailable means that contents were collected meanwhile: it can be tried again.
+//
+// What Restore would refuse is not written at all: more than it takes has Kind TooLarge, and a state that Info.Check does not accept Internal,
+// for that is a damage of this host.
 func Write(ctx context.Context, w io.Writer, store host.Store, blobs host.Blobs, info Info) error {
-	const op = "backup"
 	set, err := read(ctx, store, blobs)
 	if err != nil {
-		return within(op, err)
+		return within(writing, err)
 	}
 	for key := range set.documents {
 		if sealedKey(key) && len(info.Recipients) == 0 {
-			return fail(op, host.Invalid, "the host has no sealing key, and %.80q is sealed: the backup could not be restored", key)
+			return fail(writing, host.Invalid, "the host has no sealing key, and %.80q is sealed: the backup could not be restored", key)
 		}
 	}
 	if info.Time.IsZero() {
 		info.Time = time.Now()
 	}
+	if err := set.check(ctx, store, blobs, info); err != nil {
+		return err
+	}
 	zip, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
 	if err != nil {
-		return within(op, err)
+		return within(writing, err)
 	}
 	a := &archive{tar: tar.NewWriter(zip), time: info.Time.UTC().Truncate(time.Second)}
 	if err := a.writeAll(ctx, set, blobs, info); err != nil {
-		return within(op, err)
+		return within(writing, err)
 	}
 	if a.missing > 0 {
 		if err := unchanged(ctx, store, set.revision); err != nil {
@@ -46,7 +54,7 @@ func Write(ctx context.Context, w io.Writer, store host.Store, blobs host.Blobs,
 	text := a.sums.text()
 	err = a.put(sumsName, text)
 	if err = errors.Join(err, a.tar.Close(), zip.Close()); err != nil {
-		return within(op, err)
+		return within(writing, err)
 	}
 	return nil
 }
@@ -99,11 +107,70 @@ func (s *set) list(ctx context.Context, blobs host.Blobs) error {
 	return nil
 }
 
+// check refuses what Restore would, before the first byte.
+func (s *set) check(ctx context.Context, store host.Store, blobs host.Blobs, info Info) error {
+	if err := s.fits(); err != nil || info.Check == nil {
+		return err
+	}
+	there := func(digest string) bool { _, ok := s.blobs[digest]; return ok }
+	err := info.Check(ctx, s.documents, only{blobs, there})
+	if err == nil {
+		return nil
+	}
+	if err := unchanged(ctx, store, s.revision); err != nil {
+		return err // what was not found may have been collected
+	}
+	if errors.Is(err, host.Invalid) || errors.Is(err, host.Unsupported) {
+		return fail(writing, host.Internal, "what this host keeps is damaged, so no host could restore it: %w", err)
+	}
+	return within(writing, err)
+}
+
+// fits counts as Restore does.
+func (s *set) fits() error {
+	const block = 512 // of a tar: each file has a header, and is filled up
+	var held, sums, total int64
+	count := func(name string, size int64) {
+		sums += int64(len(name)) + 67 // of a sum, two spaces and a new line
+		total += block + (size+block-1)/block*block
+		if len(name) > 100 {
+			total += 3*block + int64(len(name)) // a header of its own has the name
+		}
+	}
+	for key, value := range s.documents {
+		name := documentName(key)
+		if len(name) > maxName {
+			return fail(writing, host.TooLarge, "the key %.80q has more than %d bytes in a backup, which could not be restored", key, maxName)
+		}
+		held += int64(len(value)) + int64(len(name)) + documentCost
+		count(name, int64(len(value)))
+	}
+	for digest, size := range s.blobs {
+		count(blobsFolder+digest, size)
+	}
+	count(manifestName, maxManifest)
+	count(sumsName, sums)
+	var over string
+	switch files := len(s.documents) + len(s.blobs) + 1; {
+	case held > maxDocuments:
+		over = fmt.Sprintf("its documents (secrets, tokens, access keys) have %d bytes with their names, and %d are the most", held, maxDocuments)
+	case files > maxEntries:
+		over = fmt.Sprintf("it has %d files, and %d are the most", files, maxEntries)
+	case sums > maxSums:
+		over = fmt.Sprintf("its checksums have %d bytes, and %d are the most", sums, maxSums)
+	case total > DefaultMaxBytes:
+		over = fmt.Sprintf("it has %d bytes, and %d are the most", total, int64(DefaultMaxBytes))
+	default:
+		return nil
+	}
+	return fail(writing, host.TooLarge, "the backup could not be restored: %s. Delete what is not needed any more, or copy the data folder while the host is stopped", over)
+}
+
 // unchanged says that contents which went away meanwhile were not needed: all that a state names stays as long as it is the newest.
 func unchanged(ctx context.Context, store host.Store, revision uint64) error {
 	now, err := store.Get(ctx, stateKey)
 	if err != nil && !errors.Is(err, host.NotFound) {
-		return within("backup", err)
+		return within(writing, err)
 	}
 	if now.Rev != revision {
 		return collected()
@@ -112,7 +179,7 @@ func unchanged(ctx context.Context, store host.Store, revision uint64) error {
 }
 
 func collected() error {
-	return fail("backup", host.Unavailable, "contents were collected while they were backed up: try again")
+	return fail(writing, host.Unavailable, "contents were collected while they were backed up: try again")
 }
 
 // An archive is one that is being written.
@@ -128,6 +195,9 @@ func (a *archive) writeAll(ctx context.Context, s *set, blobs host.Blobs, info I
 		Recipients: info.Recipients}, "", "  ")
 	if err != nil {
 		return err
+	}
+	if len(manifest) >= maxManifest {
+		return fail(writing, host.TooLarge, "the host's sealing key has so many identities that their public halves take more than %d bytes: the backup could not be restored", maxManifest)
 	}
 	if err := a.put(manifestName, append(manifest, '\n')); err != nil {
 		return err

@@ -97,20 +97,37 @@ func (c *Catalog) state(ctx context.Context) (*state, error) {
 		return nil, err
 	}
 	s.revision = entry.Rev
+	s.root, err = parseRoot(entry.Value, host.Internal)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// parseRoot reads a root document. What is damaged has the Kind that is given, and what a newer version has written Unsupported.
+func parseRoot(value []byte, damage host.Kind) (root, error) {
+	const op = "read the state"
 	var newer struct {
 		Format int `json:"format"`
 	}
-	if err := json.Unmarshal(entry.Value, &newer); err != nil {
-		return nil, refuse(host.Internal, "read the state", "the root document is damaged: %w", err)
+	if err := json.Unmarshal(value, &newer); err != nil {
+		return root{}, refuse(damage, op, "the root document is damaged: %w", err)
 	}
-	if newer.Format > stateFormat {
-		return nil, refuse(host.Unsupported, "read the state",
+	switch {
+	case newer.Format > stateFormat:
+		return root{}, refuse(host.Unsupported, op,
 			"it has format %d, of a newer version of Postern: this one knows %d. Run the newer version, or restore a backup", newer.Format, stateFormat)
+	case newer.Format < 1:
+		return root{}, refuse(damage, op, "the root document is damaged: it has no format")
 	}
-	if err := decode(entry.Value, &s.root); err != nil {
-		return nil, refuse(host.Internal, "read the state", "the root document is damaged: %w", err)
+	var r root
+	if err := decode(value, &r); err != nil {
+		return root{}, refuse(damage, op, "the root document is damaged: %w", err)
 	}
-	return s, nil
+	if r.Documents == nil {
+		r.Documents = map[kind]map[string]string{}
+	}
+	return r, nil
 }
 
 // names returns the names of the resources of a kind, sorted.
@@ -166,7 +183,11 @@ func (c *Catalog) content(ctx context.Context, digest string) ([]byte, error) {
 
 // load reads a blob of at most limit bytes.
 func (c *Catalog) load(ctx context.Context, digest string, limit int64) ([]byte, error) {
-	r, err := c.opts.Blobs.Open(ctx, digest)
+	return loadFrom(ctx, c.opts.Blobs, digest, limit)
+}
+
+func loadFrom(ctx context.Context, blobs host.Blobs, digest string, limit int64) ([]byte, error) {
+	r, err := blobs.Open(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +206,7 @@ func decode(value []byte, into any) error {
 	if err := d.Decode(into); err != nil {
 		return err
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) { // not More, which takes a bracket that closes nothing for the end
 		return errors.New("something follows its end")
 	}
 	return nil
