@@ -9,6 +9,14 @@
 // an instance refuses beyond the limit, which the guest sees as -1 from memory.grow. Tables grow outside linear
 // memory, so Compile gives every table a maximum by rewriting the table section.
 //
+// # What is compiled
+//
+// wazero allocates by what a module declares, recurses over its blocks, and in places goes through them for each of
+// them; it cannot be stopped, and what runs out of memory or stack ends the process. Compile therefore reads a module
+// to its last instruction before wazero does (prepare), and holds it to limits (limits.go): counts, lengths, and steps,
+// which are an upper estimate of what compiling costs. The weights of steps come from measuring wazero 1.12 (BenchmarkCompile);
+// another version needs them measured anew.
+//
 // # Commands
 //
 // A pool may be one of commands, which are programs that run once. Their environment and standard streams belong to a call, where wazero

@@ -168,6 +168,15 @@ func TestGuestsPass(t *testing.T) {
 	}
 }
 
+// readAll reads every local.
+func readAll(locals int) []byte {
+	var code []byte
+	for i := range locals {
+		code = append(join(code, []byte{0x20}, number(i)), 0x1a)
+	}
+	return code
+}
+
 // BenchmarkCompile is the time that a step takes, in modules that come close to the limits of a function.
 func BenchmarkCompile(b *testing.B) {
 	for name, code := range map[string][]byte{
@@ -177,6 +186,7 @@ func BenchmarkCompile(b *testing.B) {
 		"targets":  guest(1, 1, []byte{0x02, 0x40, 0x20, 0, 0x0e}, number(50_000), repeat(50_001, 0), []byte{0x0b}),
 		"traps":    guest(1, 1, []byte{0x20, 0}, repeat(40_000, 0xb7, 0xaa), []byte{0x1a}),
 		"copies":   guest(1, 1, repeat(14_000, 0x20, 0, 0x20, 0, 0x20, 0, 0xfc, 10, 0, 0)),
+		"locals":   guest(1, 3_700, repeat(99, 0x20, 0, 0x04, 0x40, 0x41, 1, 0x21, 1, 0x0b), readAll(3_700)),
 		"empty":    guest(100_000, 1),
 	} {
 		b.Run(name, func(b *testing.B) {
