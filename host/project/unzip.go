@@ -30,9 +30,10 @@ const (
 	maxLevels    = 64   // folders in each other: each one is walked for each file in it
 )
 
-// An unpacker writes the files of a zip into a folder of its own. It believes nothing that the zip says of itself.
+// An unpacker writes the files of a zip into a folder of its own. It believes nothing that the zip says of itself. No name leads out of the
+// folder, and nothing in it is a link, so paths are left to the system: an os.Root would open each folder on the way for each file.
 type unpacker struct {
-	root    *os.Root
+	dir     string
 	entries int               // files and folders that there may be
 	left    int64             // bytes that may still come
 	names   map[string]string // what is there already, by its name in lower case; folders with a slash at their end
@@ -51,12 +52,7 @@ func unzip(ctx context.Context, r io.ReaderAt, size int64, dir string, limits Up
 		return unfit("the zip is empty")
 	}
 	counted.left = -1
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return failed(err)
-	}
-	defer root.Close()
-	u := &unpacker{root: root, entries: limits.Entries, left: min(limits.Unpacked, size*maxRatio+slack), names: map[string]string{}}
+	u := &unpacker{dir: dir, entries: limits.Entries, left: min(limits.Unpacked, size*maxRatio+slack), names: map[string]string{}}
 	for _, f := range archive.File {
 		if err := ctx.Err(); err != nil {
 			return &host.Error{Op: opUpload, Kind: host.Unavailable, Err: context.Cause(ctx)}
@@ -83,11 +79,11 @@ func (u *unpacker) entry(f *zip.File) error {
 	if len(u.names) > u.entries { // also of folders that only the names of files make
 		return tooMany(u.entries)
 	}
-	local := filepath.FromSlash(name)
+	local := filepath.Join(u.dir, filepath.FromSlash(name))
 	if folder {
-		return failed(u.root.MkdirAll(local, 0o700))
+		return failed(os.MkdirAll(local, 0o700))
 	}
-	if err := u.root.MkdirAll(filepath.Dir(local), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(local), 0o700); err != nil {
 		return failed(err)
 	}
 	return u.write(f, local)
@@ -160,7 +156,7 @@ func (u *unpacker) write(f *zip.File, local string) error {
 		return unfit("the zip's entry %s cannot be read: %s", quoted(f.Name), reason(err))
 	}
 	defer in.Close()
-	out, err := u.root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := os.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return failed(err)
 	}

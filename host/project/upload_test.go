@@ -283,7 +283,7 @@ func TestUploadLies(t *testing.T) {
 // As many folders in each other as there may be, for many files.
 func TestUploadDeepFolders(t *testing.T) {
 	files := []file{{name: "index.js", text: handler}}
-	for i := range 200 {
+	for i := range 2000 {
 		files = append(files, file{name: strings.Repeat("a/", 64) + strconv.Itoa(i)})
 	}
 	if _, err := upload(t, bytes.NewReader(archive(t, files...)), zipType, project.UploadLimits{}); err != nil {
