@@ -66,6 +66,7 @@ func (s *settings) serveProject(cmd *cobra.Command, dir string, std *streams) er
 		}
 		return errors.Join(err, g.close())
 	}
+	s.warnStatus(g, std)
 	g.printAddresses()
 	return errors.Join(g.Serve(ctx), g.close())
 }
@@ -95,15 +96,24 @@ func (s *settings) serveState(cmd *cobra.Command, std *streams) error {
 
 // warnOpen tells when tokens and secrets would cross a network in the clear.
 func (s *settings) warnOpen(g *gateway, std *streams) {
-	if s.adminCert != "" {
-		return
+	if s.adminCert == "" && s.adminIsPublic(g) {
+		std.warn(&definition.Error{Message: fmt.Sprintf("the admin API at %s has no TLS, and others on the network can reach it: tokens and secrets travel in the clear", s.admin),
+			Hint: "give it a certificate: --admin-tls-cert and --admin-tls-key; or keep it on this machine: --admin 127.0.0.1:8090"})
 	}
+}
+
+// warnStatus tells when a host without tokens shows itself to a network.
+func (s *settings) warnStatus(g *gateway, std *streams) {
+	if s.adminIsPublic(g) {
+		std.warn(&definition.Error{Message: fmt.Sprintf("others on the network can read the status and metrics at %s: a host that serves a folder has no tokens", s.admin),
+			Hint: "keep it on this machine: --admin 127.0.0.1:8090"})
+	}
+}
+
+// adminIsPublic reports whether others than this machine may reach the admin listener.
+func (s *settings) adminIsPublic(g *gateway) bool {
 	name, _, err := net.SplitHostPort(s.admin)
-	if g.Address("admin") == "" || err == nil && loopback(name) {
-		return
-	}
-	std.warn(&definition.Error{Message: fmt.Sprintf("the admin API at %s has no TLS, and others on the network can reach it: tokens and secrets travel in the clear", s.admin),
-		Hint: "give it a certificate: --admin-tls-cert and --admin-tls-key; or keep it on this machine: --admin 127.0.0.1:8090"})
+	return g.Address("admin") != "" && (err != nil || !loopback(name))
 }
 
 // begin serves the state as it is, and tells how to reach the admin API.
