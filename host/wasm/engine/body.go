@@ -15,12 +15,12 @@ func (e *effort) branch(height uint32, carried uint64) {
 	e.branches++
 	live := e.locals + uint64(height)
 	e.steps += live*stepsPerLive + carried*stepsPerValue
-	e.slow += live * live / 500
+	e.slow += live*stepsPerLive + live*live/200
 }
 
 // whole adds what takes time and no memory: the compiler goes through all branches for each of them, and at a branch
 // through all values that live for each of those.
-func (e *effort) whole() uint64 { return e.steps + e.slow + e.branches*e.branches/5 }
+func (e *effort) whole() uint64 { return e.steps + e.slow + e.branches*e.branches/6 }
 
 func (m *module) readCode(r *reader) {
 	n := r.count("functions", maxFunctions, 3)
@@ -74,6 +74,7 @@ func (m *module) readInstructions(r *reader, typeIndex uint32, e *effort) {
 			return
 		}
 		e.steps += cost(in.op)
+		e.slow += cost(in.op) - 1
 		switch in.op {
 		case opBlock, opLoop, opIf:
 			if in.op == opIf {
