@@ -154,6 +154,9 @@ func (c *control) serve(ctx context.Context, composed *catalog.Composition) (swa
 	if old != nil {
 		before, failed = old.Snapshot(), old.Failures()
 	}
+	if old == nil && c.Open && len(composed.Parts) == 0 { // the project that is developed has never loaded
+		return false, nil, nil
+	}
 	resolveListeners(composed.Snapshot, s.Address)
 	p := newPatch(composed, before, failed)
 	if old != nil && len(p.reasons) == 0 && before.Revision == composed.Snapshot.Revision {
