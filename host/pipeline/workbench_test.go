@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/pipeline"
@@ -135,9 +134,6 @@ func (w *workbench) line(t *testing.T, a outcome) servertest.Line {
 		return l.Text("msg") == "request" && l.Text("request_id") == a.id
 	})
 }
-
-// patient is the timeout of a plugin that is not the subject of a test.
-const patient = 25 * time.Second
 
 // metricsText is what /metrics says.
 func metricsText(t *testing.T, w *workbench) string {
