@@ -138,7 +138,7 @@ func (c *control) sync(ctx context.Context) (swapped bool, err error) {
 	if err != nil {
 		s.Refuse(err)
 		err = &refusedState{err}
-	} else {
+	} else if s.current.Load() != nil { // else it is the project that has not loaded, and why is told already
 		s.refused.Store(nil)
 	}
 	c.serving.record(composed.Revision, parts)
