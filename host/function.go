@@ -5,6 +5,16 @@ import (
 	"strconv"
 )
 
+// FunctionARN is the resource name of a function, or of what a qualifier of it means; "" for the function itself. It has the shape of
+// Lambda's (AWS general reference, "Amazon Resource Names"), with a partition, region and account of Postern's own.
+func FunctionARN(name, qualifier string) string {
+	arn := "arn:postern:lambda:local:000000000000:function:" + name
+	if qualifier != "" {
+		arn += ":" + qualifier
+	}
+	return arn
+}
+
 // Versions is what a call of a function runs: one version, or one of two, chosen for each call.
 type Versions struct {
 	Alias  string    // that was named; "" for a version by its number, and outside of a store

@@ -14,8 +14,9 @@ type Status struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"` // of the definition that serves; empty while none does
 	Ready    bool   `json:"ready"`
-	Reason   string `json:"reason,omitempty"` // why it is not ready, or why the last definition was refused
-	Store    string `json:"store,omitempty"`  // "ok", or why the store of a host with a catalog cannot be reached
+	Reason   string `json:"reason,omitempty"`  // why it is not ready, or why the last definition was refused
+	Loading  int    `json:"loading,omitempty"` // functions whose code is not open yet, or could not be opened: a call to one opens it first
+	Store    string `json:"store,omitempty"`   // "ok", or why the store of a host with a catalog cannot be reached
 	URLs     []URL  `json:"urls"`
 }
 

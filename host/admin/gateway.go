@@ -9,7 +9,10 @@ import (
 
 // A Gateway is the running host, as its admin API sees it. host/server is one.
 type Gateway interface {
+	// Status tells what serves now. It asks nobody: a probe shall not wait for a store that does not answer.
 	Status() Status
+	// StoreHealth returns why the state cannot be reached or written; nil when all is well.
+	StoreHealth(ctx context.Context) error
 	// Parts tells of each stage and each version of a function what should serve on this host and what does.
 	Parts() []Part
 	// Wait waits until this host has tried to serve the state's revision or a later one. Its error has Kind Timeout when ctx ends.

@@ -35,6 +35,7 @@ type gateway struct {
 	busy    bool // Invoke has no instance
 	logs    chan LogLine
 	served  uint64
+	store   func(context.Context) error // how the store is; nil is well
 }
 
 var _ Gateway = (*gateway)(nil)
@@ -55,6 +56,16 @@ func (g *gateway) Status() Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return Status{Version: "test", Revision: "abc", Ready: g.ready, URLs: []URL{}}
+}
+
+func (g *gateway) StoreHealth(ctx context.Context) error {
+	g.mu.Lock()
+	ask := g.store
+	g.mu.Unlock()
+	if ask == nil {
+		return nil
+	}
+	return ask(ctx)
 }
 
 func (g *gateway) Parts() []Part {

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -52,6 +54,30 @@ func TestStatusAsToday(t *testing.T) {
 	public.wantProblem(401, host.Unauthenticated, "GET", "/metrics", nil, anonymous...)
 	public.wantProblem(401, host.Unauthenticated, "GET", "/", nil, anonymous...)
 	public.want(200, "GET", "/metrics", nil, "Authorization", public.login(access.Viewer))
+}
+
+// A probe that waited with the host for its store would take down what still serves.
+func TestReadinessAsksNoStore(t *testing.T) {
+	f := start(t)
+	asked := 0
+	f.gate.set(func() {
+		f.gate.store = func(context.Context) error {
+			asked++
+			return errors.New("no connection to NATS")
+		}
+	})
+	f.want(200, "GET", "/readyz", nil)
+	f.want(200, "GET", "/healthz", nil)
+	if asked != 0 {
+		t.Errorf("probes asked the store %d times", asked)
+	}
+	for _, path := range []string{"/", "/v1/status"} {
+		var status Status
+		f.want(200, "GET", path, nil).into(t, &status)
+		if status.Store != "no connection to NATS" {
+			t.Errorf("%s says of the store: %q", path, status.Store)
+		}
+	}
 }
 
 func TestApplyListAndDelete(t *testing.T) {

@@ -25,7 +25,17 @@ func (c *call) metrics() (*reply, error) {
 }
 
 func (c *call) root() (*reply, error) {
-	return &reply{body: c.Gateway.Status()}, nil
+	return &reply{body: c.wholeStatus()}, nil
+}
+
+// wholeStatus is the status with how the store is.
+func (c *call) wholeStatus() Status {
+	status := c.Gateway.Status()
+	status.Store = "ok"
+	if err := c.Gateway.StoreHealth(c.r.Context()); err != nil {
+		status.Store = err.Error()
+	}
+	return status
 }
 
 func (c *call) openAPI() (*reply, error) {
@@ -43,7 +53,7 @@ func (c *call) status() (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reply{body: FullStatus{Status: c.Gateway.Status(), State: view.Revision, Parts: nonNil(c.Gateway.Parts())}}, nil
+	return &reply{body: FullStatus{Status: c.wholeStatus(), State: view.Revision, Parts: nonNil(c.Gateway.Parts())}}, nil
 }
 
 func (c *call) parts() (*reply, error) {

@@ -50,7 +50,7 @@ func (d *functionDoc) aliasNames() []string {
 
 func (a *aliasDoc) public(function string) Alias {
 	return Alias{
-		Function: function, Name: a.Name, ARN: functionARN + function + ":" + a.Name, Version: a.Version, Second: a.Second, Weight: a.Weight,
+		Function: function, Name: a.Name, ARN: host.FunctionARN(function, a.Name), Version: a.Version, Second: a.Second, Weight: a.Weight,
 		History: a.History, Updated: a.Updated, By: a.By,
 	}
 }

@@ -199,10 +199,8 @@ func (c *Catalog) Version(ctx context.Context, function, qualifier string) (Vers
 	return v.public(function), nil
 }
 
-const functionARN = "arn:postern:lambda:local:000000000000:function:"
-
 func (d *functionDoc) public(name string) Function {
-	f := Function{Name: name, ARN: functionARN + name, Project: d.Project, Aliases: []Alias{}, Revision: d.Revision, Created: d.Created, Updated: d.Updated}
+	f := Function{Name: name, ARN: host.FunctionARN(name, ""), Project: d.Project, Aliases: []Alias{}, Revision: d.Revision, Created: d.Created, Updated: d.Updated}
 	if newest := d.newest(); newest != nil {
 		f.Version, f.Runtime = newest.Number, newest.Runtime
 	}
@@ -220,7 +218,7 @@ func (d *functionDoc) public(name string) Function {
 
 func (v *versionDoc) public(function string) Version {
 	return Version{
-		Function: function, Version: v.Number, ARN: fmt.Sprintf("%s%s:%d", functionARN, function, v.Number), Runtime: v.Code.Runtime,
+		Function: function, Version: v.Number, ARN: host.FunctionARN(function, strconv.Itoa(v.Number)), Runtime: v.Code.Runtime,
 		Digest: v.Code.Digest, Size: v.Code.Size, Config: v.Config, Message: v.Message, Created: v.Created, By: v.By,
 	}
 }

@@ -35,19 +35,13 @@ type callee struct {
 	telemetry        *telemetry.Telemetry
 }
 
-// arnPrefix is what the resource names of functions begin with.
-const arnPrefix = "arn:postern:lambda:local:000000000000:function:"
-
 // callee finds what a name and a qualifier mean. Its error has Kind NotFound, and says what may have been meant.
 func (p *Pipeline) callee(name, qualifier string) (*callee, error) {
 	versions, err := p.snapshot.Resolve(name, qualifier)
 	if err != nil {
 		return nil, p.suggest(err, name, qualifier)
 	}
-	c := &callee{name: name, alias: versions.Alias, arn: arnPrefix + name, first: p.functions[versions.First], telemetry: p.telemetry}
-	if qualifier != "" {
-		c.arn += ":" + qualifier
-	}
+	c := &callee{name: name, alias: versions.Alias, arn: host.FunctionARN(name, qualifier), first: p.functions[versions.First], telemetry: p.telemetry}
 	if versions.Second != nil {
 		c.second, c.weight = p.functions[versions.Second], versions.Weight
 	}

@@ -41,7 +41,6 @@ type openings struct {
 	life   context.Context // ends when the pipeline closes: the attempts are nobody's call
 	end    context.CancelFunc
 	work   sync.WaitGroup // attempts, and those who make them in the background
-	tried  chan struct{}  // closed when the background has tried each; nil without one
 }
 
 func newOpenings(shared *Shared) *openings {
@@ -85,32 +84,13 @@ func (s *openings) failures() map[*host.Function]error {
 // start opens everything in the background, one after the other on each of a few goroutines, so that requests have
 // processors left.
 func (s *openings) start() {
-	s.tried = make(chan struct{})
-	var next, busy atomic.Int64
-	workers := max(1, runtime.GOMAXPROCS(0)/2)
-	busy.Store(int64(workers))
-	for range workers {
+	var next atomic.Int64
+	for range max(1, runtime.GOMAXPROCS(0)/2) {
 		s.work.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(s.list)) && s.life.Err() == nil; i = next.Add(1) - 1 {
 				_, _ = s.list[i].get(s.life) // a failure is logged, and stands until a call tries again
 			}
-			if busy.Add(-1) == 0 {
-				close(s.tried)
-			}
 		})
-	}
-}
-
-// wait waits until the background has tried each.
-func (s *openings) wait(ctx context.Context) error {
-	if s.tried == nil {
-		return nil
-	}
-	select {
-	case <-s.tried:
-		return nil
-	case <-ctx.Done():
-		return &host.Error{Op: "open functions", Kind: host.Timeout, Err: context.Cause(ctx)}
 	}
 }
 

@@ -82,9 +82,6 @@ func (p *Pipeline) Awaiting() func(*host.Function) bool {
 	return func(f *host.Function) bool { return f.Plugin.Source != nil && awaited[pluginKey(&f.Plugin, 0)] }
 }
 
-// WaitLoaded waits until each function's plugin is open or has failed once. The caller has a hold. Its error has Kind Timeout: ctx ended.
-func (p *Pipeline) WaitLoaded(ctx context.Context) error { return p.openings.wait(ctx) }
-
 // Acquire takes a hold. It reports false when the pipeline is closed; then a newer one is there.
 func (p *Pipeline) Acquire() bool {
 	for {

@@ -181,7 +181,7 @@ func (s *Server) Status() admin.Status {
 		}
 		return status
 	}
-	status.Revision = p.Snapshot().Revision
+	status.Revision, status.Loading = p.Snapshot().Revision, p.Loading()
 	status.Ready = !s.draining.Load()
 	if !status.Ready {
 		status.Reason = "draining"

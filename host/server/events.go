@@ -232,13 +232,9 @@ func (c *control) keepLetter(ctx context.Context, letter admin.DeadLetter) error
 // invocationRecord is what a dead-letter function gets, in the form of Lambda's invocation records (Lambda developer guide, "Capturing
 // records of Lambda asynchronous invocations").
 func invocationRecord(letter admin.DeadLetter, result *admin.CallResult) map[string]any {
-	arn := "arn:postern:lambda:local:000000000000:function:" + letter.Function
-	if letter.Qualifier != "" {
-		arn += ":" + letter.Qualifier
-	}
 	record := map[string]any{
 		"version": "1.0", "timestamp": letter.Time.Format("2006-01-02T15:04:05.000Z"),
-		"requestContext": map[string]any{"requestId": letter.RequestID, "functionArn": arn, "condition": letter.Condition, "approximateInvokeCount": letter.Attempts},
+		"requestContext": map[string]any{"requestId": letter.RequestID, "functionArn": host.FunctionARN(letter.Function, letter.Qualifier), "condition": letter.Condition, "approximateInvokeCount": letter.Attempts},
 		"requestPayload": letter.Payload,
 	}
 	if result != nil {
