@@ -275,8 +275,27 @@ type Isolation string
 
 // The isolations.
 const (
-	IsolationPooled Isolation = "pooled"
-	IsolationFresh  Isolation = "fresh"
+	IsolationPooled Isolation = "pooled" // all that it has
+	IsolationReset  Isolation = "reset"  // nothing: its memory and globals are put back to what they were before its first call
+	IsolationFresh  Isolation = "fresh"  // nothing: each call has an instance of its own
+)
+
+// An OnError says what a caller gets when a plugin crashes, is late, or is not called because it keeps crashing.
+type OnError struct {
+	Mode   OnErrorMode
+	Status int    // of OnErrorAnswer
+	Body   string // of OnErrorAnswer
+	Pos    Position
+}
+
+// An OnErrorMode is one of the ways to go on after a plugin failed.
+type OnErrorMode string
+
+// The modes.
+const (
+	OnErrorClosed OnErrorMode = "fail_closed" // the request fails; "" is this too
+	OnErrorOpen   OnErrorMode = "fail_open"   // as if the plugin was not there; for filters and mappings alone
+	OnErrorAnswer OnErrorMode = "answer"      // with Status and Body
 )
 
 // A PluginConfig is a plugin as a definition has it: which code, and what it may do.
@@ -291,16 +310,29 @@ type PluginConfig struct {
 	Config    json.RawMessage // for the plugin alone; nil for none
 	Limits    Limits
 	Isolation Isolation
+	OnError   OnError
+	KV        string   // the namespace of its map: plugins that say the same share it
 	Egress    []string // scheme://host[:port] that Fetch may reach
 	Pos       Position // of the reference
 }
 
-// Limits bound one plugin.
+// Limits bound one plugin. The keys in the user's file are in brackets.
 type Limits struct {
-	Timeout     Setting[time.Duration] // of one call, in wall time
-	Memory      Setting[int64]         // bytes an instance may grow to; 0 for js, where it cannot be capped
-	Concurrency Setting[int]           // instances at most
-	MaxResult   Setting[int64]         // bytes of a result that is buffered: its meta, and the body of a mapping or script
+	Timeout     Setting[time.Duration] // of one call, in wall time [timeout]
+	Memory      Setting[int64]         // bytes an instance may grow to; 0 for js, where it cannot be capped [memory]
+	Concurrency Setting[int]           // instances at most [concurrency]
+	MaxResult   Setting[int64]         // bytes of a result that is buffered: its meta, and the body of a mapping or script [maxResult]
+
+	// Of one call, but for KVBytes. A zero Setting's Value is the default.
+	Fuel        Setting[int64] // units of work of a Wasm guest: about one for an instruction; none for js [limits.fuel]
+	HostCalls   Setting[int64] // calls of host functions, without those that moved bytes of a body [limits.hostCalls]
+	Fetches     Setting[int64] // requests [limits.fetches]
+	FetchBytes  Setting[int64] // bytes of the bodies of requests and responses together [limits.fetchBytes]
+	LogLines    Setting[int64] // lines that are logged [limits.logLines]
+	LogBytes    Setting[int64] // bytes of them [limits.logBytes]
+	Headers     Setting[int64] // fields that a result may have [limits.headers]
+	HeaderBytes Setting[int64] // bytes of their names and values [limits.headerBytes]
+	KVBytes     Setting[int64] // bytes of the plugin's map [limits.kvBytes]
 }
 
 // A Secret is a value that a plugin may read by name. It never prints.
@@ -361,6 +393,16 @@ const (
 	// DefaultFilterConcurrency is more, because an instance of a filter with both halves is held while the upstream, or the client, is
 	// slow: with 64, as many slow clients would stop an API.
 	DefaultFilterConcurrency = 512
+
+	DefaultFuel        = 10_000_000_000 // some seconds of a processor: the timeout comes first, unless one is set that is long
+	DefaultHostCalls   = 100_000
+	DefaultFetches     = 50       // Cloudflare Workers' on its free plan
+	DefaultFetchBytes  = 50 << 20 // Extism's default of a response
+	DefaultLogLines    = 1000
+	DefaultLogBytes    = 256 << 10
+	DefaultHeaders     = 200
+	DefaultHeaderBytes = 64 << 10
+	DefaultKVBytes     = 16 << 20
 
 	DefaultAsyncRetries = 2             // Lambda's default, and its maximum
 	DefaultAsyncMaxAge  = 6 * time.Hour // Lambda's default, and its maximum

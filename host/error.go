@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -102,12 +103,64 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
+// The types of a GuestError that the guest did not choose: it crashed, its instance is thrown away, and a plugin that does so again and
+// again is left alone for a while.
+const (
+	GuestTrap    = "trap"    // an instruction, or a host function that was misused
+	GuestExit    = "exit"    // by itself
+	GuestTimeout = "timeout" // its wall time was over
+	GuestFuel    = "fuel"    // its work was too much
+	GuestMemory  = "memory"  // it wanted more, or the host had none left
+	GuestStack   = "stack"   // it recursed too deep
+	GuestResult  = "result"  // what it answered breaks the contract
+	GuestLimit   = "limit"   // it passed another limit that ends a call
+)
+
+// Crashed reports whether err is of a guest that crashed.
+func Crashed(err error) bool {
+	var guest *GuestError
+	if !errors.As(err, &guest) {
+		return false
+	}
+	switch guest.Type {
+	case GuestTrap, GuestExit, GuestTimeout, GuestFuel, GuestMemory, GuestStack, GuestResult, GuestLimit:
+		return true
+	}
+	return false
+}
+
+// A LimitError says which of its limits a plugin passed. It stands in the chain of the error that the call failed with.
+type LimitError struct {
+	Limit  string // its key in the user's file: "timeout", "limits.fuel"
+	Value  string // with its unit: "64 MiB"
+	Origin string // where it was set: file:line:column, or "default"
+	Detail string // what was asked for, or ""
+}
+
+// Error names the limit, its value and where it was set.
+func (e *LimitError) Error() string {
+	text := fmt.Sprintf("limit passed: %s %s (%s)", e.Limit, e.Value, e.Origin)
+	if e.Detail != "" {
+		text += "; " + e.Detail
+	}
+	return text
+}
+
 // A GuestError is what a guest reported, threw or died of. It never reaches a client.
 type GuestError struct {
-	Type    string // "Error", "TypeError", "trap", "exit", "timeout", "memory"
+	Type    string // "Error", "TypeError", or a constant below
 	Message string
 	Stack   string // in the user's own files and lines where a source map or name section allows
 	Pos     Position
+	Limit   *LimitError // that it passed; nil for none
+}
+
+// Unwrap returns the limit, if the guest passed one.
+func (e *GuestError) Unwrap() error {
+	if e.Limit == nil {
+		return nil
+	}
+	return e.Limit
 }
 
 // Error returns "type: message".

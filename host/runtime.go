@@ -54,8 +54,9 @@ const (
 
 // The runtimes.
 const (
-	RuntimeWasm = "wasm"
-	RuntimeJS   = "js"
+	RuntimeWasm    = "wasm"
+	RuntimeJS      = "js"      // goja
+	RuntimeQuickJS = "quickjs" // QuickJS on wazero
 )
 
 // A Module is compiled code. It is safe for concurrent use.
@@ -133,6 +134,20 @@ type CallStats struct {
 	Waited   time.Duration // for a free instance
 	HostTime time.Duration // spent in host calls, as fetches and waiting for a body
 	Memory   int64         // bytes that the instance holds after the call
+	Fuel     int64         // units that the guest used (see Limits.Fuel)
+}
+
+// An Inspector is a Plugin that tells how its pool is.
+type Inspector interface {
+	Pool() PoolStats
+}
+
+// PoolStats are the instances of one plugin, now.
+type PoolStats struct {
+	Idle    int   // instances that wait for a call
+	Busy    int   // instances in a call
+	Waiting int   // callers that wait for an instance
+	Memory  int64 // bytes of all instances; 0 when unknown
 }
 
 // Effects is everything that a guest can do to the world. It is built for each plugin call, from what that
@@ -141,9 +156,18 @@ type Effects interface {
 	Clock
 	Random
 	Fetcher
+	KV
 	Secrets
 	Logger
 	Spans
+	Metrics
+}
+
+// A Starter is an Effects that has those of a start too, as a recorder needs, since what code does before its first call is part of
+// what it does. A runtime then serves the call by an instance that it makes for it, and starts that one on what Start returns.
+type Starter interface {
+	Effects
+	Start() Effects
 }
 
 // A Clock tells time and lets it pass.
@@ -163,6 +187,65 @@ type Fetcher interface {
 	// follows by calling again, so that each hop is checked. Not being allowed has Kind Forbidden.
 	Fetch(ctx context.Context, r *Request) (*Response, error)
 }
+
+// AnyRevision is the revision of a write that is to happen whatever stands there.
+const AnyRevision = -1
+
+// KV is a small map of the plugin's own, which outlives its instances, its versions and, where the host has a store on disk, the host. A
+// key is 1 to 512 bytes of UTF-8, a value at most MaxKVValue. All may fail with Kind Unavailable when the store cannot be reached.
+type KV interface {
+	// KVGet returns an entry. There being none has Kind NotFound.
+	KVGet(ctx context.Context, key string) (KVEntry, error)
+	// KVPut sets a value and returns its revision. It has Kind Conflict when the entry's revision is not the one that o asks for,
+	// TooLarge when the value or all of the map is over its limit, Invalid for a key that cannot be.
+	KVPut(ctx context.Context, key string, value []byte, o KVOptions) (revision int64, err error)
+	// KVDelete removes an entry; there being none is no error, unless a revision is asked for, which has Kind Conflict.
+	KVDelete(ctx context.Context, key string, revision int64) error
+	// KVKeys returns at most MaxKVKeys keys that begin with prefix and come after the key after, sorted by their bytes.
+	KVKeys(ctx context.Context, prefix, after string) ([]string, error)
+}
+
+// Limits of a plugin's map.
+const (
+	MaxKVKey   = 512      // bytes
+	MaxKVValue = 64 << 10 // bytes
+	MaxKVKeys  = 1000     // that one KVKeys returns
+)
+
+// A KVEntry is a value with its revision, which is above zero and never that of an earlier value of the key.
+type KVEntry struct {
+	Value    []byte
+	Revision int64
+}
+
+// KVOptions say how to put. Use AnyRevision for Revision where nothing is compared.
+type KVOptions struct {
+	TTL      time.Duration // after which the entry is gone, rounded up to whole seconds; 0 keeps it
+	Revision int64         // the entry's now: AnyRevision for whatever there is, 0 for none
+}
+
+// A KVStore keeps the maps of all plugins.
+type KVStore interface {
+	// Map returns the map of a namespace (PluginConfig.KV), which holds at most limit bytes of keys and values.
+	Map(namespace string, limit int64) KV
+}
+
+// Metrics takes a guest's own metrics, which the host exports with the plugin's name beside its own.
+type Metrics interface {
+	// Metric adds to a counter, sets a gauge or records in a histogram. Kind Invalid says that the name, or the value, makes no metric, and
+	// TooLarge that the plugin has too many.
+	Metric(ctx context.Context, kind MetricKind, name string, value float64) error
+}
+
+// A MetricKind says what becomes of a metric's value.
+type MetricKind uint8
+
+// The kinds.
+const (
+	MetricCounter MetricKind = iota
+	MetricGauge
+	MetricHistogram
+)
 
 // Secrets gives the secrets that the plugin declared.
 type Secrets interface {

@@ -200,7 +200,11 @@ func (g *gateway) Logs(ctx context.Context, f LogFilter) iter.Seq[LogLine] {
 }
 
 // effects is the world as a function sees it here: real time and random numbers, and a log.
-type effects struct{ text string }
+type effects struct {
+	host.StartEffects // for what is not overridden
+
+	text string
+}
 
 func (e *effects) Now() time.Time { return time.Now() }
 func (e *effects) Sleep(ctx context.Context, d time.Duration) error {

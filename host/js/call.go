@@ -48,7 +48,7 @@ type call struct {
 
 // loadCall is a call that only loads, on behalf of nobody.
 func (p *Plugin) loadCall(ctx context.Context) *call {
-	c := p.newCall(ctx, &loadEffects{logger: p.module.runtime.logger, plugin: p.cfg.Name}, loadDeadline)
+	c := p.newCall(ctx, &host.StartEffects{Logger: p.module.runtime.logger, Plugin: &p.cfg}, loadDeadline)
 	c.loading = true
 	context.AfterFunc(ctx, func() { c.cancel(context.Cause(ctx)) })
 	return c

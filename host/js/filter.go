@@ -74,7 +74,7 @@ func (p *Plugin) Pin(ctx context.Context) (host.Pinned, error) {
 	if err := p.enter(ctx); err != nil {
 		return nil, err
 	}
-	c := p.newCall(ctx, &loadEffects{logger: p.module.runtime.logger, plugin: p.cfg.Name}, p.timeout())
+	c := p.newCall(ctx, &host.StartEffects{Logger: p.module.runtime.logger, Plugin: &p.cfg}, p.timeout())
 	c.timer.Stop()
 	c.loop.listen()
 	c.pinned = &pinned{plugin: p, call: c}

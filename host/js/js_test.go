@@ -25,6 +25,8 @@ import (
 
 // effects is the world as a test gives it: real time, real random numbers, real HTTP.
 type effects struct {
+	host.StartEffects // for what is not overridden
+
 	client  *http.Client // nil refuses
 	secrets map[string]string
 

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -48,6 +49,45 @@ func (e *effects) Secret(_ context.Context, name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// KVGet reads the plugin's map.
+func (e *effects) KVGet(ctx context.Context, key string) (host.KVEntry, error) {
+	if e.plugin.kv == nil {
+		return host.KVEntry{}, errNoStore
+	}
+	return e.plugin.kv.KVGet(ctx, key)
+}
+
+// KVPut writes to the plugin's map.
+func (e *effects) KVPut(ctx context.Context, key string, value []byte, o host.KVOptions) (int64, error) {
+	if e.plugin.kv == nil {
+		return 0, errNoStore
+	}
+	return e.plugin.kv.KVPut(ctx, key, value, o)
+}
+
+// KVDelete removes from the plugin's map.
+func (e *effects) KVDelete(ctx context.Context, key string, revision int64) error {
+	if e.plugin.kv == nil {
+		return errNoStore
+	}
+	return e.plugin.kv.KVDelete(ctx, key, revision)
+}
+
+// KVKeys lists the plugin's map.
+func (e *effects) KVKeys(ctx context.Context, prefix, after string) ([]string, error) {
+	if e.plugin.kv == nil {
+		return nil, errNoStore
+	}
+	return e.plugin.kv.KVKeys(ctx, prefix, after)
+}
+
+var errNoStore = &host.Error{Op: "the plugin's map", Kind: host.Unavailable, Err: errors.New("this host has no store")}
+
+// Metric records one of the guest's own metrics.
+func (e *effects) Metric(context.Context, host.MetricKind, string, float64) error {
+	return &host.Error{Op: "metric", Kind: host.Unsupported, Err: errors.New("this host has no metrics of guests")}
 }
 
 // Log writes a line of the guest's to the host's log, with the plugin and what it is called for.

@@ -129,7 +129,7 @@ func mockPipeline(t *testing.T, steps ...host.Handler) *Pipeline {
 	r := &host.Route{Key: host.DefaultRoute, Timeout: host.Default(time.Hour), MaxBody: host.Default[int64](1),
 		Integration: host.IntegrationConfig{Type: host.IntegrationMock, Mock: &host.MockResponse{Status: 200}}}
 	def := &host.API{Name: "a", Protocol: host.ProtocolHTTP, Root: true, Stages: []*host.Stage{{Name: host.DefaultStage}}, Routes: []*host.Route{r}}
-	p, err := Build(t.Context(), &host.Snapshot{APIs: []*host.API{def}}, Config{Shared: NewShared(nil, tel), Telemetry: tel, Domain: "localhost"})
+	p, err := Build(t.Context(), &host.Snapshot{APIs: []*host.API{def}}, Config{Shared: NewShared(nil, tel, nil), Telemetry: tel, Domain: "localhost"})
 	if err != nil {
 		t.Fatal(err)
 	}

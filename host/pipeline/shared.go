@@ -22,16 +22,17 @@ import (
 type Shared struct {
 	runtimes  map[string]host.Runtime
 	telemetry *telemetry.Telemetry
+	maps      host.KVStore // nil without a store
 	modules   registry[host.Module]
 	plugins   registry[*plugin]
 	pools     registry[sharedPool]
 	pipelines sync.WaitGroup // those that are open
 }
 
-// NewShared returns an empty collection over the given runtimes, keyed by host.RuntimeWasm and so on. It does not own
-// the runtimes: close them after the last pipeline.
-func NewShared(runtimes map[string]host.Runtime, tel *telemetry.Telemetry) *Shared {
-	return &Shared{runtimes: runtimes, telemetry: tel}
+// NewShared returns an empty collection over the given runtimes, keyed by host.RuntimeWasm and so on, and the store of the plugins' maps,
+// nil for none. It owns neither: close them after the last pipeline.
+func NewShared(runtimes map[string]host.Runtime, tel *telemetry.Telemetry, maps host.KVStore) *Shared {
+	return &Shared{runtimes: runtimes, telemetry: tel, maps: maps}
 }
 
 // Wait waits until every pipeline has ended its exchanges and is closed, or until ctx ends. Nothing may be built
@@ -64,6 +65,7 @@ type plugin struct {
 	cfg     *host.PluginConfig
 	info    host.ModuleInfo
 	fetcher *upstream.Fetcher
+	kv      host.KV // nil without a store
 	metrics *telemetry.PluginMetrics
 	release func(context.Context) error // gives the module back
 }
@@ -154,8 +156,12 @@ func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig) (*plugin, err
 		fetcher.Close()
 		return nil, errors.Join(err, release(ctx))
 	}
-	return &plugin{Plugin: opened, cfg: cfg, info: module.Info(), fetcher: fetcher,
-		metrics: s.telemetry.Metrics.Plugin(cfg.Name, cfg.Source.Runtime), release: release}, nil
+	p := &plugin{Plugin: opened, cfg: cfg, info: module.Info(), fetcher: fetcher,
+		metrics: s.telemetry.Metrics.Plugin(cfg.Name, cfg.Source.Runtime), release: release}
+	if s.maps != nil {
+		p.kv = s.maps.Map(cfg.KV, cfg.Limits.KVBytes.Value)
+	}
+	return p, nil
 }
 
 // refusal gives an error the place of the plugin's reference, unless it has a place of its own.
@@ -189,7 +195,7 @@ func pluginKey(cfg *host.PluginConfig, place int) string {
 	for _, secret := range cfg.Secrets {
 		secrets[secret.Name] = secret.Value.Reveal()
 	}
-	parts := []any{place, cfg.Name, moduleKey(cfg), cfg.Env, secrets, cfg.Config, cfg.Limits, cfg.Isolation, cfg.Egress}
+	parts := []any{place, cfg.Name, moduleKey(cfg), cfg.Env, secrets, cfg.Config, cfg.Limits, cfg.Isolation, cfg.OnError, cfg.KV, cfg.Egress}
 	if err := json.NewEncoder(h).Encode(parts); err != nil {
 		panic("pipeline: a plugin's configuration does not encode: " + err.Error()) // plain data always does
 	}

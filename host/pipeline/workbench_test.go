@@ -39,7 +39,7 @@ func newWorkbench(t *testing.T, environ map[string]string) *workbench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.shared = pipeline.NewShared(runtimes, w.telemetry)
+	w.shared = pipeline.NewShared(runtimes, w.telemetry, nil)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), servertest.Patience)
 		defer cancel()

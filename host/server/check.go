@@ -28,7 +28,7 @@ func Check(ctx context.Context, snapshot *host.Snapshot, cacheDir string, log *s
 		err = errors.Join(err, silent.Shutdown(ctx))
 	}()
 	resolveListeners(snapshot, func(name string) string { return name + "://127.0.0.1" }) // nothing listens, and any address will do
-	shared := pipeline.NewShared(runtimes, silent)
+	shared := pipeline.NewShared(runtimes, silent, nil)
 	built, err := pipeline.Build(ctx, snapshot, pipeline.Config{Shared: shared, Telemetry: silent, Domain: DefaultDomain, Idle: true})
 	if err != nil {
 		return err

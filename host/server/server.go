@@ -97,7 +97,7 @@ func (s *Server) openRuntimes() error {
 		return err
 	}
 	s.runtimes = runtimes
-	s.shared = pipeline.NewShared(runtimes, s.cfg.Telemetry)
+	s.shared = pipeline.NewShared(runtimes, s.cfg.Telemetry, nil)
 	return nil
 }
 

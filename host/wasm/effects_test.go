@@ -15,6 +15,8 @@ import (
 
 // effects are real ones: the system's clock and random source, net/http, and logs and spans that are kept.
 type effects struct {
+	host.StartEffects // for what is not overridden
+
 	client  *http.Client
 	allow   string // the only origin that Fetch may reach
 	secrets map[string]string

@@ -51,7 +51,7 @@ func BenchmarkCall(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		fx, stack := &startEffects{}, make([]uint64, 1)
+		fx, stack := &host.StartEffects{}, make([]uint64, 1)
 		b.ReportAllocs()
 		for b.Loop() {
 			inst, err := p.Acquire(ctx)

@@ -73,7 +73,7 @@ func (p *Pool) start(ctx context.Context) (*Instance, error) {
 	run, cancel := context.WithTimeout(ctx, StartTimeout)
 	defer cancel()
 	call := &callContext{run, inst}
-	inst.system.begin(call, &startEffects{engine: p.code.engine, plugin: &p.plugin})
+	inst.system.begin(call, &host.StartEffects{Logger: p.code.engine.log, Plugin: &p.plugin})
 	defer inst.system.end()
 	module, err := p.code.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(call, &inst.linear), p.code.compiled, inst.config())
 	if err != nil {

@@ -3,8 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -171,45 +169,3 @@ func (r randomReader) Read(p []byte) (int, error) {
 	r.fx.Rand(p)
 	return len(p), nil
 }
-
-// startEffects are the effects of an instance that starts. No request stands behind it, so it can reach nothing.
-type startEffects struct {
-	engine *Engine
-	plugin *host.PluginConfig
-}
-
-var _ host.Effects = (*startEffects)(nil)
-
-func (*startEffects) Now() time.Time { return time.Now() }
-func (*startEffects) Rand(p []byte)  { _, _ = rand.Read(p) } // crypto/rand never fails
-
-func (*startEffects) Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (*startEffects) Fetch(context.Context, *host.Request) (*host.Response, error) {
-	return nil, &host.Error{Op: "fetch", Kind: host.Forbidden, Err: errors.New("a plugin cannot fetch while it starts")}
-}
-
-func (s *startEffects) Secret(_ context.Context, name string) (string, bool) {
-	for _, secret := range s.plugin.Secrets {
-		if secret.Name == name {
-			return secret.Value.Reveal(), true
-		}
-	}
-	return "", false
-}
-
-func (s *startEffects) Log(ctx context.Context, level slog.Level, message string) {
-	s.engine.log.LogAttrs(ctx, level, message, slog.String("plugin", s.plugin.Name))
-}
-
-func (*startEffects) Span(context.Context, string) func(string) { return func(string) {} }
-func (*startEffects) TraceParent() string                       { return "" }

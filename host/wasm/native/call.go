@@ -93,7 +93,7 @@ func isTimeout(err error) bool { return errors.Is(err, host.Timeout) }
 // guestFailure is the error that the guest reported. One that it reports because its input broke off is the input's.
 func (c *call) guestFailure(code int32) error {
 	guest := c.reported
-	if guest == (host.GuestError{}) {
+	if guest.Type == "" && guest.Message == "" && guest.Stack == "" {
 		guest = host.GuestError{Type: "Error", Message: fmt.Sprintf("%s returned %d", c.entry, code)}
 	}
 	if c.stream.In.Failed() != nil {
