@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"host/wasm/stream":  2,
 	"host/js/bundle":    2,
 	"host/upstream":     2,
+	"host/kv":           2,
 	"host/jetstream":    3,
 	"host/datadir":      2,
 	"host/sealed":       2,
