@@ -1,0 +1,262 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/postern/postern/host"
+)
+
+// ttlHeader is how long a message lives, in whole seconds (NATS ADR-43). Its resolution is a second.
+const ttlHeader = "Nats-TTL"
+
+// Maps returns the plugins' maps. Each is a stream of its own, made by the first write: its size is bounded by the stream's.
+func (s *State) Maps() host.KVStore { return &maps{state: s, open: map[string]*pluginMap{}} }
+
+type maps struct {
+	state *State
+	mu    sync.Mutex
+	open  map[string]*pluginMap
+}
+
+// Map implements host.KVStore. Those who ask for one namespace share it; the limit is that of whoever asked last.
+func (m *maps) Map(namespace string, limit int64) host.KV {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.open[namespace]
+	if known == nil || known.limit != limit {
+		known = &pluginMap{State: m.state, namespace: namespace, limit: limit}
+		m.open[namespace] = known
+	}
+	return known
+}
+
+// A pluginMap is the map of one namespace. An entry is the last message of a subject, and its revision that message's sequence.
+type pluginMap struct {
+	*State
+	namespace string
+	limit     int64
+
+	mu     sync.Mutex
+	stream jetstream.Stream // nil until it is known to be there
+	made   bool             // with this limit
+}
+
+var _ host.KV = (*pluginMap)(nil)
+
+// streamName is a digest, since a namespace may have what a stream's name may not.
+func (m *pluginMap) streamName() string {
+	sum := sha256.Sum256([]byte(m.namespace))
+	return m.opts.Prefix + "_map_" + hex.EncodeToString(sum[:16])
+}
+
+func (m *pluginMap) subject(key string) string {
+	return m.streamName() + "." + base64.RawURLEncoding.EncodeToString([]byte(key))
+}
+
+func (m *pluginMap) op(verb, key string) string {
+	return fmt.Sprintf("%s %s of the map %s", verb, short(key), m.namespace)
+}
+
+// find returns the stream, nil when no write has made it yet.
+func (m *pluginMap) find(ctx context.Context) (jetstream.Stream, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stream != nil {
+		return m.stream, nil
+	}
+	found, err := m.js.Stream(ctx, m.streamName())
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, m.fail("open the map "+m.namespace, err)
+	}
+	m.stream = found
+	return found, nil
+}
+
+// make makes the stream, or gives it this limit: and the room of one value more, as an entry that is replaced counts twice for a moment.
+func (m *pluginMap) make(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.made {
+		return nil
+	}
+	name := m.streamName()
+	made, err := m.openStream(ctx, jetstream.StreamConfig{
+		Name: name, Description: "Postern: the map " + m.namespace, Subjects: []string{name + ".>"},
+		MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, MaxBytes: m.limit + host.MaxKVValue, AllowMsgTTL: true,
+		MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
+	})
+	if err != nil {
+		return err
+	}
+	m.stream, m.made = made, true
+	return nil
+}
+
+func checkMapKey(op, key string) error {
+	if key == "" || len(key) > host.MaxKVKey || !utf8.ValidString(key) {
+		return &host.Error{Op: op, Kind: host.Invalid, Err: fmt.Errorf("a key is 1 to %d bytes of UTF-8", host.MaxKVKey)}
+	}
+	return nil
+}
+
+// KVGet returns an entry; see host.KV.
+func (m *pluginMap) KVGet(ctx context.Context, key string) (host.KVEntry, error) {
+	op := m.op("read", key)
+	if err := checkMapKey(op, key); err != nil {
+		return host.KVEntry{}, err
+	}
+	msg, err := m.last(ctx, key)
+	if err != nil {
+		return host.KVEntry{}, m.fail(op, err)
+	}
+	if msg == nil {
+		return host.KVEntry{}, &host.Error{Op: op, Kind: host.NotFound}
+	}
+	return host.KVEntry{Value: msg.Data, Revision: int64(msg.Sequence)}, nil
+}
+
+// last is the message of a key; nil for none.
+func (m *pluginMap) last(ctx context.Context, key string) (*jetstream.RawStreamMsg, error) {
+	stream, err := m.find(ctx)
+	if stream == nil {
+		return nil, err
+	}
+	msg, err := stream.GetLastMsgForSubject(ctx, m.subject(key))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	return msg, err
+}
+
+// KVPut writes an entry; see host.KV.
+func (m *pluginMap) KVPut(ctx context.Context, key string, value []byte, o host.KVOptions) (int64, error) {
+	op := m.op("write", key)
+	if err := checkMapKey(op, key); err != nil {
+		return 0, err
+	}
+	if len(value) > host.MaxKVValue {
+		return 0, &host.Error{Op: op, Kind: host.TooLarge, Err: fmt.Errorf("the value has %d bytes; at most %d are kept", len(value), host.MaxKVValue)}
+	}
+	if o.TTL < 0 || o.Revision < host.AnyRevision {
+		return 0, &host.Error{Op: op, Kind: host.Invalid, Err: errors.New("neither a lifetime nor a revision is negative")}
+	}
+	if err := m.room(op, len(value)); err != nil {
+		return 0, err
+	}
+	if err := m.make(ctx); err != nil {
+		return 0, err
+	}
+	msg := nats.NewMsg(m.subject(key))
+	msg.Data = value
+	if o.TTL > 0 {
+		msg.Header.Set(ttlHeader, wholeSeconds(o.TTL))
+	}
+	return m.write(ctx, op, key, msg, o.Revision)
+}
+
+// wholeSeconds is d in NATS's form, rounded up.
+func wholeSeconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}
+
+// write publishes what becomes the last message of key, where its revision is the one that is asked for.
+func (m *pluginMap) write(ctx context.Context, op, key string, msg *nats.Msg, revision int64) (int64, error) {
+	if revision == host.AnyRevision {
+		ack, err := m.js.PublishMsg(ctx, msg)
+		if err != nil {
+			return 0, m.refused(op, err)
+		}
+		return int64(ack.Sequence), nil
+	}
+	next, err := m.swap(ctx, msg, uint64(revision))
+	if conflict(err) {
+		return 0, lost(op, uint64(revision))
+	}
+	if err != nil {
+		return 0, m.refused(op, err)
+	}
+	return int64(next), nil
+}
+
+// refused is why a message was not kept: most of all, that the map is full.
+func (m *pluginMap) refused(op string, err error) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == codeStreamStoreFailed && strings.Contains(api.Description, "maximum bytes") {
+		return &host.Error{Op: op, Kind: host.TooLarge, Err: fmt.Errorf("the map is full: it holds %d bytes at most, of which each entry needs some for itself", m.limit)}
+	}
+	return m.fail(op, err)
+}
+
+// KVDelete removes an entry; see host.KV.
+func (m *pluginMap) KVDelete(ctx context.Context, key string, revision int64) error {
+	op := m.op("delete", key)
+	if err := checkMapKey(op, key); err != nil {
+		return err
+	}
+	last, err := m.last(ctx, key)
+	if err != nil {
+		return m.fail(op, err)
+	}
+	switch {
+	case last == nil && revision <= 0:
+		return nil
+	case last == nil, revision != host.AnyRevision && last.Sequence != uint64(revision):
+		return lost(op, uint64(revision))
+	}
+	// A message has one sequence, which is gone once another has taken its place: deleting it is a compare-and-swap.
+	err = m.stream.DeleteMsg(ctx, last.Sequence)
+	if err == nil || revision == host.AnyRevision && gone(err) {
+		return nil
+	}
+	if gone(err) {
+		return lost(op, uint64(revision))
+	}
+	return m.fail(op, err)
+}
+
+// codeNoMessage is the answer to the deletion of a message that is not there.
+const codeNoMessage = 10043
+
+func gone(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrMsgNotFound) || errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeMessageNotFound || api.ErrorCode == codeNoMessage)
+}
+
+// KVKeys lists keys; see host.KV.
+func (m *pluginMap) KVKeys(ctx context.Context, prefix, after string) ([]string, error) {
+	op := "list the map " + m.namespace
+	stream, err := m.find(ctx)
+	if err != nil || stream == nil {
+		return nil, err
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(m.streamName()+".>"))
+	if err != nil {
+		return nil, m.fail(op, err)
+	}
+	var keys []string
+	for subject := range info.State.Subjects {
+		key, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(subject, m.streamName()+"."))
+		if k := string(key); err == nil && strings.HasPrefix(k, prefix) && k > after {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys[:min(len(keys), host.MaxKVKeys)], nil
+}
