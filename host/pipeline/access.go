@@ -63,8 +63,9 @@ func (r *run) log(status int, failed bool, elapsed time.Duration, cause error) {
 	logger.LogAttrs(r.ctx, level, "request", attrs...)
 }
 
-// appendGuest adds where a guest failed.
+// appendGuest adds where a guest failed, and the limit that it passed.
 func appendGuest(attrs []slog.Attr, err error) []slog.Attr {
+	attrs = appendLimit(attrs, err)
 	var guest *host.GuestError
 	if !errors.As(err, &guest) {
 		return attrs

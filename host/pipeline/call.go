@@ -28,20 +28,42 @@ type pluginCall struct {
 	function  *function // nil for what is no function
 	alias     string    // by which the function was called; "" for none
 	tail      *logTail  // gets the guest's lines beside the log; nil for none
+	kept      bool      // on an instance that has been called before, so that the breaker has let it pass
 }
 
 // call runs one entry of a plugin that is no function under a span of its own, which ends with the result's body.
 func (p *plugin) call(ctx context.Context, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
-	return p.callOn(ctx, p.Plugin, tel, x, entry, in)
+	return p.callOn(ctx, p.Plugin, false, tel, x, entry, in)
 }
 
-// callOn is call on an instance of the plugin's.
-func (p *plugin) callOn(ctx context.Context, on caller, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
-	return p.run(ctx, &pluginCall{on: on, telemetry: tel, exchange: x, entry: entry}, in)
+// callOn is call on an instance of the plugin's. kept says that it was called before.
+func (p *plugin) callOn(ctx context.Context, on caller, kept bool, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
+	return p.run(ctx, &pluginCall{on: on, telemetry: tel, exchange: x, entry: entry, kept: kept}, in)
 }
 
-// run makes a call.
+// run makes a call, unless the plugin is left alone.
 func (p *plugin) run(ctx context.Context, c *pluginCall, in host.Event) (host.Event, error) {
+	t := trial{breaker: p.breaker}
+	if !c.kept {
+		var err error
+		if t, err = p.breaker.admit(); err != nil {
+			p.metrics.Record(ctx, telemetry.OutcomeOpen, 0)
+			return host.Event{}, err
+		}
+	}
+	whole := false
+	defer func() {
+		if !whole { // a panic must not leave the breaker waiting for its trial
+			t.ended(ctx, errPanic)
+		}
+	}()
+	out, err := p.traced(ctx, c, in, t)
+	whole = true
+	return out, err
+}
+
+// traced makes a call under its span, and tells the breaker how it went.
+func (p *plugin) traced(ctx context.Context, c *pluginCall, in host.Event, t trial) (host.Event, error) {
 	span := trace.SpanFromContext(ctx)
 	recording := span.IsRecording()
 	if recording {
@@ -55,15 +77,22 @@ func (p *plugin) run(ctx context.Context, c *pluginCall, in host.Event) (host.Ev
 	}
 	outcome := outcomeOf(ctx, err)
 	p.metrics.Record(ctx, outcome, elapsed)
-	if !recording {
-		return out, err
+	if recording {
+		span.SetAttributes(callAttributes(&in, &out, outcome, elapsed)...)
+		span.SetAttributes(p.limits...)
 	}
-	span.SetAttributes(callAttributes(&in, &out, outcome, elapsed)...)
+	end := func(err error) {
+		t.ended(ctx, err)
+		if recording {
+			endSpan(span, err)
+		}
+	}
 	if err != nil || out.Body == nil {
-		endSpan(span, err)
+		end(err)
 		return out, err
 	}
-	out.Body = closing(out.Body, func(err error) { endSpan(span, err) })
+	t.passed()
+	out.Body = closing(out.Body, end)
 	return out, nil
 }
 
@@ -95,6 +124,7 @@ const (
 	guestTime = attribute.Key("postern.plugin.guest_time_us")
 	hostTime  = attribute.Key("postern.plugin.host_time_us")
 	waitTime  = attribute.Key("postern.plugin.wait_time_us")
+	fuelUsed  = attribute.Key("postern.plugin.fuel") // units; 0 where none is counted
 )
 
 func callAttributes(in, out *host.Event, outcome string, elapsed time.Duration) []attribute.KeyValue {
@@ -103,6 +133,7 @@ func callAttributes(in, out *host.Event, outcome string, elapsed time.Duration) 
 		telemetry.PluginOutcome.String(outcome),
 		telemetry.PluginCold.Bool(stats.Cold),
 		telemetry.PluginMemory.Int64(stats.Memory),
+		fuelUsed.Int64(stats.Fuel),
 		telemetry.PluginIn.Int(len(in.Meta)),
 		telemetry.PluginOut.Int(len(out.Meta)),
 		guestTime.Int64((elapsed - stats.HostTime - stats.Waited).Microseconds()),

@@ -102,7 +102,7 @@ func (h *filterHalf) first(ctx context.Context, x *host.Exchange) error {
 	if err != nil {
 		return h.failed(err)
 	}
-	out, err := h.plugin.callOn(ctx, h.callee, h.telemetry, x, host.EntryFilterRequest, host.Event{Meta: meta, Body: in, Length: r.Length})
+	out, err := h.plugin.callOn(ctx, h.callee, false, h.telemetry, x, host.EntryFilterRequest, host.Event{Meta: meta, Body: in, Length: r.Length})
 	if err != nil {
 		in.end()
 		return in.reason(h.failed(err))
@@ -194,7 +194,7 @@ func (h *filterHalf) second(ctx context.Context, x *host.Exchange) error {
 		in.body = resp.Body
 		event.Body, event.Length = in, resp.Length
 	}
-	out, err := h.plugin.callOn(ctx, h.callee, h.telemetry, x, host.EntryFilterResponse, event)
+	out, err := h.plugin.callOn(ctx, h.callee, h.pinned != nil, h.telemetry, x, host.EntryFilterResponse, event)
 	if err != nil {
 		in.end()
 		return in.reason(h.failed(err))

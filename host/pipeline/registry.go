@@ -88,6 +88,19 @@ func (r *registry[T]) drop(key string, e *entry[T]) bool {
 	return true
 }
 
+// values returns those that are open now.
+func (r *registry[T]) values() []T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	values := make([]T, 0, len(r.entries))
+	for _, e := range r.entries {
+		if e.isOpen.Load() {
+			values = append(values, e.value)
+		}
+	}
+	return values
+}
+
 // size returns how many values are open.
 func (r *registry[T]) size() int {
 	r.mu.Lock()

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/telemetry"
 	"github.com/postern/postern/host/upstream"
@@ -25,6 +27,7 @@ type Shared struct {
 	maps      host.KVStore // nil without a store
 	modules   registry[host.Module]
 	plugins   registry[*plugin]
+	breakers  registry[*breaker]
 	pools     registry[sharedPool]
 	pipelines sync.WaitGroup // those that are open
 }
@@ -67,7 +70,10 @@ type plugin struct {
 	fetcher *upstream.Fetcher
 	kv      host.KV // nil without a store
 	metrics *telemetry.PluginMetrics
-	release func(context.Context) error // gives the module back
+	kind    string // what it is, by the entry that it was opened for
+	breaker *breaker
+	limits  []attribute.KeyValue        // for the spans of its calls
+	release func(context.Context) error // gives the module and the breaker back
 }
 
 // exports names what the code itself exports, for an error.
@@ -91,7 +97,7 @@ func (s *Shared) acquire(ctx context.Context, cfg *host.PluginConfig, entry stri
 	if cfg.Source == nil {
 		return nil, nil, refusal(cfg, errors.New("its code was not resolved"))
 	}
-	p, release, err := s.plugins.acquire(pluginKey(cfg, place), func() (*plugin, error) { return s.open(ctx, cfg) })
+	p, release, err := s.plugins.acquire(pluginKey(cfg, place), func() (*plugin, error) { return s.open(ctx, cfg, entry) })
 	if err != nil {
 		return nil, nil, refusal(cfg, err)
 	}
@@ -128,7 +134,7 @@ func (p *plugin) check(entry string) error {
 	return nil
 }
 
-func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig) (*plugin, error) {
+func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig, entry string) (*plugin, error) {
 	runtime, ok := s.runtimes[cfg.Source.Runtime]
 	if !ok {
 		return nil, fmt.Errorf("there is no runtime %q", cfg.Source.Runtime)
@@ -156,8 +162,11 @@ func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig) (*plugin, err
 		fetcher.Close()
 		return nil, errors.Join(err, release(ctx))
 	}
-	p := &plugin{Plugin: opened, cfg: cfg, info: module.Info(), fetcher: fetcher,
-		metrics: s.telemetry.Metrics.Plugin(cfg.Name, cfg.Source.Runtime), release: release}
+	kind := kindOf(entry)
+	breaker, leave, _ := s.breakers.acquire(breakerKey(cfg), func() (*breaker, error) { return newBreaker(cfg, kind, s.telemetry), nil })
+	p := &plugin{Plugin: opened, cfg: cfg, info: module.Info(), fetcher: fetcher, kind: kind, breaker: breaker, limits: limitAttributes(cfg),
+		metrics: s.telemetry.Metrics.Plugin(cfg.Name, cfg.Source.Runtime),
+		release: func(ctx context.Context) error { return errors.Join(leave(ctx), release(ctx)) }}
 	if s.maps != nil {
 		p.kv = s.maps.Map(cfg.KV, cfg.Limits.KVBytes.Value)
 	}
@@ -190,12 +199,32 @@ func moduleKey(cfg *host.PluginConfig) string {
 // pluginKey tells plugins apart: equal keys share an instance pool. It is a hash because secrets are in it. The positions
 // of limits are in it too: a pool names them in its errors, and an edit that moves them would make it name wrong lines.
 func pluginKey(cfg *host.PluginConfig, place int) string {
+	return hashConfig(cfg, place, cfg.Limits, cfg.OnError)
+}
+
+// breakerKey tells breakers apart. What the plugin would do and in which bounds is in it; where that is written is not, so that an edit
+// elsewhere in the file forgets no crashes.
+func breakerKey(cfg *host.PluginConfig) string {
+	text, err := json.Marshal(cfg.Limits)
+	var limits any
+	if err == nil {
+		err = json.Unmarshal(text, &limits)
+	}
+	if err != nil {
+		panic("pipeline: a plugin's limits do not encode: " + err.Error()) // plain data always does
+	}
+	dropPositions(limits)
+	return hashConfig(cfg, limits)
+}
+
+// hashConfig is the SHA-256 of a plugin's configuration and more.
+func hashConfig(cfg *host.PluginConfig, more ...any) string {
 	h := sha256.New()
 	secrets := map[string]string{}
 	for _, secret := range cfg.Secrets {
 		secrets[secret.Name] = secret.Value.Reveal()
 	}
-	parts := []any{place, cfg.Name, moduleKey(cfg), cfg.Env, secrets, cfg.Config, cfg.Limits, cfg.Isolation, cfg.OnError, cfg.KV, cfg.Egress}
+	parts := append([]any{cfg.Name, moduleKey(cfg), cfg.Env, secrets, cfg.Config, cfg.Isolation, cfg.KV, cfg.Egress}, more...)
 	if err := json.NewEncoder(h).Encode(parts); err != nil {
 		panic("pipeline: a plugin's configuration does not encode: " + err.Error()) // plain data always does
 	}

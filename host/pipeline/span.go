@@ -163,13 +163,14 @@ func endSpan(span trace.Span, err error) {
 }
 
 // errorAttributes tells a span the Kind of an error, the gateway response that it selects, its place in the user's
-// files, and where a guest failed, its stack.
+// files, and where a guest failed, its stack, and the limit that it passed.
 func errorAttributes(err error) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{telemetry.ErrorType.String(string(upstream.CauseOf(err))), attribute.String("postern.error.kind", host.KindOf(err).String())}
 	var typed *host.Error
 	if errors.As(err, &typed) && typed.Code != "" {
 		attrs = append(attrs, attribute.String("postern.error.code", string(typed.Code)))
 	}
+	attrs = append(attrs, limitPassed(err)...)
 	var guest *host.GuestError
 	if errors.As(err, &guest) {
 		attrs = append(attrs, attribute.String("exception.type", guest.Type), attribute.String("exception.message", guest.Message))

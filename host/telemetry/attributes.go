@@ -68,6 +68,7 @@ const (
 	OutcomeLimit   = "limit"   // a size or memory limit was reached
 	OutcomeBusy    = "busy"    // no instance came free in time
 	OutcomeGone    = "gone"    // the caller left
+	OutcomeOpen    = "open"    // it was not called: it keeps crashing, and is left alone
 )
 
 // OtherMethod stands for methods that HTTP does not define, so that clients cannot make up dimensions.

@@ -26,6 +26,8 @@ type Metrics struct {
 	refused  metric.Int64Counter
 	active   atomic.Int64
 	upstream upstreams
+	breakers breakers
+	guests   guests
 
 	provider *sdkmetric.MeterProvider
 	handler  http.Handler
@@ -59,6 +61,7 @@ var requestBounds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0
 var pluginBounds = []float64{0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 
 func (m *Metrics) instruments(meter metric.Meter) (err error) {
+	m.guests = guests{meter: meter, instruments: map[string]guestInstrument{}, plugins: map[string]*GuestMetrics{}}
 	if m.requests, err = meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of HTTP server requests."), metric.WithExplicitBucketBoundaries(requestBounds...)); err != nil {
 		return err
@@ -72,6 +75,9 @@ func (m *Metrics) instruments(meter metric.Meter) (err error) {
 		return err
 	}
 	if err = m.upstream.instruments(meter); err != nil {
+		return err
+	}
+	if err = m.breakers.instruments(meter); err != nil {
 		return err
 	}
 	// Observed rather than counted: an addition to an instrument costs ten times one to an integer.
