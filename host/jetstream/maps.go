@@ -32,8 +32,12 @@ type maps struct {
 	open  map[string]*pluginMap
 }
 
-// Map implements host.KVStore. Those who ask for one namespace share it; the limit is that of whoever asked last.
+// Map implements host.KVStore. Those who ask for one namespace share it; the limit is that of whoever asked last, and 0 is
+// host.DefaultKVBytes.
 func (m *maps) Map(namespace string, limit int64) host.KV {
+	if limit <= 0 {
+		limit = host.DefaultKVBytes
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.open[namespace]

@@ -86,8 +86,8 @@ func (e *effects) KVKeys(ctx context.Context, prefix, after string) ([]string, e
 var errNoStore = &host.Error{Op: "the plugin's map", Kind: host.Unavailable, Err: errors.New("this host has no store")}
 
 // Metric records one of the guest's own metrics.
-func (e *effects) Metric(context.Context, host.MetricKind, string, float64) error {
-	return &host.Error{Op: "metric", Kind: host.Unsupported, Err: errors.New("this host has no metrics of guests")}
+func (e *effects) Metric(ctx context.Context, kind host.MetricKind, name string, value float64) error {
+	return e.call.telemetry.Metrics.Guest(e.plugin.cfg.Name).Record(ctx, kind, name, value)
 }
 
 // Log writes a line of the guest's to the host's log, with the plugin and what it is called for.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/js"
+	"github.com/postern/postern/host/kv"
 	"github.com/postern/postern/host/listener"
 	"github.com/postern/postern/host/pipeline"
 	"github.com/postern/postern/host/telemetry"
@@ -82,7 +83,9 @@ func New(cfg Config) (*Server, error) {
 	if err := s.openRuntimes(); err != nil {
 		return nil, err
 	}
-	if err := s.openState(); err != nil {
+	err := s.openState()
+	s.shared = pipeline.NewShared(s.runtimes, cfg.Telemetry, s.maps())
+	if err != nil {
 		return nil, errors.Join(err, s.Close(context.Background()))
 	}
 	if err := s.bind(); err != nil {
@@ -97,8 +100,15 @@ func (s *Server) openRuntimes() error {
 		return err
 	}
 	s.runtimes = runtimes
-	s.shared = pipeline.NewShared(runtimes, s.cfg.Telemetry, nil)
 	return nil
+}
+
+// maps are those of the plugins: in the state, or in memory, until this server ends, where there is none.
+func (s *Server) maps() host.KVStore {
+	if s.control != nil {
+		return s.control.state.Maps()
+	}
+	return &kv.Store{}
 }
 
 func (s *Server) openState() error {
