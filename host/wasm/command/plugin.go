@@ -71,7 +71,7 @@ func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.
 		return host.Event{}, err
 	}
 	asked := time.Now()
-	inst, err := p.pool.Acquire(ctx)
+	inst, err := p.pool.Acquire(ctx, fx)
 	c.stats.Waited = time.Since(asked)
 	if err != nil {
 		return host.Event{Stats: c.stats}, err

@@ -54,7 +54,7 @@ func BenchmarkCall(b *testing.B) {
 		fx, stack := &host.StartEffects{}, make([]uint64, 1)
 		b.ReportAllocs()
 		for b.Loop() {
-			inst, err := p.Acquire(ctx)
+			inst, err := p.Acquire(ctx, fx)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -12,8 +12,11 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// A Fault is how a host function ends a guest that broke the contract: panic(engine.Fault{…}).
-type Fault struct{ Message string }
+// A Fault is how a host function ends a guest that broke the contract, or passed a limit: panic(engine.Fault{…}).
+type Fault struct {
+	Message string
+	Limit   *host.LimitError // that it passed; nil for none. The guest's error is then of type host.GuestLimit
+}
 
 // Error returns the message.
 func (f Fault) Error() string { return f.Message }
@@ -23,14 +26,14 @@ func (f Fault) Error() string { return f.Message }
 func (i *Instance) Bytes(op string, ptr, length uint64) []byte {
 	p, n := uint32(ptr), int32(length)
 	if n < 0 {
-		panic(Fault{fmt.Sprintf("%s: negative length %d", op, n)})
+		panic(Fault{Message: fmt.Sprintf("%s: negative length %d", op, n)})
 	}
 	if n == 0 {
 		return nil
 	}
 	view, ok := i.memory.Read(p, uint32(n))
 	if !ok {
-		panic(Fault{fmt.Sprintf("%s: %d bytes at %d are outside the memory of %d bytes", op, n, p, i.memory.Size())})
+		panic(Fault{Message: fmt.Sprintf("%s: %d bytes at %d are outside the memory of %d bytes", op, n, p, i.memory.Size())})
 	}
 	return view
 }
@@ -71,6 +74,9 @@ func (i *Instance) failure(op string, parent, run context.Context, limit time.Du
 		guest.Stack = strings.ToValidUTF8(string(i.system.tail), "\uFFFD")
 	case errors.As(err, &fault):
 		guest.Message = fault.Message
+		if fault.Limit != nil {
+			guest.Type, guest.Limit = host.GuestLimit, fault.Limit
+		}
 	case strings.Contains(err.Error(), recovered):
 		// A defect of ours: for our log with all that is known, and not for the guest's author.
 		i.pool.code.engine.log.Error("a host function panicked", "plugin", i.pool.name, "op", op, "error", err)

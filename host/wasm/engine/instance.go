@@ -27,6 +27,7 @@ type Instance struct {
 	used   time.Time // when it became idle; guarded by the pool
 	cold   bool      // its first caller had to wait for it to start
 	broken bool      // it must not be used again
+	once   bool      // it was made for one caller, whose effects it was started on
 	watch  *watch    // of the call that runs; nil where its whole length is limited
 
 	mu     sync.Mutex
@@ -65,15 +66,15 @@ func fromContext(ctx context.Context) *callContext {
 	return ctx.Value(callKey{}).(*callContext)
 }
 
-// start makes an instance and runs what it has to run before its first call.
-func (p *Pool) start(ctx context.Context) (*Instance, error) {
+// start makes an instance and runs what it has to run before its first call, on effects of its own.
+func (p *Pool) start(ctx context.Context, fx host.Effects) (*Instance, error) {
 	inst := &Instance{pool: p, funcs: map[string]api.Function{}, state: p.state, linear: linearMemory{limit: p.memory}}
 	inst.system.init(inst)
 	parent := ctx
 	run, cancel := context.WithTimeout(ctx, StartTimeout)
 	defer cancel()
 	call := &callContext{run, inst}
-	inst.system.begin(call, &host.StartEffects{Logger: p.code.engine.log, Plugin: &p.plugin})
+	inst.system.begin(call, fx)
 	defer inst.system.end()
 	module, err := p.code.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(call, &inst.linear), p.code.compiled, inst.config())
 	if err != nil {
@@ -210,7 +211,7 @@ func (i *Instance) kill() {
 
 // Release gives the instance back. It is closed if its last call broke it, or if the plugin wants each call fresh.
 func (i *Instance) Release() {
-	i.pool.giveBack(i, !i.broken && i.pool.plugin.Isolation != host.IsolationFresh)
+	i.pool.giveBack(i, !i.broken && !i.once && i.pool.plugin.Isolation != host.IsolationFresh)
 }
 
 // Broken reports whether the instance cannot be used again, as its last call broke it.

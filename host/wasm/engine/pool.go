@@ -72,7 +72,7 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 		return nil, err
 	}
 	c.engine.pools.Add(1)
-	first, err := p.Acquire(ctx)
+	first, err := p.Acquire(ctx, nil)
 	if err != nil {
 		_ = p.Close(ctx) // nothing is leased: it cannot fail
 		return nil, err
@@ -84,15 +84,17 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 // Plugin returns the pool's configuration, with defaults filled in. It must not be changed.
 func (p *Pool) Plugin() *host.PluginConfig { return &p.plugin }
 
-// Acquire leases an instance: the one used last, or a new one while the limit allows, or the first that comes free
-// before ctx ends or the plugin's timeout passes. The latter has Kind Unavailable. It must be given back by Release.
-func (p *Pool) Acquire(ctx context.Context) (*Instance, error) {
+// Acquire leases an instance for a call with the effects fx: the one used last, or a new one while the limit allows, or the first that
+// comes free before ctx ends or the plugin's timeout passes. The latter has Kind Unavailable. Where fx is a host.Starter, it is a new one
+// that was started on fx.Start(), and is not used again. It must be given back by Release.
+func (p *Pool) Acquire(ctx context.Context, fx host.Effects) (*Instance, error) {
+	starter, _ := fx.(host.Starter)
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return nil, p.unavailable(errors.New("the plugin is closed"))
 	}
-	if n := len(p.idle); n > 0 {
+	if n := len(p.idle); n > 0 && starter == nil {
 		inst := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
@@ -103,7 +105,14 @@ func (p *Pool) Acquire(ctx context.Context) (*Instance, error) {
 	if p.total < p.size {
 		p.total++
 		p.mu.Unlock()
-		return p.make(ctx)
+		return p.make(ctx, starter)
+	}
+	if len(p.idle) > 0 { // it makes room
+		old := p.idle[0]
+		p.idle = slices.Delete(p.idle, 0, 1)
+		p.mu.Unlock()
+		old.close()
+		return p.make(ctx, starter)
 	}
 	if len(p.waiting) >= p.size*waitersPerInstance {
 		p.mu.Unlock()
@@ -113,17 +122,27 @@ func (p *Pool) Acquire(ctx context.Context) (*Instance, error) {
 	turn := make(chan *Instance, 1)
 	p.waiting = append(p.waiting, turn)
 	p.mu.Unlock()
-	return p.wait(ctx, turn)
+	inst, err := p.wait(ctx, turn)
+	if err != nil || inst != nil && starter == nil {
+		return inst, err
+	}
+	if inst != nil { // its place is what was waited for
+		p.vacate(inst)
+	}
+	return p.make(ctx, starter)
 }
 
-// wait gets an instance, or nil for the right to make one, or a closed channel when the pool is closed.
+// wait gets an instance, or nil for the right to make one.
 func (p *Pool) wait(ctx context.Context, turn chan *Instance) (*Instance, error) {
 	timeout := time.NewTimer(p.plugin.Limits.Timeout.Value)
 	defer timeout.Stop()
 	var reason error
 	select {
-	case inst, ok := <-turn:
-		return p.granted(ctx, inst, ok)
+	case inst, ok := <-turn: // it is closed when the pool is
+		if !ok {
+			return nil, p.unavailable(errors.New("the plugin is closed"))
+		}
+		return inst, nil
 	case <-ctx.Done():
 		reason = ctx.Err()
 	case <-timeout.C:
@@ -147,27 +166,22 @@ func (p *Pool) wait(ctx context.Context, turn chan *Instance) (*Instance, error)
 	return nil, p.unavailable(fmt.Errorf("all %d instances are busy (concurrency: %s): %w", p.size, p.plugin.Limits.Concurrency.Origin(), reason))
 }
 
-func (p *Pool) granted(ctx context.Context, inst *Instance, ok bool) (*Instance, error) {
-	switch {
-	case !ok:
-		return nil, p.unavailable(errors.New("the plugin is closed"))
-	case inst == nil:
-		return p.make(ctx)
-	}
-	return inst, nil
-}
-
 func (p *Pool) unavailable(err error) error {
 	return &host.Error{Op: "call " + p.name, Kind: host.Unavailable, Err: err}
 }
 
-// make starts an instance in a place that is already counted, and leases it.
-func (p *Pool) make(ctx context.Context) (*Instance, error) {
-	inst, err := p.start(ctx)
+// make starts an instance in a place that is already counted, and leases it. starter is nil for one that may serve anybody.
+func (p *Pool) make(ctx context.Context, starter host.Starter) (*Instance, error) {
+	var fx host.Effects = &host.StartEffects{Logger: p.code.engine.log, Plugin: &p.plugin}
+	if starter != nil {
+		fx = starter.Start()
+	}
+	inst, err := p.start(ctx, fx)
 	if err != nil {
 		p.forget()
 		return nil, err
 	}
+	inst.once = starter != nil
 	p.code.engine.instances.Add(1)
 	inst.cold = true
 	p.mu.Lock()
@@ -185,9 +199,9 @@ func (p *Pool) lease(inst *Instance) {
 // giveBack ends a lease. What cannot be used again is closed.
 func (p *Pool) giveBack(inst *Instance, reuse bool) {
 	p.mu.Lock()
-	delete(p.leased, inst)
 	inst.cold = false
 	if reuse && !p.closed {
+		delete(p.leased, inst)
 		p.code.engine.leased.Add(-1)
 		if turn := p.next(); turn != nil {
 			p.lease(inst)
@@ -201,9 +215,17 @@ func (p *Pool) giveBack(inst *Instance, reuse bool) {
 		return
 	}
 	p.mu.Unlock()
+	p.vacate(inst)
+	p.forget()
+}
+
+// vacate closes a leased instance and keeps its place.
+func (p *Pool) vacate(inst *Instance) {
+	p.mu.Lock()
+	delete(p.leased, inst)
+	p.mu.Unlock()
 	inst.close()
 	p.code.engine.leased.Add(-1)
-	p.forget()
 }
 
 // next takes the first waiter off the queue; nil for none. It is called with the lock held.

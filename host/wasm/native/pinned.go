@@ -14,19 +14,20 @@ import (
 // Pin implements host.Pinner.
 func (p *Plugin) Pin(ctx context.Context) (host.Pinned, error) {
 	asked := time.Now()
-	inst, err := p.pool.Acquire(ctx)
+	inst, err := p.pool.Acquire(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &pinned{plugin: p.pool.Plugin(), inst: inst, waited: time.Since(asked), cold: inst.Cold()}, nil
+	return &pinned{pool: p.pool, inst: inst, waited: time.Since(asked), cold: inst.Cold()}, nil
 }
 
 // A pinned is an instance that is leased for several calls.
 type pinned struct {
-	plugin *host.PluginConfig
-	inst   *engine.Instance
-	waited time.Duration // until it was leased
+	pool   *engine.Pool
+	inst   *engine.Instance // nil once it is lost
+	waited time.Duration    // until it was leased
 	cold   bool
+	called bool
 
 	mu       sync.Mutex
 	last     *call // the one that runs, or ran
@@ -40,12 +41,16 @@ var _ host.Pinned = (*pinned)(nil)
 // waits. It would wait for ever where that body's reader waits for this call, as an upstream may that answers before it reads; so a guest that
 // is held back by its reader is, after stream.Grace, told that its reader has gone, and what it had to say is cut off.
 func (p *pinned) Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error) {
-	c := newCall(p.plugin, entry, in, fx)
+	c := newCall(p.pool.Plugin(), entry, in, fx)
 	c.stats = host.CallStats{Cold: p.cold, Waited: p.waited}
 	p.cold, p.waited = false, 0
 	asked := time.Now()
 	if err := p.await(ctx, c); err != nil {
 		return host.Event{}, err
+	}
+	if err := p.begin(ctx, fx); err != nil {
+		p.ended()
+		return host.Event{Stats: c.stats}, err
 	}
 	c.stats.Waited += time.Since(asked)
 	return c.serve(ctx, p.inst, p.ended)
@@ -72,11 +77,35 @@ func (p *pinned) await(ctx context.Context, c *call) error {
 	switch {
 	case !taken:
 		return c.fail(host.Internal, errors.New("the instance was given back"))
-	case p.inst.Broken():
+	case p.inst == nil || p.inst.Broken():
 		p.ended()
 		return c.fail(host.Internal, errors.New("its instance was lost in an earlier call"))
 	}
 	return nil
+}
+
+// begin puts an instance that was started on the effects of the first call into the place of the one that Pin took, where they want
+// that: Pin cannot know them.
+func (p *pinned) begin(ctx context.Context, fx host.Effects) error {
+	first := !p.called
+	p.called = true
+	if _, ok := fx.(host.Starter); !ok || !first {
+		return nil
+	}
+	p.release()
+	inst, err := p.pool.Acquire(ctx, fx)
+	if err != nil {
+		return err
+	}
+	p.inst = inst
+	return nil
+}
+
+func (p *pinned) release() {
+	if p.inst != nil {
+		p.inst.Release()
+	}
+	p.inst = nil
 }
 
 // take gives c the instance, unless it was given back; it returns the call that must end before.
@@ -99,7 +128,7 @@ func (p *pinned) ended() {
 	released := p.released
 	p.mu.Unlock()
 	if released {
-		p.inst.Release()
+		p.release()
 	}
 }
 
@@ -114,6 +143,6 @@ func (p *pinned) Release() {
 	case busy:
 		last.stream.Abandon()
 	default:
-		p.inst.Release()
+		p.release()
 	}
 }

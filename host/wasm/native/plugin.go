@@ -68,7 +68,7 @@ func Open(ctx context.Context, code *engine.Code, cfg host.PluginConfig) (*Plugi
 // last one.
 func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.Effects) (host.Event, error) {
 	asked := time.Now()
-	inst, err := p.pool.Acquire(ctx)
+	inst, err := p.pool.Acquire(ctx, fx)
 	waited := time.Since(asked)
 	if err != nil {
 		return host.Event{Stats: host.CallStats{Waited: waited}}, err
