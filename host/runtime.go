@@ -170,6 +170,12 @@ type Starter interface {
 	Start() Effects
 }
 
+// A Countdown is an Effects that hears of the time that a call has left when its guest asks for that, and says what the guest is told: it
+// depends on when it is asked, so that a replay has to tell what it was.
+type Countdown interface {
+	TimeLeft(d time.Duration) time.Duration
+}
+
 // A Clock tells time and lets it pass.
 type Clock interface {
 	Now() time.Time
