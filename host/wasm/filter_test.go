@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ func openFilter(t testing.TB, act string, timeout time.Duration) (*wasm.Runtime,
 	rt := newRuntime(t, wasm.Options{})
 	cfg := host.PluginConfig{Name: "filter", Limits: limits(), Config: []byte(`"` + act + `"`)}
 	cfg.Limits.Timeout = host.Default(timeout)
+	cfg.Limits.HostCalls = host.Default[int64](math.MaxInt64) // what spins is to end by its time
 	return rt, open(t, compile(t, rt, "filter", guestCode(t, "filter")), cfg)
 }
 

@@ -35,6 +35,10 @@ type Options struct {
 	Logger *slog.Logger
 	// IdleTimeout overrides the constant of that name; 0 keeps it.
 	IdleTimeout time.Duration
+	// Memory is how many bytes all instances may have together; 0 is half of what the machine, or this process's control group, has.
+	Memory int64
+	// RecycleCalls overrides the constant of that name; 0 keeps it.
+	RecycleCalls int
 }
 
 // An Engine owns the process's wazero runtime. It is safe for concurrent use.
@@ -48,6 +52,8 @@ type Engine struct {
 
 	log     *slog.Logger
 	idle    time.Duration
+	recycle int
+	memory  budget
 	offered map[string]map[string]api.FunctionDefinition // by module and name; written before the first Compile
 
 	codes, pools, instances, leased atomic.Int64
@@ -59,6 +65,8 @@ type Stats struct {
 	Pools     int // open plugins
 	Instances int // running copies, idle or leased
 	Leased    int // in a call
+
+	Memory int64 // bytes of all instances and their snapshots
 }
 
 // New makes an engine whose guests may import WASI preview 1.
@@ -71,6 +79,11 @@ func New(opts Options) (*Engine, error) {
 	if e.idle <= 0 {
 		e.idle = IdleTimeout
 	}
+	e.recycle = opts.RecycleCalls
+	if e.recycle <= 0 {
+		e.recycle = RecycleCalls
+	}
+	e.memory.init(opts.Memory)
 	compiles := opts.Compiles
 	if compiles <= 0 {
 		compiles = max(1, runtime.GOMAXPROCS(0)/2)
@@ -110,6 +123,7 @@ type Type = api.ValueType
 const (
 	I32 = api.ValueTypeI32
 	I64 = api.ValueTypeI64
+	F64 = api.ValueTypeF64
 )
 
 // A Func is a host function that guests may import.
@@ -140,7 +154,8 @@ func (e *Engine) Offer(ctx context.Context, module string, funcs []Func) error {
 
 // Stats returns what is alive now.
 func (e *Engine) Stats() Stats {
-	return Stats{Codes: int(e.codes.Load()), Pools: int(e.pools.Load()), Instances: int(e.instances.Load()), Leased: int(e.leased.Load())}
+	return Stats{Codes: int(e.codes.Load()), Pools: int(e.pools.Load()), Instances: int(e.instances.Load()), Leased: int(e.leased.Load()),
+		Memory: e.memory.used.Load()}
 }
 
 // Close frees the runtime. Modules must be closed before; while a guest still runs, it frees nothing and fails,

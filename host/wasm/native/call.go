@@ -34,6 +34,12 @@ type call struct {
 	fetches  []*fetch // nil where a place is free
 	spans    []func(string)
 	opened   int // spans in all
+	kv       kvState
+	counted  int64            // host calls
+	moved    int64            // those of them that moved bytes of a body
+	passed   *host.LimitError // ended the guest; nil for none
+	deadline time.Time        // of the plugin, where the guest's time is a fixed one
+	context  []byte           // what context_read gives, once it was asked for
 
 	stats      host.CallStats
 	begunStats host.CallStats // as they were when the output began
@@ -60,12 +66,14 @@ func (c *call) run(ctx context.Context, inst *engine.Instance) (err error) {
 		}
 	}()
 	stack := make([]uint64, 1)
+	c.deadline = time.Now().Add(c.plugin.Limits.Timeout.Value)
 	if c.filters() {
 		err = inst.CallWatched(ctx, c.entry, stack, c, c.fx)
 	} else {
 		err = inst.Call(ctx, c.entry, stack, c, c.fx)
 	}
 	c.release(err)
+	err = c.limited(err)
 	c.stats.HostTime += inst.Slept()
 	c.stats.Memory = inst.MemorySize()
 	switch {
@@ -187,6 +195,9 @@ func (c *call) readBody(ctx context.Context, inst *engine.Instance, p []byte) in
 	done := c.wait(inst)
 	n, err := c.stream.In.Read(ctx, p)
 	done(n > 0)
+	if n > 0 {
+		c.moved++
+	}
 	if err == nil || err == io.EOF {
 		return int32(n)
 	}
@@ -203,6 +214,9 @@ func (c *call) writeBody(ctx context.Context, inst *engine.Instance, p []byte) i
 	done(err == nil && len(p) > 0)
 	if err != nil {
 		return c.refuseStream("body_write", err)
+	}
+	if len(p) > 0 {
+		c.moved++
 	}
 	return 0
 }

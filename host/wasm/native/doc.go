@@ -34,4 +34,5 @@ const (
 	resultTimeout  = -7
 	resultInvalid  = -8
 	resultBusy     = -9
+	resultConflict = -10
 )

@@ -123,6 +123,7 @@ func (c *call) readFetch(f *fetch, p []byte) int32 {
 		c.hostTime(begun)
 		f.err = err
 		if n > 0 {
+			c.moved++
 			return int32(n)
 		}
 	}

@@ -24,34 +24,54 @@ type guest struct {
 // Functions returns the import module, as spec/abi.md lists it.
 func Functions() []engine.Func {
 	i := func(n int) []engine.Type { return slices.Repeat([]engine.Type{engine.I32}, n) }
-	f := func(name string, params int, fn hostFunc) engine.Func {
-		return engine.Func{Name: name, Params: i(params), Results: i(1), Call: func(ctx context.Context, inst *engine.Instance, s []uint64) {
-			s[0] = uint64(uint32(fn(ctx, guest{inst, inst.State().(*call)}, s)))
+	typed := func(name string, params []engine.Type, fn hostFunc) engine.Func {
+		return engine.Func{Name: name, Params: params, Results: i(1), Call: func(ctx context.Context, inst *engine.Instance, s []uint64) {
+			g := guest{inst, inst.State().(*call)}
+			g.count()
+			s[0] = uint64(uint32(fn(ctx, g, s)))
+		}}
+	}
+	f := func(name string, params int, fn hostFunc) engine.Func { return typed(name, i(params), fn) }
+	long := func(name string, fn func(g guest) int64) engine.Func {
+		return engine.Func{Name: name, Results: []engine.Type{engine.I64}, Call: func(_ context.Context, inst *engine.Instance, s []uint64) {
+			g := guest{inst, inst.State().(*call)}
+			g.count()
+			s[0] = uint64(fn(g))
 		}}
 	}
 	return []engine.Func{
-		f("meta_read", 2, metaRead), f("body_read", 2, inCall("body_read", bodyRead)),
-		f("meta_write", 2, inCall("meta_write", metaWrite)), f("body_write", 2, inCall("body_write", bodyWrite)),
+		f("meta_read", 2, metaRead), f("body_read", 2, inCall("body_read", moving(bodyRead))),
+		f("meta_write", 2, inCall("meta_write", metaWrite)), f("body_write", 2, inCall("body_write", moving(bodyWrite))),
 		f("body_flush", 0, inCall("body_flush", bodyFlush)), f("error", 6, inCall("error", reportError)),
 		f("config_read", 2, configRead), f("env_read", 4, envRead), f("secret_read", 4, secretRead),
-		f("traceparent_read", 2, traceparentRead), f("reason_read", 2, reasonRead),
+		f("context_read", 2, contextRead), f("traceparent_read", 2, traceparentRead), f("reason_read", 2, reasonRead),
 		f("log", 3, logLine), f("random", 2, random),
 		f("fetch", 4, inCall("fetch", openFetch)), f("fetch_meta_read", 3, inCall("fetch_meta_read", fetchMetaRead)),
-		f("fetch_body_read", 3, inCall("fetch_body_read", fetchBodyRead)), f("fetch_close", 1, inCall("fetch_close", fetchClose)),
+		f("fetch_body_read", 3, inCall("fetch_body_read", moving(fetchBodyRead))), f("fetch_close", 1, inCall("fetch_close", fetchClose)),
 		f("span_start", 2, inCall("span_start", spanStart)), f("span_end", 3, inCall("span_end", spanEnd)),
-		{Name: "now", Results: []engine.Type{engine.I64}, Call: func(_ context.Context, inst *engine.Instance, s []uint64) {
-			s[0] = uint64(inst.Effects().Now().UnixNano())
-		}},
+		f("kv_get", 4, inCall("kv_get", kvGet)), f("kv_keys", 6, inCall("kv_keys", kvKeys)),
+		typed("kv_put", append(i(4), engine.I64, engine.I64), inCall("kv_put", kvPut)),
+		typed("kv_delete", append(i(2), engine.I64), inCall("kv_delete", kvDelete)),
+		typed("metric", append(i(3), engine.F64), inCall("metric", metric)),
+		long("now", func(g guest) int64 { return g.Effects().Now().UnixNano() }),
+		long("kv_revision", func(g guest) int64 {
+			g.mustCall("kv_revision")
+			return g.call.kv.revision
+		}),
 	}
 }
 
 // inCall ends a guest that uses a function of calls while it starts.
 func inCall(name string, fn hostFunc) hostFunc {
 	return func(ctx context.Context, g guest, s []uint64) int32 {
-		if g.call == nil {
-			panic(engine.Fault{Message: name + ": used while the guest starts; it is for calls only"})
-		}
+		g.mustCall(name)
 		return fn(ctx, g, s)
+	}
+}
+
+func (g guest) mustCall(name string) {
+	if g.call == nil {
+		panic(engine.Fault{Message: name + ": used while the guest starts; it is for calls only"})
 	}
 }
 

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -17,20 +18,30 @@ func TestFunctionsAreThoseOfTheSpecification(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	documented := map[string]int{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)\\(([^)]*)\\) -> \\w+` \\|").FindAllStringSubmatch(string(page), -1) {
-		documented[row[1]] = len(strings.FieldsFunc(row[2], func(r rune) bool { return r == ',' }))
+	types := map[string]engine.Type{"i32": engine.I32, "i64": engine.I64, "f64": engine.F64}
+	documented := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)\\(([^)]*)\\) -> (\\w+)` \\|").FindAllStringSubmatch(string(page), -1) {
+		signature := ""
+		for param := range strings.FieldsFuncSeq(row[2], func(r rune) bool { return r == ',' }) {
+			_, kind, typed := strings.Cut(param, ": ")
+			if !typed {
+				kind = "i32"
+			}
+			signature += fmt.Sprintf("%#x ", types[kind])
+		}
+		result := engine.I32
+		if row[3] == "i64" {
+			result = engine.I64
+		}
+		documented[row[1]] = fmt.Sprintf("%s-> [%#x]", signature, result)
 	}
-	offered := map[string]int{}
+	offered := map[string]string{}
 	for _, f := range Functions() {
-		offered[f.Name] = len(f.Params)
-		want := engine.I32
-		if f.Name == "now" {
-			want = engine.I64
+		signature := ""
+		for _, p := range f.Params {
+			signature += fmt.Sprintf("%#x ", p)
 		}
-		if len(f.Results) != 1 || f.Results[0] != want {
-			t.Errorf("%s has another result than the page says", f.Name)
-		}
+		offered[f.Name] = fmt.Sprintf("%s-> [%#x]", signature, f.Results[0])
 	}
 	if diff := cmp.Diff(documented, offered); diff != "" {
 		t.Errorf("spec/abi.md (-) and what is offered (+) differ:\n%s", diff)

@@ -56,6 +56,9 @@ func Open(ctx context.Context, code *engine.Code, cfg host.PluginConfig) (*Plugi
 	if cfg.Limits.MaxResult.Value <= 0 {
 		cfg.Limits.MaxResult = host.Default[int64](host.DefaultMaxResult)
 	}
+	if cfg.Limits.HostCalls.Value <= 0 {
+		cfg.Limits.HostCalls = host.Default[int64](host.DefaultHostCalls)
+	}
 	pool, err := code.Open(ctx, engine.PoolConfig{Plugin: cfg, State: (*call)(nil)})
 	if err != nil {
 		return nil, err
