@@ -5,8 +5,10 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/pipeline"
 )
 
 // Status is the state of a host, as / and /readyz tell it.
@@ -20,6 +22,25 @@ type Status struct {
 	URLs     []URL  `json:"urls"`
 }
 
+// A Plugin tells how an open plugin is.
+type Plugin = pipeline.PluginStatus
+
+// PluginHealth tells how all plugins are.
+type PluginHealth struct {
+	Status  string   `json:"status"`  // "ok", or "degraded" while one that keeps crashing is left alone
+	Plugins []Plugin `json:"plugins"` // sorted by name
+}
+
+// healthOf returns the health with the status code that tells it: 503 when degraded.
+func healthOf(plugins []Plugin) (PluginHealth, int) {
+	health := PluginHealth{"ok", nonNil(plugins)}
+	if slices.ContainsFunc(plugins, func(p Plugin) bool { return p.State != pipeline.BreakerClosed }) {
+		health.Status = "degraded"
+		return health, http.StatusServiceUnavailable
+	}
+	return health, http.StatusOK
+}
+
 // A URL is an address at which something answers.
 type URL struct {
 	API      string `json:"api,omitempty"`
@@ -28,10 +49,10 @@ type URL struct {
 	URL      string `json:"url"`
 }
 
-// Handler serves /healthz, /readyz, /metrics, and the status at /, without a token. status is called for each request and must be
-// safe for concurrent use. loopback says that the listener is on a loopback address: /metrics and / are refused to a Host that is neither
+// Handler serves /healthz, /healthz/plugins, /readyz, /metrics, and the status at /, without a token. status and plugins are called for each
+// request and must be safe for concurrent use. loopback says that the listener is on a loopback address: /healthz/plugins, /metrics and / are refused to a Host that is neither
 // an address nor this machine's name then, as web pages send whose name was bound anew to 127.0.0.1.
-func Handler(status func() Status, metrics http.Handler, loopback bool) http.Handler {
+func Handler(status func() Status, plugins func() []Plugin, metrics http.Handler, loopback bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
@@ -53,6 +74,10 @@ func Handler(status func() Status, metrics http.Handler, loopback bool) http.Han
 			h(w, r)
 		}
 	}
+	mux.HandleFunc("GET /healthz/plugins", guarded(func(w http.ResponseWriter, _ *http.Request) {
+		health, code := healthOf(plugins())
+		writeJSON(w, code, health)
+	}))
 	mux.HandleFunc("GET /metrics", guarded(metrics.ServeHTTP))
 	mux.HandleFunc("GET /{$}", guarded(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, status())

@@ -43,7 +43,7 @@ func TestClientOfStrangers(t *testing.T) {
 		"nonsense":            {answer(200, "application/json", "{"), host.BadGateway, "cannot be read"},
 		"a problem":           {answer(503, TypeProblem, `{"kind":"unavailable","detail":"the store is away"}`), host.Unavailable, "the store is away"},
 		"a kind of tomorrow":  {answer(418, TypeProblem, `{"kind":"teapot","detail":"short"}`), host.Internal, "short"},
-		"one folder's status": {Handler(func() Status { return Status{Version: "devel"} }, metrics, true), host.Unsupported, "postern serve --data"},
+		"one folder's status": {Handler(func() Status { return Status{Version: "devel"} }, none, metrics, true), host.Unsupported, "postern serve --data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			web := httptest.NewServer(tt.handler)

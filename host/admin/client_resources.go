@@ -54,6 +54,12 @@ func (c *Client) Parts(ctx context.Context) ([]Part, error) {
 	return list.Items, err
 }
 
+// Plugins tells how the host's open plugins are.
+func (c *Client) Plugins(ctx context.Context) ([]Plugin, error) {
+	list, err := clientGet[List[Plugin]](ctx, c, nil, "v1", "plugins")
+	return list.Items, err
+}
+
 // Projects yields the projects, sorted by name.
 func (c *Client) Projects(ctx context.Context) iter.Seq2[catalog.Project, error] {
 	return clientList[catalog.Project](ctx, c, nil, "v1", "projects")

@@ -15,6 +15,8 @@ type Gateway interface {
 	StoreHealth(ctx context.Context) error
 	// Parts tells of each stage and each version of a function what should serve on this host and what does.
 	Parts() []Part
+	// Plugins tells how each open plugin is, sorted by name.
+	Plugins() []Plugin
 	// Wait waits until this host has tried to serve the state's revision or a later one. Its error has Kind Timeout when ctx ends.
 	Wait(ctx context.Context, revision uint64) error
 	// Invoke calls a function by name and waits for its result. What the function fails with is in the result; an error means that it

@@ -29,6 +29,7 @@ type gateway struct {
 	later   []Call
 	letters []DeadLetter
 	parts   []Part
+	plugins []Plugin
 	calls   []Call
 	ready   bool
 	stuck   bool // Wait never ends
@@ -67,6 +68,8 @@ func (g *gateway) StoreHealth(ctx context.Context) error {
 	}
 	return ask(ctx)
 }
+
+func (g *gateway) Plugins() []Plugin { return g.plugins }
 
 func (g *gateway) Parts() []Part {
 	g.mu.Lock()

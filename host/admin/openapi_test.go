@@ -18,6 +18,7 @@ import (
 
 	"github.com/postern/postern/host/access"
 	"github.com/postern/postern/host/catalog"
+	"github.com/postern/postern/host/pipeline"
 	"github.com/postern/postern/spec"
 )
 
@@ -165,6 +166,7 @@ var schemas = map[string]reflect.Type{
 	"Input": reflect.TypeFor[catalog.Input](), "Plan": reflect.TypeFor[catalog.Plan](), "Difference": reflect.TypeFor[catalog.Difference](),
 	"Problem": reflect.TypeFor[Problem](), "ProblemError": reflect.TypeFor[ProblemError](), "Waited": reflect.TypeFor[Waited](), "Whoami": reflect.TypeFor[Whoami](),
 	"Status": reflect.TypeFor[Status](), "URL": reflect.TypeFor[URL](), "FullStatus": reflect.TypeFor[FullStatus](), "Part": reflect.TypeFor[Part](),
+	"Plugin": reflect.TypeFor[Plugin](), "Crash": reflect.TypeFor[pipeline.Crash](), "Pool": reflect.TypeFor[pipeline.PoolStatus](), "PluginHealth": reflect.TypeFor[PluginHealth](), "PluginList": reflect.TypeFor[List[Plugin]](),
 	"BlobInfo": reflect.TypeFor[BlobInfo](), "DeployInput": reflect.TypeFor[DeployInput](), "StageInput": reflect.TypeFor[StageInput](),
 	"RollbackInput": reflect.TypeFor[RollbackInput](), "UploadInput": reflect.TypeFor[UploadInput](), "AliasInput": reflect.TypeFor[AliasInput](),
 	"Token": reflect.TypeFor[Token](), "NewToken": reflect.TypeFor[NewToken](), "Key": reflect.TypeFor[Key](), "NewKey": reflect.TypeFor[NewKey](),

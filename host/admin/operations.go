@@ -65,12 +65,14 @@ func operations() []operation {
 	ops := []operation{
 		{id: "getHealth", method: get, path: "/healthz", public: true, do: (*call).health},
 		{id: "getReadiness", method: get, path: "/readyz", public: true, do: (*call).readiness},
+		{id: "getPluginHealth", method: get, path: "/healthz/plugins", local: true, do: (*call).pluginHealth},
 		{id: "getMetrics", method: get, path: "/metrics", local: true, do: (*call).metrics},
 		{id: "getRoot", method: get, path: "/{$}", local: true, do: (*call).root},
 		{id: "getOpenAPI", method: get, path: "/v1/openapi.yaml", public: true, do: (*call).openAPI},
 		{id: "whoami", method: get, path: "/v1/whoami", do: (*call).whoami},
 		{id: "getStatus", method: get, path: "/v1/status", do: (*call).status},
 		{id: "listParts", method: get, path: "/v1/parts", do: (*call).parts, query: []string{"api", "stage", "function"}},
+		{id: "listPlugins", method: get, path: "/v1/plugins", do: (*call).plugins},
 
 		{id: "headBlob", method: http.MethodHead, path: "/v1/blobs/{digest}", action: access.Contents, do: (*call).headBlob},
 		{id: "getBlob", method: get, path: "/v1/blobs/{digest}", action: access.Contents, do: (*call).getBlob},

@@ -10,10 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/access"
 	"github.com/postern/postern/host/catalog"
+	"github.com/postern/postern/host/pipeline"
 )
 
 const shop = `
@@ -320,4 +322,25 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		t.Errorf("%d %v", a.status, a.header)
 	}
 	f.want(200, "HEAD", "/v1/apis", nil)
+}
+
+func TestPluginHealth(t *testing.T) {
+	f := start(t)
+	var health PluginHealth
+	f.want(200, "GET", "/healthz/plugins", nil).into(t, &health)
+	if health.Status != "ok" || health.Plugins == nil {
+		t.Errorf("%+v", health)
+	}
+	crashed := Plugin{Name: "orders", Kind: "function", Runtime: "wasm", Carrier: "postern", Digest: strings.Repeat("a", 64), KV: "functions/orders",
+		State: pipeline.BreakerOpen, RetryAt: time.Now().Add(time.Second), CrashesInRow: 5, Crashes: 5, Calls: 9, LastCrash: &pipeline.Crash{Type: host.GuestTrap, Time: time.Now()}}
+	f.gate.set(func() { f.gate.plugins = []Plugin{crashed} })
+	f.want(503, "GET", "/healthz/plugins", nil).into(t, &health)
+	if health.Status != "degraded" || len(health.Plugins) != 1 || health.Plugins[0].LastCrash == nil {
+		t.Errorf("%+v", health)
+	}
+	f.want(200, "GET", "/healthz", nil) // the host itself is well
+	f.want(200, "GET", "/v1/plugins", nil)
+	if items, err := must(NewClient(f.url, ClientOptions{Token: f.token})).Plugins(t.Context()); err != nil || len(items) != 1 || items[0].Name != "orders" {
+		t.Errorf("%+v, %v", items, err)
+	}
 }

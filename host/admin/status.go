@@ -10,6 +10,15 @@ func (c *call) health() (*reply, error) {
 	return &reply{body: map[string]string{"status": "ok"}}, nil
 }
 
+func (c *call) pluginHealth() (*reply, error) {
+	health, code := healthOf(c.Gateway.Plugins())
+	return &reply{status: code, body: health}, nil
+}
+
+func (c *call) plugins() (*reply, error) {
+	return &reply{body: List[Plugin]{Items: nonNil(c.Gateway.Plugins())}}, nil
+}
+
 func (c *call) readiness() (*reply, error) {
 	now := c.Gateway.Status()
 	code := http.StatusOK

@@ -139,7 +139,7 @@ func TestLoopbackIsForItsOwnNames(t *testing.T) {
 func TestOneFoldersStatusIsForItsOwnNames(t *testing.T) {
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1") })
 	for _, loopback := range []bool{true, false} {
-		h := Handler(func() Status { return Status{} }, metrics, loopback)
+		h := Handler(func() Status { return Status{} }, none, metrics, loopback)
 		for _, path := range []string{"/", "/metrics", "/healthz"} {
 			for name, own := range map[string]bool{"localhost:8090": true, "127.0.0.1": true, "evil.example": false} {
 				w, r := httptest.NewRecorder(), httptest.NewRequest("GET", path, nil)
@@ -152,3 +152,5 @@ func TestOneFoldersStatusIsForItsOwnNames(t *testing.T) {
 		}
 	}
 }
+
+func none() []Plugin { return nil }

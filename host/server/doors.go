@@ -122,7 +122,7 @@ func (s *Server) adminHandler(addr net.Addr) (http.Handler, error) {
 	loopback := ok && tcp.IP.IsLoopback()
 	c := s.control
 	if c == nil {
-		return admin.Handler(s.Status, metrics, loopback), nil
+		return admin.Handler(s.Status, s.shared.Plugins, metrics, loopback), nil
 	}
 	if c.Open && !loopback {
 		return nil, &host.Error{Op: "listener admin", Kind: host.Forbidden,

@@ -55,6 +55,9 @@ func (c *control) Parts() []admin.Part {
 	return parts
 }
 
+// Plugins tells how the open plugins are.
+func (c *control) Plugins() []admin.Plugin { return c.server.shared.Plugins() }
+
 // Wait waits until this host has tried a revision of the state.
 func (c *control) Wait(ctx context.Context, revision uint64) error {
 	return c.serving.wait(ctx, revision)
