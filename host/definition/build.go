@@ -87,10 +87,10 @@ func (b *builder) api(e *entry[apiDef]) *host.API {
 		Pos:             e.pos,
 	}
 	for i := range def.Authorizers.entries {
-		a.Authorizers = append(a.Authorizers, b.authorizer(&def.Authorizers.entries[i]))
+		a.Authorizers = append(a.Authorizers, b.authorizer(e.Key, &def.Authorizers.entries[i]))
 	}
 	sortByName(a.Authorizers, func(x *host.Authorizer) string { return x.Name })
-	a.Filters = b.filters(&def.Filters)
+	a.Filters = b.filters(e.Key, &def.Filters)
 	for i := range def.Stages.entries {
 		a.Stages = append(a.Stages, stage(&def.Stages.entries[i]))
 	}

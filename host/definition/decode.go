@@ -100,6 +100,14 @@ func (p *pluginDef) decode(n *node, at place) {
 	decodeObject(p, n, at)
 }
 
+func (o *onErrorDef) decode(n *node, at place) {
+	if n.shape == shapeText {
+		o.place, o.Mode = at, n.text
+		return
+	}
+	decodeObject(o, n, at)
+}
+
 func (t *targetDef) decode(n *node, at place) {
 	if n.shape == shapeText {
 		t.place = at

@@ -120,12 +120,30 @@ func set[T any](v T, line, column int) host.Setting[T] {
 func script(name string, line, column int) host.PluginConfig {
 	return host.PluginConfig{
 		Name: name, Ref: name, Runtime: host.RuntimeJS, Isolation: host.IsolationPooled, Pos: at(line, column),
-		Limits: host.Limits{
-			Timeout:     host.Default(host.DefaultPluginTimeout),
-			Concurrency: host.Default(host.DefaultConcurrency),
-			MaxResult:   host.Default[int64](host.DefaultMaxResult),
-		},
+		OnError: host.OnError{Mode: host.OnErrorClosed}, KV: "apis/orders/plugins/" + strings.TrimPrefix(name, "./"),
+		Limits: limits(func(l *host.Limits) { l.Fuel, l.Memory = host.Default[int64](0), host.Default[int64](0) }),
 	}
+}
+
+// limits are the defaults of a plugin that is no function, with a change.
+func limits(change func(*host.Limits)) host.Limits {
+	l := host.Limits{
+		Timeout:     host.Default(host.DefaultPluginTimeout),
+		Memory:      host.Default[int64](host.DefaultMemory),
+		Concurrency: host.Default(host.DefaultConcurrency),
+		MaxResult:   host.Default[int64](host.DefaultMaxResult),
+		Fuel:        host.Default[int64](host.DefaultFuel),
+		HostCalls:   host.Default[int64](host.DefaultHostCalls),
+		Fetches:     host.Default[int64](host.DefaultFetches),
+		FetchBytes:  host.Default[int64](host.DefaultFetchBytes),
+		LogLines:    host.Default[int64](host.DefaultLogLines),
+		LogBytes:    host.Default[int64](host.DefaultLogBytes),
+		Headers:     host.Default[int64](host.DefaultHeaders),
+		HeaderBytes: host.Default[int64](host.DefaultHeaderBytes),
+		KVBytes:     host.Default[int64](host.DefaultKVBytes),
+	}
+	change(&l)
+	return l
 }
 
 func route(key string, line int, fill func(*host.Route)) *host.Route {
@@ -144,6 +162,7 @@ func designExample() *host.Snapshot {
 		ResultTTL: set(5*time.Minute, 12, 20), PayloadFormat: "2.0", Pos: at(9, 7),
 	}
 	caller.Plugin.Ref, caller.Plugin.Config = "./authorizers/caller.ts", json.RawMessage(`{"issuer":"acme"}`)
+	caller.Plugin.KV = "apis/orders/authorizers/caller"
 	orders := &host.API{
 		Name: "orders", Protocol: host.ProtocolHTTP, Root: true, DefaultEndpoint: true, Pos: at(4, 3),
 		CORS: &host.CORS{
@@ -189,10 +208,8 @@ func designExample() *host.Snapshot {
 				Env:     map[string]string{"TABLE": "orders"},
 				Secrets: []host.Secret{{Name: "DB_PASSWORD", File: "./db.secret", Pos: at(40, 35)}},
 				Egress:  []string{"https://payments.example.com"},
-				Limits: host.Limits{
-					Timeout: set(3*time.Second, 37, 14), Memory: set[int64](64<<20, 38, 13),
-					Concurrency: host.Default(host.DefaultConcurrency), MaxResult: host.Default[int64](host.DefaultMaxResult),
-				},
+				OnError: host.OnError{Mode: host.OnErrorClosed}, KV: "functions/get-order",
+				Limits: limits(func(l *host.Limits) { l.Timeout, l.Memory = set(3*time.Second, 37, 14), set[int64](64<<20, 38, 13) }),
 			},
 		}},
 		Upstreams: []*host.Upstream{{

@@ -17,17 +17,11 @@ import (
 // "definition/value", and the name with its verb. They are refused by name, never as an unknown key.
 var unsupported = map[string]string{
 	"api/openapi":              "APIs from OpenAPI documents are",
-	"authorizer/onError":       "onError is",
-	"function/onError":         "onError is",
-	"mapping/onError":          "onError is",
-	"filter/onError":           "onError is",
 	"domain/clientCertificate": "client certificates of domains are", "domain/clientCertificates": "client certificates of domains are",
 	"domain/clientCA": "client certificates of domains are", "domain/mutualTLS": "client certificates of domains are",
 	"domain/tls":                "certificates and client certificates of domains are",
 	"protocol/rest":             "REST APIs are",
 	"protocol/websocket":        "WebSocket APIs are",
-	"runtime/quickjs":           "the runtime quickjs is",
-	"isolation/reset":           "the isolation reset is",
 	"abi/http-wasm":             "http-wasm plugins are",
 	"abi/proxy-wasm":            "proxy-wasm plugins are",
 	"abi/extism":                "Extism plugins are",
@@ -76,6 +70,9 @@ func (r *report) explain(f finding, quiet bool) {
 			e := r.add(f.at, RuleInvalidValue, f.name+" "+expectation(f.part, f.kind)+not(f.node))
 			if m := otherSize.FindStringSubmatch(f.node.text); m != nil && f.def == "size" {
 				e.Hint = "write " + m[1] + strings.ToUpper(m[2]) + "iB"
+			}
+			if best := Nearest(f.node.text, onErrorModes); best != "" && f.def == "onError" {
+				e.Hint = "did you mean " + best + "?"
 			}
 		}
 	}

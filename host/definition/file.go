@@ -44,11 +44,35 @@ type settingsDef struct {
 	Memory      val[any]          `key:"memory"`
 	Concurrency val[int64]        `key:"concurrency"`
 	MaxResult   val[any]          `key:"maxResult"`
+	Limits      limitsDef         `key:"limits"`
 	Isolation   val[string]       `key:"isolation"`
+	OnError     onErrorDef        `key:"onError"`
 	Env         dict[val[string]] `key:"env"`
 	Secrets     dict[secretDef]   `key:"secrets"`
 	Egress      list[val[string]] `key:"egress"`
+	KV          val[string]       `key:"kv"`
 	Config      tree              `key:"config"`
+}
+
+type limitsDef struct {
+	place
+	Fuel        val[int64] `key:"fuel"`
+	HostCalls   val[int64] `key:"hostCalls"`
+	Fetches     val[int64] `key:"fetches"`
+	FetchBytes  val[any]   `key:"fetchBytes"`
+	LogLines    val[int64] `key:"logLines"`
+	LogBytes    val[any]   `key:"logBytes"`
+	Headers     val[int64] `key:"headers"`
+	HeaderBytes val[any]   `key:"headerBytes"`
+	KVBytes     val[any]   `key:"kvBytes"`
+}
+
+// onErrorDef may also be written as its mode alone.
+type onErrorDef struct {
+	place
+	Mode   string      // "" for an answer
+	Status val[int64]  `key:"status"`
+	Body   val[string] `key:"body"`
 }
 
 type secretDef struct {

@@ -1,13 +1,14 @@
 package definition_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
@@ -72,10 +73,21 @@ func TestSettle(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		runtime   string
+		written   string // {"runtime": …}
 		isolation host.Isolation
 		memory    int64
-	}{{host.RuntimeJS, host.IsolationFresh, 0}, {host.RuntimeWasm, host.IsolationPooled, host.DefaultMemory}} {
-		f, err := definition.ParseFunction("f", nil)
+		fuel      int64
+	}{
+		{host.RuntimeJS, "", host.IsolationFresh, 0, 0},
+		{host.RuntimeJS, host.RuntimeJS, host.IsolationFresh, 0, 0},
+		{host.RuntimeWasm, "", host.IsolationPooled, host.DefaultMemory, host.DefaultFuel},
+		{host.RuntimeJS, host.RuntimeQuickJS, host.IsolationReset, host.DefaultMemory, host.DefaultFuel},
+	} {
+		config := "{}"
+		if tt.written != "" {
+			config = fmt.Sprintf(`{"runtime": %q}`, tt.written)
+		}
+		f, err := definition.ParseFunction("f", []byte(config))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,8 +97,8 @@ func TestSettle(t *testing.T) {
 			if errs := use.Settle(); errs != nil {
 				t.Error(errs)
 			}
-			got := []any{f.Plugin.Runtime, f.Plugin.Isolation, f.Plugin.Limits.Memory.Value}
-			if diff := cmp.Diff([]any{tt.runtime, tt.isolation, tt.memory}, got); diff != "" {
+			got := []any{f.Plugin.Runtime, f.Plugin.Isolation, f.Plugin.Limits.Memory.Value, f.Plugin.Limits.Fuel.Value}
+			if diff := gocmp.Diff([]any{cmp.Or(tt.written, tt.runtime), tt.isolation, tt.memory, tt.fuel}, got); diff != "" {
 				t.Error(diff)
 			}
 		}
@@ -94,6 +106,33 @@ func TestSettle(t *testing.T) {
 		if errs := use.Settle(); len(errs) != 1 || errs[0].Rule != definition.RuleConflict {
 			t.Error(errs)
 		}
+	}
+}
+
+// What a folder turns out to hold may not be able to do what is written beside it.
+func TestSettleRefuses(t *testing.T) {
+	for config, want := range map[string]string{
+		`{"isolation": "reset"}`:        "",
+		`{"limits": {"fuel": 1000000}}`: "limits.fuel",
+		`{"memory": "1MiB"}`:            "memory",
+	} {
+		f, err := definition.ParseFunction("f", []byte(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Plugin.Source = &host.Source{Runtime: host.RuntimeJS}
+		errs := definition.Use{Plugin: &f.Plugin, Function: true}.Settle()
+		if len(errs) != 1 || errs[0].Rule != definition.RuleUnsupported || errs[0].Path != want || !strings.Contains(errs[0].Hint, "quickjs") {
+			t.Errorf("%s: %v", config, errs)
+		}
+	}
+	f, err := definition.ParseFunction("f", []byte(`{"runtime": "quickjs"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Plugin.Source = &host.Source{Runtime: host.RuntimeWasm}
+	if errs := (definition.Use{Plugin: &f.Plugin, Function: true}).Settle(); len(errs) != 1 || errs[0].Rule != definition.RuleConflict {
+		t.Error(errs)
 	}
 }
 

@@ -34,15 +34,12 @@ func (b *builder) function(e *entry[functionDef]) *host.Function {
 		b.add(e.Value.URL.place, RuleConflict, "the name "+quote(e.Key)+" cannot become part of a host name").
 			Hint = "name the function with lower-case letters, digits and hyphens, at most 63, or remove url"
 	}
-	f.Plugin = b.plugin(&e.Value.settingsDef, e.Key, host.DefaultFunctionTimeout)
+	f.Plugin = b.plugin(&e.Value.settingsDef, e.Key, functionRole(e.Key))
 	if e.Value.Isolation.written() || f.Plugin.ABI == host.ABICGI || f.Plugin.ABI == host.ABIStdio {
 		return f
 	}
-	switch f.Plugin.Runtime { // Lambda functions in JavaScript expect globals of their own
-	case host.RuntimeJS:
-		f.Plugin.Isolation = host.IsolationFresh
-	case "":
-		f.Plugin.Isolation = ""
+	if f.Plugin.Isolation = ""; f.Plugin.Runtime != "" {
+		f.Plugin.Isolation = DefaultIsolation(f.Plugin.Runtime)
 	}
 	return f
 }
@@ -69,11 +66,11 @@ func (b *builder) async(function string, def *asyncDef) host.Async {
 	return a
 }
 
-func (b *builder) authorizer(e *entry[authorizerDef]) *host.Authorizer {
+func (b *builder) authorizer(api string, e *entry[authorizerDef]) *host.Authorizer {
 	def := &e.Value
 	a := &host.Authorizer{
 		Name:            e.Key,
-		Plugin:          b.plugin(&def.settingsDef, e.Key, host.DefaultPluginTimeout),
+		Plugin:          b.plugin(&def.settingsDef, e.Key, authorizerRole(api, e.Key)),
 		IdentitySources: stringsOf(&def.IdentitySources),
 		PayloadFormat:   def.PayloadFormat.or("2.0"),
 		Pos:             e.pos,
@@ -94,11 +91,11 @@ func (b *builder) authorizer(e *entry[authorizerDef]) *host.Authorizer {
 }
 
 // filters returns filters in the order of the file.
-func (b *builder) filters(l *list[pluginDef]) []*host.Filter {
+func (b *builder) filters(api string, l *list[pluginDef]) []*host.Filter {
 	var filters []*host.Filter
 	for i := range l.items {
 		def := &l.items[i]
-		p := b.plugin(&def.settingsDef, def.Plugin.Value, host.DefaultPluginTimeout)
+		p := b.plugin(&def.settingsDef, def.Plugin.Value, pluginRole(api, def.Plugin.Value))
 		if !def.Concurrency.written() {
 			p.Limits.Concurrency = host.Default(host.DefaultFilterConcurrency)
 		}
@@ -109,7 +106,7 @@ func (b *builder) filters(l *list[pluginDef]) []*host.Filter {
 }
 
 // mappings returns the plugins of a mapping, in the order of the file.
-func (b *builder) mappings(d *dict[pluginDef]) []host.Mapping {
+func (b *builder) mappings(api string, d *dict[pluginDef]) []host.Mapping {
 	var mappings []host.Mapping
 	lines := map[string]int{}
 	for i := range d.entries {
@@ -118,7 +115,7 @@ func (b *builder) mappings(d *dict[pluginDef]) []host.Mapping {
 			b.add(e.place, RuleDuplicateKey, fmt.Sprintf("%s is already set in line %d", quote(e.Key), line)).Hint = "media types ignore case"
 		}
 		lines[strings.ToLower(e.Key)] = e.pos.Line
-		p := b.plugin(&e.Value.settingsDef, e.Value.Plugin.Value, host.DefaultPluginTimeout)
+		p := b.plugin(&e.Value.settingsDef, e.Value.Plugin.Value, pluginRole(api, e.Value.Plugin.Value))
 		b.onlyABI(&e.Value.settingsDef, &p, "mappings", host.ABIPostern, host.ABIStdio)
 		mappings = append(mappings, host.Mapping{MediaType: e.Key, Plugin: p})
 	}
@@ -126,7 +123,7 @@ func (b *builder) mappings(d *dict[pluginDef]) []host.Mapping {
 }
 
 // plugin decodes what stands beside every plugin. A folder's runtime stays "" until it is known what it holds.
-func (b *builder) plugin(def *settingsDef, name string, timeout time.Duration) host.PluginConfig {
+func (b *builder) plugin(def *settingsDef, name string, r role) host.PluginConfig {
 	p := host.PluginConfig{
 		Name:      name,
 		Ref:       def.Plugin.Value,
@@ -134,27 +131,20 @@ func (b *builder) plugin(def *settingsDef, name string, timeout time.Duration) h
 		ABI:       def.ABI.Value,
 		Env:       stringMap(&def.Env),
 		Secrets:   b.secrets(&def.Secrets),
+		Limits:    b.limits(def, r),
 		Isolation: host.Isolation(def.Isolation.or(string(host.IsolationPooled))),
+		OnError:   b.onError(&def.OnError, r),
+		KV:        def.KV.or(r.kv),
 		Egress:    stringsOf(&def.Egress),
 		Pos:       def.Plugin.pos,
-	}
-	p.Limits = host.Limits{
-		Timeout:     b.duration(def.Timeout, timeout, 1),
-		Memory:      b.size(def.Memory, host.DefaultMemory, minMemory, maxMemory),
-		Concurrency: host.Default(host.DefaultConcurrency),
-		MaxResult:   b.size(def.MaxResult, host.DefaultMaxResult, 1, maxBuffer),
-	}
-	if def.Concurrency.written() {
-		p.Limits.Concurrency = setting(int(def.Concurrency.Value), def.Concurrency.place)
 	}
 	command := p.ABI == host.ABICGI || p.ABI == host.ABIStdio
 	if command {
 		p.Isolation = b.commandIsolation(def)
 	}
 	switch {
-	case p.Runtime == host.RuntimeJS:
-		b.onlyWasm(def)
-		p.ABI, p.Limits.Memory = "", host.Default[int64](0)
+	case p.Runtime == host.RuntimeJS, p.Runtime == host.RuntimeQuickJS:
+		b.scripted(def, &p)
 	case command:
 		b.notForCommands(def)
 	}
@@ -173,8 +163,8 @@ func (b *builder) plugin(def *settingsDef, name string, timeout time.Duration) h
 
 // commandIsolation is fresh: a command ends with each call.
 func (b *builder) commandIsolation(def *settingsDef) host.Isolation {
-	if def.Isolation.Value == string(host.IsolationPooled) {
-		b.add(def.Isolation.place, RuleConflict, "a command (abi: "+def.ABI.Value+") runs anew for each call, and is never pooled").Hint = "remove it"
+	if iso := def.Isolation.Value; iso == string(host.IsolationPooled) || iso == string(host.IsolationReset) {
+		b.add(def.Isolation.place, RuleConflict, "a command (abi: "+def.ABI.Value+") runs anew for each call, and is never "+iso).Hint = "remove it"
 	}
 	return host.IsolationFresh
 }
@@ -189,6 +179,10 @@ func (b *builder) notForCommands(def *settingsDef) {
 		{def.Secrets.place, "secrets", own},
 		{def.Config.place, "config", "write it as env, or " + own},
 		{def.Egress.place, "egress", own},
+		{def.KV.place, "kv", own},
+		{def.Limits.Fetches.place, "limits.fetches", own},
+		{def.Limits.FetchBytes.place, "limits.fetchBytes", own},
+		{def.Limits.KVBytes.place, "limits.kvBytes", own},
 	} {
 		if setting.at.written() {
 			b.add(setting.at, RuleConflict, "a command (abi: "+def.ABI.Value+") has no "+setting.name).Hint = setting.hint
@@ -213,17 +207,6 @@ func (b *builder) onlyABI(def *settingsDef, p *host.PluginConfig, what string, f
 	}
 }
 
-// onlyWasm reports the settings that mean nothing to JavaScript.
-func (b *builder) onlyWasm(def *settingsDef) {
-	if def.Memory.written() {
-		b.add(def.Memory.place, RuleUnsupported, "memory cannot be capped for JavaScript: goja, the engine that runs it, has no limit").
-			Hint = "remove it, or make it a Wasm plugin, whose memory is capped"
-	}
-	if def.ABI.written() {
-		b.add(def.ABI.place, RuleConflict, "abi is for Wasm plugins; this one is JavaScript").Hint = "remove it"
-	}
-}
-
 // runtime checks the reference and returns what runs it, "" where only its folder can tell.
 func (b *builder) runtime(def *settingsDef) string {
 	ref := def.Plugin
@@ -234,6 +217,8 @@ func (b *builder) runtime(def *settingsDef) string {
 	switch {
 	case !ok || runtime == "":
 		return def.Runtime.Value
+	case runtime == host.RuntimeJS && def.Runtime.Value == host.RuntimeQuickJS: // a script runs on either
+		return host.RuntimeQuickJS
 	case def.Runtime.written() && def.Runtime.Value != runtime:
 		b.add(def.Runtime.place, RuleConflict, fmt.Sprintf("%s runs on %s, not on %s", quote(ref.Value), runtime, def.Runtime.Value)).Hint = "remove it"
 	}

@@ -42,13 +42,13 @@ func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
 	}
 	r := &host.Route{
 		Key:         e.Key,
-		Filters:     b.filters(&def.Filters),
+		Filters:     b.filters(a.Name, &def.Filters),
 		Timeout:     b.duration(def.Timeout, host.DefaultRouteTimeout, 1),
 		IdleTimeout: b.duration(def.IdleTimeout, host.DefaultStreamIdle, 0),
 		MaxDuration: b.duration(def.MaxDuration, host.DefaultMaxDuration, 0),
 		MaxBody:     b.size(def.Request.MaxBody, maxBody, 1, anySize),
 		Streaming:   def.Streaming.or(false),
-		Mappings:    b.mappings(&def.Request.Mapping),
+		Mappings:    b.mappings(a.Name, &def.Request.Mapping),
 		Pos:         e.pos,
 	}
 	if ref := def.Authorizer; ref.written() && ref.Value != "" {
@@ -64,7 +64,7 @@ func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
 		}
 	}
 	for i := range def.Responses.items {
-		r.Responses = append(r.Responses, b.responseRule(&def.Responses.items[i]))
+		r.Responses = append(r.Responses, b.responseRule(a.Name, &def.Responses.items[i]))
 	}
 	r.Integration = b.integration(a, def)
 	if r.Streaming {
@@ -73,12 +73,12 @@ func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
 	return r
 }
 
-func (b *builder) responseRule(def *responseRuleDef) host.ResponseRule {
+func (b *builder) responseRule(api string, def *responseRuleDef) host.ResponseRule {
 	b.statuses(def.Match, "match")
 	return host.ResponseRule{
 		Match:    def.Match.Value,
 		Status:   int(def.Status.Value),
-		Mappings: b.mappings(&def.Mapping),
+		Mappings: b.mappings(api, &def.Mapping),
 		Pos:      def.pos,
 	}
 }

@@ -70,38 +70,61 @@ func (u Use) Problem(rule, message, hint string) *Error {
 }
 
 // Settle decides what the definition could not, because it did not know what its reference would come to: the runtime, the default of
-// isolation, and that there is no limit of memory for scripts. Plugin.Source must be set. It may be called again.
+// isolation, and that goja has no limits of memory and fuel. Plugin.Source must be set. It may be called again.
 func (u Use) Settle() Errors {
 	p := u.Plugin
-	if p.Runtime != "" && p.Runtime != p.Source.Runtime {
+	either := p.Runtime == host.RuntimeQuickJS && p.Source.Runtime == host.RuntimeJS // which is what scripts are written for
+	if p.Runtime != "" && p.Runtime != p.Source.Runtime && !either {
 		return Errors{u.Problem(RuleConflict, p.Ref+" runs on "+p.Source.Runtime+", not on "+p.Runtime, "remove runtime")}
 	}
-	p.Runtime = p.Source.Runtime
+	if p.Runtime == "" {
+		p.Runtime = p.Source.Runtime
+	}
 	if p.Isolation == "" {
 		p.Isolation = host.IsolationPooled
-		if u.Function && p.Runtime == host.RuntimeJS { // as in Lambda, a script's globals are its own
-			p.Isolation = host.IsolationFresh
+		if u.Function {
+			p.Isolation = DefaultIsolation(p.Runtime)
 		}
 	}
-	if p.Runtime != host.RuntimeJS {
+	if p.Runtime == host.RuntimeWasm {
 		return nil
 	}
 	var errs Errors
-	if pos := p.Limits.Memory.Pos; !pos.IsZero() {
-		e := u.Problem(RuleUnsupported, "memory cannot be capped for JavaScript: goja, the engine that runs it, has no limit",
-			"remove it, or make it a Wasm plugin, whose memory is capped")
-		e.Pos, e.Path = pos, u.beside("memory")
-		errs = append(errs, e)
+	if p.Runtime == host.RuntimeJS {
+		written := map[string]host.Position{"memory": p.Limits.Memory.Pos, "limits.fuel": p.Limits.Fuel.Pos}
+		for _, c := range goja(p) {
+			e := u.Problem(RuleUnsupported, c.message, c.hint)
+			if pos := written[c.key]; !pos.IsZero() {
+				e.Pos, e.Path = pos, u.beside(strings.Split(c.key, ".")...)
+			}
+			errs = append(errs, e)
+		}
+		withoutCaps(p)
 	}
-	p.Limits.Memory = host.Default[int64](0)
 	if p.ABI != "" {
 		errs = append(errs, u.Problem(RuleConflict, "abi is for Wasm plugins; "+p.Ref+" is JavaScript", "remove abi"))
 	}
 	return errs
 }
 
+// DefaultIsolation is that of a function which says nothing of it. As in Lambda, a script's globals are its own; to put them back costs
+// quickjs less than to begin anew.
+func DefaultIsolation(runtime string) host.Isolation {
+	switch runtime {
+	case host.RuntimeJS:
+		return host.IsolationFresh
+	case host.RuntimeQuickJS:
+		return host.IsolationReset
+	}
+	return host.IsolationPooled
+}
+
 // beside is the path of a setting of the plugin. A reference may be written with no key of its own, as mappings' are, and the
 // configuration of an uploaded function has none.
-func (u Use) beside(key string) string {
-	return KeyPath(strings.TrimSuffix(u.Path, ".plugin"), key)
+func (u Use) beside(keys ...string) string {
+	at := strings.TrimSuffix(u.Path, ".plugin")
+	for _, key := range keys {
+		at = KeyPath(at, key)
+	}
+	return at
 }
