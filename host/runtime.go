@@ -176,6 +176,27 @@ type Countdown interface {
 	TimeLeft(d time.Duration) time.Duration
 }
 
+// A Conductor is an Effects under which what a guest waits for comes in an order that is noted, or in the one that was. A runtime whose
+// guests wait for several things at once tells it of each, on the goroutine that runs the guest, and takes them as it says. A runtime whose
+// guests wait for one thing at a time has no need of it.
+type Conductor interface {
+	// Task gives a number above zero to something that begins beside the guest, and the context of its effects.
+	Task(ctx context.Context) (context.Context, int)
+	// Next chooses what the guest hears of now, among the tasks that are done, in the order in which they were; 0 is one that has no number.
+	// It returns TaskNone to go on without any, and TaskLater to ask again when others are done.
+	Next(done []int) int
+	// Pause is the Sleep of a guest that waits for tasks too: it ends early, woken, by a token from wake, and says so.
+	Pause(ctx context.Context, d time.Duration, wake <-chan struct{}) (woken bool, err error)
+	// Fact notes what the guest is told and nothing else here decides, under a name, and returns what it is to be told.
+	Fact(name string, value []byte) []byte
+}
+
+// What a Conductor says beside the number of a task.
+const (
+	TaskNone  = -1
+	TaskLater = -2
+)
+
 // A Clock tells time and lets it pass.
 type Clock interface {
 	Now() time.Time
