@@ -54,6 +54,7 @@ func (s *settings) openWith(cmd *cobra.Command, std *streams, development bool, 
 		DrainTimeout:   s.drain,
 		AccessLog:      s.accessLog,
 		CacheDir:       s.cacheDir,
+		PluginMemory:   int64(s.pluginMemory),
 		Version:        version(),
 		Telemetry:      tel,
 	}

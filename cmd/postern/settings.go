@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type settings struct {
 	logFormat          string
 	logLevel           string
 	cacheDir           string
+	pluginMemory       size
 	noBuild            bool
 	config             string
 
@@ -75,6 +77,7 @@ func (s *settings) addHost(cmd *cobra.Command, development bool) {
 	f.BoolVar(&s.accessLog, "access-log", true, "log a line for each request; failures are logged in any case")
 	f.StringVar(&s.logFormat, "log-format", format, "text, json, or auto: text on a terminal")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.Var(&s.pluginMemory, "plugin-memory", "`size` of all Wasm instances together, such as 2GiB; 0 is half of what the machine or its control group has")
 	f.StringVar(&s.config, "config", "", "YAML `file` with these settings, by the names of the flags")
 	s.addDomain()
 	s.addBuild(cmd)
@@ -89,6 +92,20 @@ func (s *settings) addBuild(cmd *cobra.Command) {
 	s.flags.StringVar(&s.cacheDir, "cache-dir", defaultCacheDir(), "`folder` for built plugins and compiled code")
 	s.flags.BoolVar(&s.noBuild, "no-build", false, "refuse plugins that need to be built")
 	cmd.Flags().AddFlagSet(s.flags)
+}
+
+// A size is a flag of bytes, written as sizes in a definition are.
+type size int64
+
+var _ pflag.Value = (*size)(nil)
+
+func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
+func (s *size) Type() string   { return "size" }
+
+func (s *size) Set(text string) error {
+	n, err := definition.ParseSize(text)
+	*s = size(n)
+	return err
 }
 
 func defaultCacheDir() string {

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"net/url"
@@ -39,6 +40,15 @@ func (b *builder) size(v val[any], def, least, most int64) host.Setting[int64] {
 		b.add(v.place, RuleInvalidValue, "the size must be at least "+sizeText(least))
 	}
 	return setting(n, v.place)
+}
+
+// ParseSize reads a size as the definition has them: "64KiB", "10MiB", "2GiB" or a number of bytes. The error has Kind Invalid.
+func ParseSize(s string) (int64, error) {
+	n, ok := parseSize(s)
+	if !ok || n < 0 {
+		return 0, &host.Error{Op: "size", Kind: host.Invalid, Err: fmt.Errorf("%q is no size: write a number of bytes, or one with KiB, MiB or GiB", s)}
+	}
+	return n, nil
 }
 
 // parseSize reads "64KiB", and reports whether it fits.

@@ -35,7 +35,7 @@ func newWorkbench(t *testing.T, environ map[string]string) *workbench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runtimes, err := server.OpenRuntimes("", w.telemetry.Logger)
+	runtimes, err := server.OpenRuntimes(server.RuntimeOptions{Logger: w.telemetry.Logger})
 	if err != nil {
 		t.Fatal(err)
 	}

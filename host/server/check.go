@@ -17,7 +17,7 @@ func Check(ctx context.Context, snapshot *host.Snapshot, cacheDir string, log *s
 	if err != nil {
 		return err
 	}
-	runtimes, err := OpenRuntimes(cacheDir, log)
+	runtimes, err := OpenRuntimes(RuntimeOptions{CacheDir: cacheDir, Logger: log})
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type Config struct {
 	DrainTimeout       time.Duration // how long running exchanges may take at the end; 0 is DefaultDrainTimeout
 	AccessLog          bool
 	CacheDir           string // for compiled code; "" keeps none on disk
+	PluginMemory       int64  // as RuntimeOptions.PluginMemory
 	Version            string
 	Telemetry          *telemetry.Telemetry
 
@@ -95,7 +96,7 @@ func New(cfg Config) (*Server, error) {
 }
 
 func (s *Server) openRuntimes() error {
-	runtimes, err := OpenRuntimes(s.cfg.CacheDir, s.log)
+	runtimes, err := OpenRuntimes(RuntimeOptions{CacheDir: s.cfg.CacheDir, PluginMemory: s.cfg.PluginMemory, Logger: s.log})
 	if err != nil {
 		return err
 	}
@@ -128,23 +129,30 @@ func (s *Server) pipelineConfig() pipeline.Config {
 	return pipeline.Config{Shared: s.shared, Telemetry: s.cfg.Telemetry, Domain: s.cfg.Domain, AccessLog: s.cfg.AccessLog}
 }
 
-// OpenRuntimes opens every runtime of this version, keyed as pipeline.NewShared wants them. cacheDir is the folder for
-// compiled code, or "". A folder that cannot be used, or must not because others may write to it, costs the cache and
-// not the start: log says so.
-func OpenRuntimes(cacheDir string, log *slog.Logger) (map[string]host.Runtime, error) {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+// RuntimeOptions say how a process runs guests.
+type RuntimeOptions struct {
+	CacheDir     string       // for compiled code; "" keeps none on disk
+	PluginMemory int64        // bytes of all Wasm instances together; 0 is half of what the machine, or the process's control group, has
+	Logger       *slog.Logger // nil discards
+}
+
+// OpenRuntimes opens every runtime of this version, keyed as pipeline.NewShared wants them. A folder for compiled code that cannot be used, or
+// must not because others may write to it, costs the cache and not the start: the log says so.
+func OpenRuntimes(o RuntimeOptions) (map[string]host.Runtime, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	cacheDir = wasmCache(cacheDir)
-	wasmRuntime, err := wasm.New(wasm.Options{CacheDir: cacheDir, Logger: log})
-	if err != nil && cacheDir != "" {
-		log.Warn("compiled code is not kept on disk, so that each start compiles anew; --cache-dir names another folder", "reason", err.Error())
-		wasmRuntime, err = wasm.New(wasm.Options{Logger: log})
+	opts := wasm.Options{CacheDir: wasmCache(o.CacheDir), Memory: o.PluginMemory, Logger: o.Logger}
+	wasmRuntime, err := wasm.New(opts)
+	if err != nil && opts.CacheDir != "" {
+		o.Logger.Warn("compiled code is not kept on disk, so that each start compiles anew; --cache-dir names another folder", "reason", err.Error())
+		opts.CacheDir = ""
+		wasmRuntime, err = wasm.New(opts)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return map[string]host.Runtime{host.RuntimeWasm: wasmRuntime, host.RuntimeJS: js.New(js.Options{Logger: log})}, nil
+	return map[string]host.Runtime{host.RuntimeWasm: wasmRuntime, host.RuntimeJS: js.New(js.Options{Logger: o.Logger})}, nil
 }
 
 // wasmCache is the folder for the native code of modules within that for compiled code, "" in none.

@@ -184,7 +184,7 @@ func TestUnusableCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	runtimes, err := server.OpenRuntimes(file, slog.New(slog.NewTextHandler(&log, nil)))
+	runtimes, err := server.OpenRuntimes(server.RuntimeOptions{CacheDir: file, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type Options struct {
 	Logger *slog.Logger
 	// IdleTimeout is after how long an unused instance is closed; 0 is engine.IdleTimeout.
 	IdleTimeout time.Duration
+	// Memory is how many bytes all instances may have together; 0 is half of what the machine, or this process's control group, has.
+	Memory int64
 }
 
 // A Runtime runs WebAssembly guests.
@@ -39,7 +41,8 @@ var (
 
 // New makes the runtime. One is enough for a process.
 func New(opts Options) (*Runtime, error) {
-	e, err := engine.New(engine.Options{CacheDir: opts.CacheDir, Compiles: opts.Compiles, Logger: opts.Logger, IdleTimeout: opts.IdleTimeout})
+	e, err := engine.New(engine.Options{CacheDir: opts.CacheDir, Compiles: opts.Compiles, Logger: opts.Logger, IdleTimeout: opts.IdleTimeout,
+		Memory: opts.Memory})
 	if err != nil {
 		return nil, err
 	}
