@@ -19,7 +19,10 @@ type Plugin struct {
 	env  []string // of the plugin, sorted
 }
 
-var _ host.Plugin = (*Plugin)(nil)
+var (
+	_ host.Plugin    = (*Plugin)(nil)
+	_ host.Inspector = (*Plugin)(nil)
+)
 
 // Open makes a plugin of code that Check has passed for the carrier abi. Its first argument, by which programs know themselves, is the
 // plugin's name. A configuration that a command could never see is refused with Kind Invalid, rather than be ignored.
@@ -59,6 +62,9 @@ func outOfReach(cfg *host.PluginConfig) string {
 	}
 	return ""
 }
+
+// Pool implements host.Inspector.
+func (p *Plugin) Pool() host.PoolStats { return p.pool.Stats() }
 
 // Close implements host.Plugin.
 func (p *Plugin) Close(ctx context.Context) error { return p.pool.Close(ctx) }
@@ -101,10 +107,10 @@ func (p *Plugin) prepare(ctx context.Context, c *call, in host.Event) error {
 	return c.prepareStdio(ctx, p.env, in)
 }
 
-// overdue is the error of a program that its deadline cannot reach, as in a deep tree of calls without a loop. The
-// instance stays leased until it has ended.
+// overdue is the error of a program that its deadline cannot reach, as in a host function that does not come back. The instance stays
+// leased until it has ended.
 func (c *call) overdue() error {
-	limit := c.plugin.Limits.Timeout
-	return c.fail(host.Timeout, &host.GuestError{Type: "timeout",
-		Message: fmt.Sprintf("timeout of %v (%s); the command could not be stopped in time", limit.Value, limit.Origin())})
+	late := engine.Late(c.plugin.Limits.Timeout)
+	late.Message += "; the command could not be stopped in time"
+	return c.fail(host.Timeout, late)
 }

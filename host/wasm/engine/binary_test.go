@@ -97,17 +97,3 @@ func TestBoundTables(t *testing.T) {
 		t.Errorf("truncated: %v", err)
 	}
 }
-
-func TestMemoryStopsAtItsLimit(t *testing.T) {
-	m := &linearMemory{limit: 5 * pageSize}
-	m.Reallocate(pageSize)[0] = 7
-	for pages := uint64(2); pages <= 5; pages++ {
-		buf := m.Reallocate(pages * pageSize)
-		if uint64(len(buf)) != pages*pageSize || uint64(cap(buf)) > m.limit || buf[0] != 7 || buf[len(buf)-1] != 0 {
-			t.Fatalf("%d pages: %d bytes, room for %d", pages, len(buf), cap(buf))
-		}
-	}
-	if m.Reallocate(6*pageSize) != nil || m.refused != 6*pageSize {
-		t.Error("it grew beyond its limit")
-	}
-}

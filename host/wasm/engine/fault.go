@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,28 +51,71 @@ func endKind(err error) host.Kind {
 // context, run the one with the plugin's own deadline, which is limit and was set at origin. err is nil for a guest
 // that ended by itself, but too late.
 func (i *Instance) failure(op string, parent, run context.Context, limit time.Duration, origin string, err error) error {
-	var exit *sys.ExitError
-	if (err == nil || errors.As(err, &exit)) && run.Err() != nil {
-		switch {
-		case parent.Err() != nil: // the caller's deadline or cancellation came first
-			return &host.Error{Op: op, Kind: endKind(parent.Err()), Err: fmt.Errorf("the guest was stopped: %w", parent.Err())}
-		case errors.Is(context.Cause(run), context.DeadlineExceeded):
-			return &host.Error{Op: op, Kind: host.Timeout, Err: &host.GuestError{Type: "timeout", Message: fmt.Sprintf("timeout of %v (%s)", limit, origin)}}
-		default:
-			return &host.Error{Op: op, Kind: host.Unavailable, Err: errors.New("the guest was stopped: its plugin is being closed")}
+	if errors.Is(err, errNoMemory) {
+		kind, passed := i.outOfMemory()
+		if kind == host.Internal {
+			kind = host.Invalid
 		}
+		return &host.Error{Op: op, Kind: kind, Err: fmt.Errorf("%w: %w", err, passed)}
 	}
-	if exit != nil && exit.ExitCode() == 0 && i.system.process != nil {
+	guest := &host.GuestError{Type: host.GuestTrap}
+	if err != nil {
+		guest.Message, guest.Stack = splitTrace(err.Error())
+	}
+	var exit *sys.ExitError
+	var stop interrupt
+	exited, stopped := errors.As(err, &exit), errors.As(err, &stop)
+	switch {
+	case stop.fuel:
+		passed := i.fuelLimit()
+		guest.Type, guest.Message, guest.Limit = host.GuestFuel, "fuel of "+passed.Value+" units ("+passed.Origin+")", passed
+		return &host.Error{Op: op, Kind: host.Timeout, Err: guest}
+	case (err == nil || exited || stopped) && run.Err() != nil:
+		return ended(op, parent, run, guest, limit, origin)
+	case exited && exit.ExitCode() == 0 && i.system.process != nil:
 		return nil // as a command ends
+	case exited:
+		guest.Type, guest.Message = host.GuestExit, fmt.Sprintf("the guest exited with code %d", exit.ExitCode())
+		guest.Stack = strings.ToValidUTF8(string(i.system.tail), "\uFFFD")
+	default:
+		i.died(op, err, guest)
 	}
-	guest := &host.GuestError{Type: "trap"}
-	var message string
-	message, guest.Stack = splitTrace(err.Error())
+	kind := host.Internal
+	if i.linear.refused > 0 && guest.Limit == nil && guest.Type != host.GuestStack {
+		kind, guest.Limit = i.outOfMemory()
+		guest.Type = host.GuestMemory
+		guest.Message = fmt.Sprintf("out of memory: %s; the limit is %s (%s); then: %s", guest.Limit.Detail, guest.Limit.Value, guest.Limit.Origin, guest.Message)
+	}
+	return &host.Error{Op: op, Kind: kind, Err: guest}
+}
+
+// ended is the error of a guest whose context ended before it did, with the stack that it had then.
+func ended(op string, parent, run context.Context, guest *host.GuestError, limit time.Duration, origin string) error {
+	switch {
+	case parent.Err() != nil: // the caller's deadline or cancellation came first
+		return &host.Error{Op: op, Kind: endKind(parent.Err()), Err: fmt.Errorf("the guest was stopped: %w", parent.Err())}
+	case !errors.Is(context.Cause(run), context.DeadlineExceeded):
+		return &host.Error{Op: op, Kind: host.Unavailable, Err: errors.New("the guest was stopped: its plugin is being closed")}
+	}
+	late := tooLate(limit, origin)
+	late.Stack = guest.Stack
+	return &host.Error{Op: op, Kind: host.Timeout, Err: late}
+}
+
+// Late is the error of a guest that passed its wall time.
+func Late(limit host.Setting[time.Duration]) *host.GuestError {
+	return tooLate(limit.Value, limit.Origin())
+}
+
+func tooLate(limit time.Duration, origin string) *host.GuestError {
+	return &host.GuestError{Type: host.GuestTimeout, Message: fmt.Sprintf("timeout of %v (%s)", limit, origin),
+		Limit: &host.LimitError{Limit: "timeout", Value: limit.String(), Origin: origin}}
+}
+
+// died says of what, where neither time nor fuel was over and the guest did not exit.
+func (i *Instance) died(op string, err error, guest *host.GuestError) {
 	var fault Fault
 	switch {
-	case exit != nil:
-		guest.Type, guest.Message = "exit", fmt.Sprintf("the guest exited with code %d", exit.ExitCode())
-		guest.Stack = strings.ToValidUTF8(string(i.system.tail), "\uFFFD")
 	case errors.As(err, &fault):
 		guest.Message = fault.Message
 		if fault.Limit != nil {
@@ -80,20 +124,33 @@ func (i *Instance) failure(op string, parent, run context.Context, limit time.Du
 	case strings.Contains(err.Error(), recovered):
 		// A defect of ours: for our log with all that is known, and not for the guest's author.
 		i.pool.code.engine.log.Error("a host function panicked", "plugin", i.pool.name, "op", op, "error", err)
-		guest.Message = "a host function failed: " + message
-	default:
-		guest.Message = message
+		guest.Message = "a host function failed: " + guest.Message
+	case guest.Message == stackOverflow:
+		guest.Type = host.GuestStack
 	}
-	if i.linear.refused > 0 {
-		limits := i.pool.plugin.Limits.Memory
-		guest.Message = fmt.Sprintf("out of memory: %d bytes asked for; the limit is %d bytes (%s); then: %s", i.linear.refused, i.linear.limit, limits.Origin(), guest.Message)
-		guest.Type = "memory"
-	}
-	return &host.Error{Op: op, Kind: host.Internal, Err: guest}
 }
 
-// recovered is what wazero adds to a panic that is not its own.
-const recovered = " (recovered by wazero)"
+// outOfMemory is the limit by which the guest was refused memory last, and the kind of an error that comes of that.
+func (i *Instance) outOfMemory() (host.Kind, *host.LimitError) {
+	p := i.pool
+	detail := fmt.Sprintf("%d bytes asked for", i.linear.refused)
+	if i.linear.byHost {
+		return host.Unavailable, p.code.engine.memory.error(detail)
+	}
+	return host.Internal, &host.LimitError{Limit: "memory", Value: sizeText(int64(p.memory)), Origin: p.plugin.Limits.Memory.Origin(), Detail: detail}
+}
+
+// fuelLimit is the limit of a call's work.
+func (i *Instance) fuelLimit() *host.LimitError {
+	limit := i.pool.plugin.Limits.Fuel
+	return &host.LimitError{Limit: "limits.fuel", Value: strconv.FormatInt(i.gauge.budget, 10), Origin: limit.Origin()}
+}
+
+// recovered is what wazero adds to a panic that is not its own, and stackOverflow what it calls a recursion that is too deep.
+const (
+	recovered     = " (recovered by wazero)"
+	stackOverflow = "stack overflow"
+)
 
 // splitTrace takes wazero's text apart: the reason, and the guest's functions, innermost first.
 func splitTrace(text string) (message, stack string) {

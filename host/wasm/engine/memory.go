@@ -1,17 +1,21 @@
 package engine
 
 import (
+	"fmt"
+
 	"github.com/tetratelabs/wazero/experimental"
 )
 
 const pageSize = 64 << 10 // bytes; WebAssembly core specification 2.0, section 4.2.8
 
-// A linearMemory grows up to a limit and no further. It is ordinary Go memory: closing an instance leaves it to
-// the garbage collector.
+// A linearMemory is the memory of one instance. It grows up to the plugin's limit, and while the host has room for it (budget), and no
+// further. Its addresses are reserved once and backed as it grows, so that it never moves and growing copies nothing.
 type linearMemory struct {
-	limit   uint64
-	buf     []byte
+	pool *Pool
+	room region
+
 	refused uint64 // the size that was asked for last and not given; 0 for none
+	byHost  bool   // it was the host that had none left
 }
 
 var (
@@ -19,26 +23,79 @@ var (
 	_ experimental.LinearMemory    = (*linearMemory)(nil)
 )
 
-// Allocate returns m: an instance has one memory at most.
-func (m *linearMemory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
+// A noMemory is what an instance panics with that cannot even have the memory that it starts with, as wazero has no other way.
+type noMemory struct{}
 
-// Reallocate returns nil beyond the limit, which wazero answers to the guest with -1.
-func (m *linearMemory) Reallocate(size uint64) []byte {
-	if size > m.limit {
-		m.refused = size
-		return nil
-	}
-	if size <= uint64(cap(m.buf)) {
-		m.buf = m.buf[:size] // never written before: memory does not shrink
-		return m.buf
-	}
-	// Growing by a quarter at least keeps the cost of many small steps linear.
-	room := min(m.limit, max(size, uint64(cap(m.buf))+uint64(cap(m.buf))/4))
-	grown := make([]byte, size, room)
-	copy(grown, m.buf)
-	m.buf = grown
-	return m.buf
+// Allocate returns m: an instance has one memory at most.
+func (m *linearMemory) Allocate(_, _ uint64) experimental.LinearMemory { return &firstMemory{m, true} }
+
+// A firstMemory is a linearMemory until its first size is given.
+type firstMemory struct {
+	*linearMemory
+	first bool
 }
 
-// Free leaves the memory to the garbage collector.
-func (m *linearMemory) Free() { m.buf = nil }
+// Reallocate is that of linearMemory, but for the first size, which must be given.
+func (f *firstMemory) Reallocate(size uint64) []byte {
+	view := f.linearMemory.Reallocate(size)
+	if view == nil && f.first {
+		panic(noMemory{})
+	}
+	f.first = false
+	return view
+}
+
+// Reallocate returns nil beyond the limits, which wazero answers to the guest with -1.
+func (m *linearMemory) Reallocate(size uint64) []byte {
+	if size > m.pool.memory {
+		m.refused, m.byHost = size, false
+		return nil
+	}
+	had := uint64(len(m.room.view))
+	if size > had && !m.grow(size, int64(size-had)) {
+		m.refused, m.byHost = size, true
+		return nil
+	}
+	if size == 0 {
+		return []byte{} // nil would be a refusal
+	}
+	return m.room.view[:size:size]
+}
+
+func (m *linearMemory) grow(size uint64, more int64) bool {
+	if !m.pool.take(more) {
+		return false
+	}
+	if err := m.room.grow(size, m.pool.memory); err != nil {
+		m.pool.give(more)
+		m.pool.code.engine.log.Error("the system has no memory for a plugin", "plugin", m.pool.name, "bytes", size, "error", err)
+		return false
+	}
+	return true
+}
+
+// Free does nothing: wazero calls it while a guest that exits is still on its stack. The instance is released when it is closed.
+func (*linearMemory) Free() {}
+
+// release gives the memory back. Nothing may look at it any more. It may be called again.
+func (m *linearMemory) release() {
+	n := int64(len(m.room.view))
+	if err := m.room.release(); err != nil { // it stays counted, as it stays ours
+		m.pool.code.engine.log.Error("cannot release a plugin's memory", "plugin", m.pool.name, "bytes", n, "error", err)
+		return
+	}
+	m.pool.give(n)
+}
+
+// sizeText is a number of bytes for people: "64 MiB", or "1000 bytes".
+func sizeText(n int64) string {
+	for _, unit := range []struct {
+		size int64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n >= unit.size && n%unit.size == 0 {
+			return fmt.Sprintf("%d %s", n/unit.size, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

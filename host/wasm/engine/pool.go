@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern/postern/host"
@@ -33,6 +35,7 @@ type Pool struct {
 	args   []string
 	size   int // instances at most
 	memory uint64
+	bytes  atomic.Int64 // of all instances, and of the snapshot
 
 	mu      sync.Mutex
 	idle    []*Instance // the last one used is at the end, and is the next one taken
@@ -42,6 +45,8 @@ type Pool struct {
 	closed  bool
 	drained chan struct{} // closed once closed and total == 0
 	timer   *time.Timer   // runs while instances are idle
+	origin  *snapshot     // of an instance before its first call; nil while none has it
+	born    time.Time     // the beginning of its instances' monotonic clocks
 }
 
 // Open makes a pool and its first instance, so that code which cannot start is refused here.
@@ -53,7 +58,7 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	p := &Pool{
 		code: c, name: name, plugin: cfg.Plugin, state: cfg.State, args: cfg.Args,
 		size: cfg.Plugin.Limits.Concurrency.Value, memory: uint64(cfg.Plugin.Limits.Memory.Value),
-		leased: map[*Instance]struct{}{}, drained: make(chan struct{}),
+		leased: map[*Instance]struct{}{}, drained: make(chan struct{}), born: time.Now(),
 	}
 	if p.size <= 0 {
 		p.size = host.DefaultConcurrency
@@ -64,6 +69,11 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	if p.plugin.Limits.Timeout.Value <= 0 {
 		p.plugin.Limits.Timeout = host.Default(host.DefaultPluginTimeout)
 	}
+	if p.plugin.Isolation == host.IsolationReset {
+		if err := c.resettable(); err != nil {
+			return nil, &host.Error{Op: "open " + name, Kind: host.Invalid, Pos: cfg.Plugin.Pos, Err: fmt.Errorf("isolation: reset is not possible: %w", err)}
+		}
+	}
 	if need, _ := c.Memory(); uint64(need) > p.memory {
 		return nil, &host.Error{Op: "open " + name, Kind: host.Invalid, Pos: cfg.Plugin.Limits.Memory.Pos, Err: &host.GuestError{Type: "memory",
 			Message: fmt.Sprintf("the module starts with %d bytes of memory; the limit is %d bytes (%s)", need, p.memory, cfg.Plugin.Limits.Memory.Origin())}}
@@ -72,6 +82,7 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 		return nil, err
 	}
 	c.engine.pools.Add(1)
+	c.engine.memory.add(p)
 	first, err := p.Acquire(ctx, nil)
 	if err != nil {
 		_ = p.Close(ctx) // nothing is leased: it cannot fail
@@ -95,9 +106,7 @@ func (p *Pool) Acquire(ctx context.Context, fx host.Effects) (*Instance, error) 
 		return nil, p.unavailable(errors.New("the plugin is closed"))
 	}
 	if n := len(p.idle); n > 0 && starter == nil {
-		inst := p.idle[n-1]
-		p.idle[n-1] = nil
-		p.idle = p.idle[:n-1]
+		inst := p.unqueue(n - 1)
 		p.lease(inst)
 		p.mu.Unlock()
 		return inst, nil
@@ -108,16 +117,14 @@ func (p *Pool) Acquire(ctx context.Context, fx host.Effects) (*Instance, error) 
 		return p.make(ctx, starter)
 	}
 	if len(p.idle) > 0 { // it makes room
-		old := p.idle[0]
-		p.idle = slices.Delete(p.idle, 0, 1)
+		old := p.unqueue(0)
 		p.mu.Unlock()
 		old.close()
 		return p.make(ctx, starter)
 	}
 	if len(p.waiting) >= p.size*waitersPerInstance {
 		p.mu.Unlock()
-		return nil, p.unavailable(fmt.Errorf("all %d instances are busy (concurrency: %s) and %d callers are waiting",
-			p.size, p.plugin.Limits.Concurrency.Origin(), p.size*waitersPerInstance))
+		return nil, p.unavailable(p.busy(fmt.Sprintf("%d callers are waiting", p.size*waitersPerInstance)))
 	}
 	turn := make(chan *Instance, 1)
 	p.waiting = append(p.waiting, turn)
@@ -163,7 +170,13 @@ func (p *Pool) wait(ctx context.Context, turn chan *Instance) (*Instance, error)
 		}
 	default:
 	}
-	return nil, p.unavailable(fmt.Errorf("all %d instances are busy (concurrency: %s): %w", p.size, p.plugin.Limits.Concurrency.Origin(), reason))
+	return nil, p.unavailable(fmt.Errorf("%w: %w", p.busy("all instances are busy"), reason))
+}
+
+// busy is the limit that keeps a caller from an instance.
+func (p *Pool) busy(detail string) *host.LimitError {
+	limit := p.plugin.Limits.Concurrency
+	return &host.LimitError{Limit: "concurrency", Value: strconv.Itoa(p.size), Origin: limit.Origin(), Detail: detail}
 }
 
 func (p *Pool) unavailable(err error) error {
@@ -176,12 +189,11 @@ func (p *Pool) make(ctx context.Context, starter host.Starter) (*Instance, error
 	if starter != nil {
 		fx = starter.Start()
 	}
-	inst, err := p.start(ctx, fx)
+	inst, err := p.start(ctx, fx, starter != nil)
 	if err != nil {
 		p.forget()
 		return nil, err
 	}
-	inst.once = starter != nil
 	p.code.engine.instances.Add(1)
 	inst.cold = true
 	p.mu.Lock()
@@ -192,6 +204,7 @@ func (p *Pool) make(ctx context.Context, starter host.Starter) (*Instance, error
 
 // lease is called with the lock held.
 func (p *Pool) lease(inst *Instance) {
+	inst.leases++
 	p.leased[inst] = struct{}{}
 	p.code.engine.leased.Add(1)
 }
@@ -251,6 +264,7 @@ func (p *Pool) forget() {
 	p.mu.Unlock()
 	if last {
 		close(p.drained)
+		p.code.engine.memory.remove(p)
 		p.code.engine.pools.Add(-1)
 		p.code.release()
 	}

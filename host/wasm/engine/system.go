@@ -39,7 +39,7 @@ func (s *system) init(i *Instance) {
 	s.plugin = &i.pool.plugin
 	s.stdout = lineWriter{system: s, level: slog.LevelInfo}
 	s.stderr = lineWriter{system: s, level: slog.LevelWarn}
-	s.base = time.Now()
+	s.base = i.pool.born
 }
 
 func (s *system) begin(ctx context.Context, fx host.Effects) {

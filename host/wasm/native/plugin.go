@@ -47,8 +47,9 @@ func Check(code *engine.Code) (entries []string, err error) {
 type Plugin struct{ pool *engine.Pool }
 
 var (
-	_ host.Plugin = (*Plugin)(nil)
-	_ host.Pinner = (*Plugin)(nil)
+	_ host.Plugin    = (*Plugin)(nil)
+	_ host.Pinner    = (*Plugin)(nil)
+	_ host.Inspector = (*Plugin)(nil)
 )
 
 // Open makes a plugin of code that Check has passed.
@@ -101,13 +102,16 @@ func (c *call) serve(ctx context.Context, inst *engine.Instance, end func()) (ho
 	return c.result(err)
 }
 
-// overdue is the error of a guest that its deadline cannot reach, as in a deep tree of calls without a loop. The instance
-// stays leased until the guest has ended.
+// overdue is the error of a guest that its deadline cannot reach, as in a host function that does not come back. The instance stays
+// leased until the guest has ended.
 func (c *call) overdue() error {
-	limit := c.plugin.Limits.Timeout
-	return c.fail(host.Timeout, &host.GuestError{Type: "timeout",
-		Message: fmt.Sprintf("timeout of %v (%s); the guest could not be stopped in time", limit.Value, limit.Origin())})
+	late := engine.Late(c.plugin.Limits.Timeout)
+	late.Message += "; the guest could not be stopped in time"
+	return c.fail(host.Timeout, late)
 }
+
+// Pool implements host.Inspector.
+func (p *Plugin) Pool() host.PoolStats { return p.pool.Stats() }
 
 // Close implements host.Plugin.
 func (p *Plugin) Close(ctx context.Context) error { return p.pool.Close(ctx) }

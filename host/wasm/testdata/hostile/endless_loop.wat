@@ -1,0 +1,6 @@
+;; A loop without end, and without a call in it.
+(module
+  (memory (export "memory") 1)
+  (func (export "postern_abi_1"))
+  (func $spin (loop $l (br $l)))
+  (func (export "handle") (result i32) (call $spin) (i32.const 0)))
