@@ -8,6 +8,8 @@ type effort struct {
 	branches uint64 // blocks, elses and branches; eight targets of a br_table count as one
 	steps    uint64 // one is an ordinary instruction: about 0.3 µs, and 250 bytes while the function is compiled
 	slow     uint64 // steps that take time and no memory
+	units    uint32 // of its instructions, where it has neither loops nor calls
+	metered  bool   // it has
 }
 
 // branch adds a place where paths part or meet, at which every value that lives may get a name of its own.
@@ -56,6 +58,10 @@ func (m *module) readBody(r *reader, typeIndex uint32) error {
 	if len(r.b) > 0 && r.err == nil {
 		r.fail(fmt.Errorf("%d bytes come after its end", len(r.b)))
 	}
+	if e.metered || e.units > maxLeaf {
+		e.units = 0
+	}
+	m.leaves = append(m.leaves, e.units)
 	m.locals += e.locals
 	m.steps += e.whole()
 	r.limit("branches of a function", e.branches, maxBranches)
@@ -75,6 +81,8 @@ func (m *module) readInstructions(r *reader, typeIndex uint32, e *effort) {
 		}
 		e.steps += cost(in.op)
 		e.slow += cost(in.op) - 1
+		e.units += units(in.op)
+		m.note(in, e)
 		switch in.op {
 		case opBlock, opLoop, opIf:
 			if in.op == opIf {
@@ -109,6 +117,29 @@ func (m *module) readInstructions(r *reader, typeIndex uint32, e *effort) {
 		}
 	}
 	m.blocks = s.blocks
+}
+
+// note remembers of an instruction what the metering and resets need to know.
+func (m *module) note(in instruction, e *effort) {
+	switch in.op {
+	case opLoop, opCall, opCallIndirect, opMemoryGrow, opMemoryInit:
+		e.metered = true
+	case opMemoryCopy, opMemoryFill:
+		e.metered, m.bulk = true, true
+	case opTableInit, opTableCopy, opTableGrow, opTableFill:
+		e.metered = true
+		m.changed("a table")
+	case opTableSet:
+		m.changed("a table")
+	case opDataDrop, opElemDrop:
+		m.changed("which of its segments are left")
+	}
+}
+
+func (m *module) changed(what string) {
+	if m.changes == nil {
+		m.changes = fmt.Errorf("its code changes %s", what)
+	}
 }
 
 // branch adds a branch: the values that it carries to each of its targets.

@@ -21,6 +21,9 @@ type Code struct {
 	name     string
 	compiled wazero.CompiledModule
 	imports  []Import
+	fuel     string   // the name by which the global with an instance's fuel is exported
+	globals  []string // the names by which the mutable numbers among its globals are exported: all that reset has to put back
+	changes  error    // see resettable
 
 	mu     sync.Mutex
 	pools  int // that still have instances
@@ -38,18 +41,25 @@ func (e *Engine) Compile(ctx context.Context, name string, code []byte) (*Code, 
 	if err != nil {
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
 	}
+	metered, err := meter(bounded, m)
+	if err != nil {
+		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
+	}
 	free, err := e.compileSlot(ctx, m.steps)
 	if err != nil {
 		return nil, &host.Error{Op: op, Kind: host.Unavailable, Err: err}
 	}
 	defer free()
-	compiled, err := e.compile(ctx, bounded)
+	compiled, err := e.compile(ctx, metered.code)
 	if err != nil {
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
 	}
 	e.codes.Add(1)
-	return &Code{engine: e, name: name, compiled: compiled, imports: m.imports}, nil
+	return &Code{engine: e, name: name, compiled: compiled, imports: m.imports, fuel: metered.fuel, globals: metered.globals, changes: m.changes}, nil
 }
+
+// resettable returns nil where memory and globals are all that calls of an instance can change, and otherwise what else is.
+func (c *Code) resettable() error { return c.changes }
 
 // compileSlot waits for the right to compile. A small module has a slot that large ones never take, so that it does
 // not wait for theirs.
@@ -154,6 +164,9 @@ func (c *Code) Missing() []string {
 	}
 	for _, def := range c.compiled.ImportedFunctions() {
 		module, name, _ := def.Import()
+		if module == meterModule {
+			continue
+		}
 		want := Signature{def.ParamTypes(), def.ResultTypes()}
 		offered, ok := c.engine.offered[module][name]
 		if !ok {

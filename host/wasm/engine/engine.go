@@ -49,6 +49,7 @@ type Engine struct {
 	compiling chan struct{}
 	// compilingSmall is a slot beside the others for modules of few steps.
 	compilingSmall chan struct{}
+	slots          *slots
 
 	log     *slog.Logger
 	idle    time.Duration
@@ -90,7 +91,8 @@ func New(opts Options) (*Engine, error) {
 	}
 	e.compiling = make(chan struct{}, compiles)
 	e.compilingSmall = make(chan struct{}, 1)
-	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithCloseOnContextDone(true).
+	e.slots = newSlots(runtime.GOMAXPROCS(0))
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).
 		WithDebugInfoEnabled(false) // its sections are left out
 	if opts.CacheDir != "" {
 		if err := prepareCacheDir(opts.CacheDir); err != nil {
@@ -108,7 +110,11 @@ func New(opts Options) (*Engine, error) {
 	system := e.runtime.NewHostModuleBuilder(wasi_snapshot_preview1.ModuleName)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(system)
 	exportEnviron(system)
-	if _, err := system.Instantiate(ctx); err != nil {
+	_, err := system.Instantiate(ctx)
+	if err == nil {
+		err = e.offerRefill(ctx)
+	}
+	if err != nil {
 		return nil, &host.Error{Op: op, Kind: host.Internal, Err: errors.Join(err, e.Close(ctx))}
 	}
 	const wasi = wasi_snapshot_preview1.ModuleName
@@ -133,16 +139,15 @@ type Func struct {
 	// Call finds its parameters in stack and leaves its result there. ctx ends with the guest's call. A panic ends
 	// the guest; Fault is the one that is the guest's doing.
 	Call func(ctx context.Context, guest *Instance, stack []uint64)
+	// Brief says that Call never waits for anybody. Others may execute while one does that is not.
+	Brief bool
 }
 
 // Offer adds an import module. It must be called before the first Compile.
 func (e *Engine) Offer(ctx context.Context, module string, funcs []Func) error {
 	b := e.runtime.NewHostModuleBuilder(module)
 	for _, f := range funcs {
-		call := f.Call
-		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
-			call(ctx, fromContext(ctx).guest, stack)
-		}), f.Params, f.Results).Export(f.Name)
+		b.NewFunctionBuilder().WithGoModuleFunction(f.run(), f.Params, f.Results).Export(f.Name)
 	}
 	m, err := b.Instantiate(ctx)
 	if err != nil {
@@ -150,6 +155,21 @@ func (e *Engine) Offer(ctx context.Context, module string, funcs []Func) error {
 	}
 	e.offered[module] = m.ExportedFunctionDefinitions()
 	return nil
+}
+
+// run ends a guest whose call has ended meanwhile: it may call brief functions without end on little fuel.
+func (f Func) run() api.GoModuleFunc {
+	return func(ctx context.Context, _ api.Module, stack []uint64) {
+		call := fromContext(ctx)
+		if !f.Brief {
+			call.guest.Wait(call, func() { f.Call(ctx, call.guest, stack) })
+			return
+		}
+		f.Call(ctx, call.guest, stack)
+		if call.Err() != nil {
+			panic(interrupt{})
+		}
+	}
 }
 
 // Stats returns what is alive now.

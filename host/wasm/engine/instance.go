@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -17,18 +18,23 @@ import (
 // An Instance is one running copy of a module, leased to one caller. It takes one call at a time, and its methods
 // are for that caller and for host functions during its call.
 type Instance struct {
-	pool   *Pool
-	module api.Module
-	memory api.Memory
-	linear linearMemory
-	system system
-	funcs  map[string]api.Function // made on first use: each carries a call stack
-	state  any
-	used   time.Time // when it became idle; guarded by the pool
-	cold   bool      // its first caller had to wait for it to start
-	broken bool      // it must not be used again
-	once   bool      // it was made for one caller, whose effects it was started on
-	watch  *watch    // of the call that runs; nil where its whole length is limited
+	pool    *Pool
+	module  api.Module
+	memory  api.Memory
+	linear  linearMemory
+	origin  *snapshot // to which it is put back after each call; nil for none
+	system  system
+	funcs   map[string]api.Function // made on first use: each carries a call stack
+	state   any
+	used    time.Time // when it became idle; guarded by the pool
+	leases  int       // guarded by the pool
+	started uint64    // bytes of memory that it started with
+	cold    bool      // its first caller had to wait for it to start
+	broken  bool      // it must not be used again
+	once    bool      // it was made for one caller, whose effects it was started on
+	gauge   gauge     // of the call that runs, or the last one
+	slot    place     // of the call that runs
+	watch   *watch    // of the call that runs; nil where its whole length is limited
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the call that runs
@@ -66,30 +72,63 @@ func fromContext(ctx context.Context) *callContext {
 	return ctx.Value(callKey{}).(*callContext)
 }
 
-// start makes an instance and runs what it has to run before its first call, on effects of its own.
-func (p *Pool) start(ctx context.Context, fx host.Effects) (*Instance, error) {
-	inst := &Instance{pool: p, funcs: map[string]api.Function{}, state: p.state, linear: linearMemory{limit: p.memory}}
+// start makes an instance and runs what it has to run before its first call, on effects of its own. once says that it is for one caller.
+func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance, error) {
+	inst := &Instance{pool: p, funcs: map[string]api.Function{}, state: p.state, linear: linearMemory{pool: p}, once: once}
 	inst.system.init(inst)
+	if once { // what the guest sees of time is a matter of its effects alone
+		inst.system.base = fx.Now()
+	}
 	parent := ctx
 	run, cancel := context.WithTimeout(ctx, StartTimeout)
 	defer cancel()
 	call := &callContext{run, inst}
 	inst.system.begin(call, fx)
 	defer inst.system.end()
-	module, err := p.code.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(call, &inst.linear), p.code.compiled, inst.config())
+	inst.gauge.budget = host.DefaultFuel
+	if err := inst.enterSlot(call); err != nil {
+		return nil, p.unavailable(fmt.Errorf("start: %w: %w", errNoSlot, err))
+	}
+	defer inst.leaveSlot()
+	module, err := inst.instantiate(call)
 	if err != nil {
+		inst.linear.release()
 		return nil, inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
 	}
 	inst.module, inst.memory = module, module.Memory()
+	inst.gauge.global = module.ExportedGlobal(p.code.fuel).(api.MutableGlobal)
 	if initialize := module.ExportedFunction("_initialize"); initialize != nil && p.args == nil {
 		if err := initialize.CallWithStack(call, nil); err != nil {
 			err = inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
 			_ = module.Close(ctx) // the reason is err
+			inst.linear.release()
 			return nil, err
 		}
 	}
+	inst.started = inst.size()
+	if !inst.remember() {
+		_ = module.Close(ctx)
+		inst.linear.release()
+		return nil, p.unavailable(p.code.engine.memory.error("a snapshot of a new instance"))
+	}
 	return inst, nil
 }
+
+// instantiate makes the module's instance, and runs its start section.
+func (i *Instance) instantiate(ctx context.Context) (_ api.Module, err error) {
+	defer func() {
+		switch r := recover(); r.(type) {
+		case nil:
+		case noMemory:
+			err = errNoMemory
+		default:
+			panic(r)
+		}
+	}()
+	return i.pool.code.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, &i.linear), i.pool.code.compiled, i.config())
+}
+
+var errNoMemory = errors.New("the instance did not get the memory that it starts with")
 
 func (i *Instance) config() wazero.ModuleConfig {
 	s := &i.system
@@ -167,19 +206,29 @@ func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, exp
 		}
 		i.funcs[export] = fn
 	}
-	if err := ctx.Err(); err != nil { // wazero would close the instance
+	if err := ctx.Err(); err != nil {
 		return &host.Error{Op: i.op(export), Kind: endKind(err), Err: err}
 	}
 	limit := i.pool.plugin.Limits.Timeout
 	i.running(cancel)
 	call := &callContext{run, i}
+	i.slot.ran = 0
+	if err := i.enterSlot(call); err != nil {
+		i.running(nil)
+		if ctx.Err() != nil {
+			return &host.Error{Op: i.op(export), Kind: endKind(ctx.Err()), Err: fmt.Errorf("%w: %w", errNoSlot, ctx.Err())}
+		}
+		return &host.Error{Op: i.op(export), Kind: host.Unavailable, Err: fmt.Errorf("%w within %v (%s)", errNoSlot, limit.Value, limit.Origin())}
+	}
+	i.gauge.fill(i.budget())
 	i.state, i.linear.refused = state, 0
 	i.system.begin(call, fx)
 	err := fn.CallWithStack(call, stack)
+	i.leaveSlot()
 	i.system.end()
 	i.state = nil
 	i.running(nil)
-	if err != nil || run.Err() != nil { // in the latter case wazero closes it, now or a moment later
+	if err != nil || run.Err() != nil { // in the latter case it answers too late
 		i.broken = true
 		return i.failure(i.op(export), ctx, run, limit.Value, limit.Origin(), err)
 	}
@@ -211,7 +260,7 @@ func (i *Instance) kill() {
 
 // Release gives the instance back. It is closed if its last call broke it, or if the plugin wants each call fresh.
 func (i *Instance) Release() {
-	i.pool.giveBack(i, !i.broken && !i.once && i.pool.plugin.Isolation != host.IsolationFresh)
+	i.pool.giveBack(i, i.fits())
 }
 
 // Broken reports whether the instance cannot be used again, as its last call broke it.
@@ -246,5 +295,7 @@ func (i *Instance) MemorySize() int64 {
 func (i *Instance) close() {
 	// Its only error is of file descriptors, and the instance has none.
 	_ = i.module.Close(context.Background())
+	i.linear.release()
+	i.unremember()
 	i.pool.code.engine.instances.Add(-1)
 }

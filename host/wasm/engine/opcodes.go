@@ -22,6 +22,42 @@ const (
 	opCall         opcode = 0x10
 	opCallIndirect opcode = 0x11
 	opUnreachable  opcode = 0x00
+
+	opLocalGet  opcode = 0x20
+	opLocalSet  opcode = 0x21
+	opLocalTee  opcode = 0x22
+	opGlobalGet opcode = 0x23
+	opGlobalSet opcode = 0x24
+	opTableSet  opcode = 0x26
+
+	opMemorySize opcode = 0x3f
+	opMemoryGrow opcode = 0x40
+	opI32Const   opcode = 0x41
+	opI64Const   opcode = 0x42
+	opI32Ne      opcode = 0x47
+	opI32GtU     opcode = 0x4b
+	opI32LeU     opcode = 0x4d
+	opI64LtS     opcode = 0x53
+	opI64GtU     opcode = 0x56
+	opI32Add     opcode = 0x6a
+	opI32Sub     opcode = 0x6b
+	opI32Or      opcode = 0x72
+	opI64Add     opcode = 0x7c
+	opI64Sub     opcode = 0x7d
+	opI64Shl     opcode = 0x86
+	opI64ShrU    opcode = 0x88
+	opI64ExtendU opcode = 0xad // i64.extend_i32_u
+	opRefFunc    opcode = 0xd2
+
+	opMemoryInit = prefixMisc<<8 | 0x08
+	opDataDrop   = prefixMisc<<8 | 0x09
+	opMemoryCopy = prefixMisc<<8 | 0x0a
+	opMemoryFill = prefixMisc<<8 | 0x0b
+	opTableInit  = prefixMisc<<8 | 0x0c
+	opElemDrop   = prefixMisc<<8 | 0x0d
+	opTableCopy  = prefixMisc<<8 | 0x0e
+	opTableGrow  = prefixMisc<<8 | 0x0f
+	opTableFill  = prefixMisc<<8 | 0x11
 )
 
 // The bytes that say that another follows.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,7 +20,19 @@ const (
 )
 
 // A funcType is how many values a function takes and returns.
-type funcType struct{ params, results uint32 }
+type funcType struct {
+	params, results uint32
+	result          byte // the type of the last result; 0 for none
+}
+
+// A globalType is what a global holds, and whether it may change.
+type globalType struct {
+	value   byte
+	mutable bool
+}
+
+// numeric reports whether a host can read and write it as a number.
+func (t globalType) numeric() bool { return t.value >= typeF64 && t.value <= typeI32 }
 
 // A module is what has been read of one, as far as later sections refer to it, and sums for the limits.
 type module struct {
@@ -34,6 +47,14 @@ type module struct {
 	locals    uint64      // of functions
 	steps     uint64      // to compile the functions
 	blocks    []openBlock // room for those of the next function
+
+	globals        []globalType // the imported ones first
+	importedGlobal int          // of them
+	memories       int
+	reserved       []string // names of exports that start as those of the metering do
+	leaves         []uint32 // of each function that is not imported, the units that its callers are charged; 0 where it is charged itself
+	bulk           bool     // whether there is a memory.fill or a memory.copy
+	changes        error    // what keeps instances from being reset; nil for nothing
 }
 
 // section checks one section, and returns what the compiler gets of it; nil leaves it out.
@@ -58,14 +79,12 @@ func (m *module) section(id byte, body []byte) ([]byte, error) {
 	case sectionMemory:
 		for n := r.count("memories", 1, 2); n > 0; n-- {
 			r.limits()
+			m.memories++
 		}
 	case sectionGlobal:
-		for n := r.count("globals", maxGlobals, 4); n > 0 && r.err == nil; n-- {
-			r.globalType()
-			r.constant()
-		}
+		m.readGlobals(r)
 	case sectionExport:
-		readExports(r)
+		m.readExports(r)
 	case sectionStart, sectionDataCount:
 		r.u32()
 	case sectionElement:
@@ -133,28 +152,30 @@ func (m *module) readTypes(r *reader) {
 			r.fail(fmt.Errorf("type %#02x is not a function's", form))
 		}
 		var t funcType
-		t.params = r.valueTypes("parameters of a function")
-		t.results = r.valueTypes("results of a function")
+		t.params, _ = r.valueTypes("parameters of a function")
+		t.results, t.result = r.valueTypes("results of a function")
 		m.types = append(m.types, t)
 		m.values += uint64(t.params + t.results)
 	}
 	r.limit("parameters and results of all types", m.values, maxTypeValues)
 }
 
-func (r *reader) valueTypes(what string) uint32 {
-	n := r.count(what, maxArity, 1)
+func (r *reader) valueTypes(what string) (n uint32, last byte) {
+	n = r.count(what, maxArity, 1)
 	for range n {
-		r.valueType()
+		last = r.valueType()
 	}
-	return n
+	return n, last
 }
 
-func (r *reader) valueType() {
-	switch t := r.byte(); t {
+func (r *reader) valueType() byte {
+	t := r.byte()
+	switch t {
 	case typeI32, typeI64, typeF32, typeF64, typeV128, typeFuncref, typeExternref:
 	default:
 		r.fail(fmt.Errorf("value type %#02x is not known", t))
 	}
+	return t
 }
 
 func (m *module) readImports(r *reader) {
@@ -169,8 +190,9 @@ func (m *module) readImports(r *reader) {
 			r.limits()
 		case kindMemory:
 			r.limits()
+			m.memories++
 		case kindGlobal:
-			r.globalType()
+			m.globals = append(m.globals, r.globalType())
 		default:
 			r.fail(fmt.Errorf("import %s has unknown kind %d", im, kind))
 			return
@@ -178,16 +200,30 @@ func (m *module) readImports(r *reader) {
 		im.Kind = importKindNames[kind]
 		m.imports = append(m.imports, im)
 	}
-	m.imported = len(m.functions)
+	m.imported, m.importedGlobal = len(m.functions), len(m.globals)
 }
 
 // name reads a string, which only the bytes of the module bound.
 func (r *reader) name() string { return string(r.take(r.u32())) }
 
-func (r *reader) globalType() {
-	r.valueType()
-	if mutable := r.byte(); mutable > 1 {
+func (r *reader) globalType() globalType {
+	t := globalType{value: r.valueType()}
+	mutable := r.byte()
+	if mutable > 1 {
 		r.fail(fmt.Errorf("mutability %#02x is not known", mutable))
+	}
+	t.mutable = mutable == 1
+	return t
+}
+
+func (m *module) readGlobals(r *reader) {
+	for n := r.count("globals", maxGlobals, 4); n > 0 && r.err == nil; n-- {
+		t := r.globalType()
+		if t.mutable && !t.numeric() && m.changes == nil {
+			m.changes = fmt.Errorf("global %d, which may change, holds a vector or a reference", len(m.globals))
+		}
+		m.globals = append(m.globals, t)
+		r.constant()
 	}
 }
 
@@ -221,9 +257,11 @@ func boundTables(r *reader) []byte {
 	return out
 }
 
-func readExports(r *reader) {
+func (m *module) readExports(r *reader) {
 	for n := r.count("exports", maxExports, 3); n > 0 && r.err == nil; n-- {
-		r.take(r.u32())
+		if name := r.take(r.u32()); bytes.HasPrefix(name, []byte(exportPrefix)) {
+			m.reserved = append(m.reserved, string(name))
+		}
 		if kind := r.byte(); kind > kindGlobal {
 			r.fail(fmt.Errorf("an export has unknown kind %d", kind))
 		}
