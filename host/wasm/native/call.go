@@ -80,7 +80,7 @@ func (c *call) run(ctx context.Context, inst *engine.Instance) (err error) {
 	case err != nil && c.stream.In.Failed() != nil && !isTimeout(err):
 		return c.brokenOff(err)
 	case err != nil:
-		return err
+		return c.told(err)
 	case c.failure != nil:
 		if errors.Is(c.failure, host.Internal) { // malformed, and not merely too large
 			inst.Break()
@@ -97,6 +97,19 @@ func (c *call) run(ctx context.Context, inst *engine.Instance) (err error) {
 }
 
 func isTimeout(err error) bool { return errors.Is(err, host.Timeout) }
+
+// told adds to a trap what the guest reported before it, as it does where a panic of its language ends in one.
+func (c *call) told(err error) error {
+	var guest *host.GuestError
+	if c.reported.Message == "" || !errors.As(err, &guest) || guest.Type != host.GuestTrap {
+		return err
+	}
+	guest.Message = c.reported.Error() + "; then: " + guest.Message
+	if c.reported.Stack != "" {
+		guest.Stack = c.reported.Stack + "\n" + guest.Stack
+	}
+	return err
+}
 
 // guestFailure is the error that the guest reported. One that it reports because its input broke off is the input's.
 func (c *call) guestFailure(code int32) error {
