@@ -25,10 +25,11 @@
 // functions need no locks. It may panic: the call fails with the panic's text and stack in the log, and the plugin
 // goes on. Goroutines run only while a call does.
 //
-// Whatever reaches outside goes through the host: Fetch, Secret, Log, StartSpan, and also time.Now, crypto/rand, os.Getenv
+// Whatever reaches outside goes through the host: Fetch, Secret, the plugin's own map (KVGet, KVPut …), its metrics (Count, Gauge, Observe), Log,
+// StartSpan, and also time.Now, crypto/rand, os.Getenv
 // and standard output, which WASI brings there. There is no file system and there are no sockets.
 //
 // The package also compiles for other systems, so that what is passed to Handle and its siblings can be tested with go
-// test. There is no host there: Log writes to standard error, Fetch and Secret fail with ErrNoHost, spans do nothing, and
+// test. There is no host there: Log writes to standard error, Fetch, Secret and the map fail with ErrNoHost, spans do nothing, and
 // Handle and its siblings panic.
 package postern

@@ -17,6 +17,9 @@ var (
 	ErrTooLarge = errors.New("over a limit of size")
 	ErrDenied   = errors.New("not allowed")
 	ErrTimeout  = errors.New("the call's time is over")
+	ErrInvalid  = errors.New("an argument makes no sense")
+	ErrBusy     = errors.New("too many are open")
+	ErrConflict = errors.New("the entry has another revision")
 	ErrNoHost   = errors.New("there is no Postern host outside WebAssembly")
 )
 

@@ -27,3 +27,10 @@ func logLine(level int32, m string)        { slog.Log(context.Background(), slog
 func readFetch(int32, []byte) (int, error) { return 0, ErrNoHost }
 
 func fetch(_, _ []byte) (handle int32, head []byte, err error) { return 0, nil, ErrNoHost }
+
+func callContext() ([]byte, error)                      { return nil, ErrNoHost }
+func kvGet(string) ([]byte, int64, error)               { return nil, 0, ErrNoHost }
+func kvPut(string, []byte, int64, int64) (int64, error) { return 0, ErrNoHost }
+func kvDelete(string, int64) error                      { return ErrNoHost }
+func kvKeys(string, string) ([]byte, error)             { return nil, ErrNoHost }
+func metric(int32, string, float64) error               { return ErrNoHost }

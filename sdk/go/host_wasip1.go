@@ -63,6 +63,27 @@ func hostSpanStart(p unsafe.Pointer, n uint32) int32
 //go:wasmimport postern span_end
 func hostSpanEnd(id int32, p unsafe.Pointer, n uint32) int32
 
+//go:wasmimport postern context_read
+func hostContextRead(p unsafe.Pointer, n uint32) int32
+
+//go:wasmimport postern kv_get
+func hostKVGet(key unsafe.Pointer, keyLen uint32, p unsafe.Pointer, n uint32) int32
+
+//go:wasmimport postern kv_revision
+func hostKVRevision() int64
+
+//go:wasmimport postern kv_put
+func hostKVPut(key unsafe.Pointer, keyLen uint32, p unsafe.Pointer, n uint32, ttl, revision int64) int32
+
+//go:wasmimport postern kv_delete
+func hostKVDelete(key unsafe.Pointer, keyLen uint32, revision int64) int32
+
+//go:wasmimport postern kv_keys
+func hostKVKeys(prefix unsafe.Pointer, prefixLen uint32, after unsafe.Pointer, afterLen uint32, p unsafe.Pointer, n uint32) int32
+
+//go:wasmimport postern metric
+func hostMetric(kind int32, name unsafe.Pointer, nameLen uint32, value float64) int32
+
 func at(b []byte) (unsafe.Pointer, uint32) {
 	return unsafe.Pointer(unsafe.SliceData(b)), uint32(len(b))
 }
@@ -103,6 +124,12 @@ func failure(result int32) error {
 		e.kind = ErrDenied
 	case -7:
 		e.kind = ErrTimeout
+	case -8:
+		e.kind = ErrInvalid
+	case -9:
+		e.kind = ErrBusy
+	case -10:
+		e.kind = ErrConflict
 	}
 	return e
 }
@@ -182,6 +209,46 @@ func readFetch(handle int32, p []byte) (int, error) {
 }
 
 func closeFetch(handle int32) { hostFetchClose(handle) }
+
+func callContext() ([]byte, error) {
+	b, n := value(hostContextRead)
+	return b, failure(n)
+}
+
+func kvGet(key string) (entry []byte, revision int64, err error) {
+	kp, kn := atText(key)
+	entry, n := value(func(p unsafe.Pointer, n uint32) int32 { return hostKVGet(kp, kn, p, n) })
+	if n < 0 {
+		return nil, 0, failure(n)
+	}
+	return entry, hostKVRevision(), nil
+}
+
+func kvPut(key string, value []byte, ttl, revision int64) (int64, error) {
+	kp, kn := atText(key)
+	vp, vn := at(value)
+	if n := hostKVPut(kp, kn, vp, vn, ttl, revision); n < 0 {
+		return 0, failure(n)
+	}
+	return hostKVRevision(), nil
+}
+
+func kvDelete(key string, revision int64) error {
+	kp, kn := atText(key)
+	return failure(hostKVDelete(kp, kn, revision))
+}
+
+func kvKeys(prefix, after string) ([]byte, error) {
+	pp, pn := atText(prefix)
+	ap, an := atText(after)
+	list, n := value(func(p unsafe.Pointer, n uint32) int32 { return hostKVKeys(pp, pn, ap, an, p, n) })
+	return list, failure(n)
+}
+
+func metric(kind int32, name string, value float64) error {
+	p, n := atText(name)
+	return failure(hostMetric(kind, p, n, value))
+}
 
 // A hostError is what a host function said of its failure.
 type hostError struct {

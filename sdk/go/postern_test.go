@@ -37,6 +37,17 @@ func TestWithoutHost(t *testing.T) {
 	if _, err := Fetch(&FetchRequest{URL: "http://example.com"}); !errors.Is(err, ErrNoHost) {
 		t.Errorf("Fetch: %v", err)
 	}
+	_, get := KVGet("x")
+	_, put := KVPut("x", nil, 0)
+	_, update := KVUpdate("x", nil, 0, 1)
+	_, keys := KVKeys("", "")
+	_, context := Context()
+	for name, err := range map[string]error{"KVGet": get, "KVPut": put, "KVUpdate": update, "KVKeys": keys, "KVDelete": KVDelete("x"),
+		"KVDeleteRevision": KVDeleteRevision("x", 1), "Count": Count("x", 1), "Gauge": Gauge("x", 1), "Observe": Observe("x", 1), "Context": context} {
+		if !errors.Is(err, ErrNoHost) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	StartSpan("x").End(nil)
 	defer func() {
 		if text, _ := recover().(string); !strings.Contains(text, "test the function that you pass") {

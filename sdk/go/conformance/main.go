@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +42,7 @@ func filterResponse() int32 { return postern.FilterResponse(filterAnswer) }
 var (
 	seen  string // by the first half of a filter
 	calls int    // an instance keeps its variables
+	kept  string // by /keep
 	hoard [][]byte
 	log   = slog.New(postern.LogHandler(slog.LevelDebug))
 )
@@ -63,8 +65,26 @@ func serve(r *postern.Request) (*postern.Response, error) {
 		return gate(r), nil
 	case "/world":
 		return world()
+	case "/system":
+		return system()
 	case "/fetch":
 		return fetch(r)
+	case "/kv":
+		return keep(r.QueryStringParameters)
+	case "/context":
+		return about()
+	case "/keep":
+		before := kept
+		kept = strings.Clone(r.QueryStringParameters["value"])
+		return postern.Text(200, before), nil
+	case "/binary":
+		all := make([]byte, 256)
+		for i := range all {
+			all[i] = byte(i)
+		}
+		return &postern.Response{Headers: map[string]string{"content-type": "application/octet-stream"}, Body: all}, nil
+	case "/deep":
+		return postern.Text(200, fmt.Sprint(deep(1))), nil
 	case "/error":
 		return nil, fmt.Errorf("no stock: %w", os.ErrNotExist)
 	case "/panic":
@@ -80,7 +100,70 @@ func serve(r *postern.Request) (*postern.Response, error) {
 			calls += i
 		}
 	}
+	if r.RawPath == "" { // no request: a payload of a call by name
+		return postern.JSON(200, map[string]any{"echo": r.Raw}), nil
+	}
 	return &postern.Response{Status: 404}, nil
+}
+
+// deep calls itself, and nothing that it does can be left out.
+func deep(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return deep(n+1) + n
+}
+
+// keep works on the plugin's map.
+func keep(q map[string]string) (*postern.Response, error) {
+	number := func(name string, otherwise int64) int64 {
+		if n, err := strconv.ParseInt(q[name], 10, 64); err == nil {
+			return n
+		}
+		return otherwise
+	}
+	revision := func(n int64) map[string]string { return map[string]string{"x-revision": strconv.FormatInt(n, 10)} }
+	var err error
+	switch q["op"] {
+	case "get":
+		var entry postern.KVEntry
+		if entry, err = postern.KVGet(q["key"]); err == nil {
+			return &postern.Response{Headers: revision(entry.Revision), Body: entry.Value}, nil
+		}
+	case "put":
+		var n int64
+		if n, err = postern.KVUpdate(q["key"], []byte(q["value"]), time.Duration(number("ttl", 0))*time.Second, number("revision", -1)); err == nil {
+			return &postern.Response{Headers: revision(n)}, nil
+		}
+	case "delete":
+		if err = postern.KVDeleteRevision(q["key"], number("revision", -1)); err == nil {
+			return &postern.Response{Status: 204}, nil
+		}
+	case "keys":
+		var keys []string
+		if keys, err = postern.KVKeys(q["prefix"], ""); err == nil {
+			return postern.JSON(200, keys), nil
+		}
+	}
+	switch {
+	case errors.Is(err, postern.ErrNotFound):
+		return &postern.Response{Status: 404}, nil
+	case errors.Is(err, postern.ErrConflict):
+		return &postern.Response{Status: 409}, nil
+	case errors.Is(err, postern.ErrTooLarge):
+		return &postern.Response{Status: 413}, nil
+	}
+	return nil, err
+}
+
+// about tells what the host tells of the call.
+func about() (*postern.Response, error) {
+	c, err := postern.Context()
+	if err != nil {
+		return nil, err
+	}
+	return postern.JSON(200, map[string]any{"function": c.FunctionName, "version": c.FunctionVersion, "requestId": c.RequestID,
+		"remaining": c.Deadline.After(time.Now())}), nil
 }
 
 // ticks streams a line now and the rest when its reader has it.
@@ -123,20 +206,29 @@ func world() (*postern.Response, error) {
 		return nil, err
 	}
 	_, missing := postern.Secret("OTHER")
-	_, noFile := os.ReadFile("/etc/passwd")
 	random := make([]byte, 8)
 	_, _ = rand.Read(random)
-	log.Info("looked around", "secret", len(secret), slog.Group("at", "year", time.Now().Year() > 2000))
-	postern.Log(slog.LevelError, "not good")
-	fmt.Println("to standard output")
-	fmt.Fprint(os.Stderr, "to standard error")
+	postern.Log(slog.LevelInfo, "looked around")
 	span := postern.StartSpan("look")
 	span.End(nil)
 	postern.StartSpan("fail").End(errors.New("it broke"))
+	if err := postern.Count("looks", 1); err != nil {
+		return nil, err
+	}
 	return postern.JSON(200, map[string]any{
-		"issuer": config.Issuer, "secret": secret, "missing": errors.Is(missing, postern.ErrNotFound), "file": noFile == nil,
-		"random": hex.EncodeToString(random) != strings.Repeat("0", 16), "env": os.Environ(), "args": len(os.Args), "trace": postern.TraceParent(),
+		"issuer": config.Issuer, "secret": secret, "missing": errors.Is(missing, postern.ErrNotFound), "color": os.Getenv("COLOR"),
+		"now": time.Now().UnixMilli(), "random": hex.EncodeToString(random), "trace": postern.TraceParent(),
 	}), nil
+}
+
+// system shows what Go's own library finds of a system.
+func system() (*postern.Response, error) {
+	_, noFile := os.ReadFile("/etc/passwd")
+	log.Info("looked around", "env", len(os.Environ()), slog.Group("at", "year", time.Now().Year() > 2000))
+	postern.Log(slog.LevelError, "not good")
+	fmt.Println("to standard output")
+	fmt.Fprint(os.Stderr, "to standard error")
+	return postern.JSON(200, map[string]any{"file": noFile == nil, "env": os.Environ(), "args": len(os.Args)}), nil
 }
 
 // fetch passes the request on to the URL in its query, and the answer back.
@@ -146,9 +238,12 @@ func fetch(r *postern.Request) (*postern.Response, error) {
 		return nil, err
 	}
 	res, err := postern.Fetch(&postern.FetchRequest{Method: "POST", URL: r.QueryStringParameters["url"], Body: body,
-		Headers: [][2]string{{"X-Traceparent", postern.TraceParent()}}})
-	if errors.Is(err, postern.ErrDenied) {
-		return postern.Text(403, err.Error()), nil
+		Headers: [][2]string{{"x-from", "conformance"}}})
+	switch {
+	case errors.Is(err, postern.ErrDenied):
+		return postern.Text(403, "denied"), nil
+	case errors.Is(err, postern.ErrTimeout):
+		return postern.Text(504, err.Error()), nil
 	}
 	if err != nil {
 		return nil, err
