@@ -28,6 +28,7 @@ var floors = map[string]int{
 	"host/wasm/native":  3,
 	"host/wasm/command": 3,
 	"host/js":           3,
+	"host/quickjs":      3,
 	"host/definition":   2,
 	"host/router":       2,
 	"host/mapping":      2,

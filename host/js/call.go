@@ -30,7 +30,8 @@ type call struct {
 	loading  bool
 	stuck    bool  // the instance may not serve again
 	envRead  *bool // set when the script looks at its environment; nil when that does not matter
-	lines    int   // logged
+	lines    int64 // logged
+	logged   int64 // bytes of them
 	spans    int   // opened
 	hostTime time.Duration
 	unseen   []*goja.Promise // rejected, and nobody handled it
@@ -60,18 +61,22 @@ func (p *Plugin) newCall(parent context.Context, fx host.Effects, timeout time.D
 	c := &call{ctx: ctx, cancel: cancel, fx: fx, plugin: p, timeout: timeout}
 	c.begin(parent)
 	c.timer = time.AfterFunc(timeout, func() { cancel(errDeadline) })
+	c.loop.conduct(fx)
 	return c
 }
 
 // begin sets what scripts are told of the time.
 func (c *call) begin(parent context.Context) {
 	now := c.fx.Now()
-	c.start, c.deadline = now, now.Add(c.timeout)
+	c.start = now
+	left := c.timeout
 	if d, ok := parent.Deadline(); ok {
-		if left := time.Until(d); left < c.timeout {
-			c.deadline = now.Add(left)
-		}
+		left = min(left, time.Until(d))
 	}
+	if told, ok := c.fx.(host.Countdown); ok {
+		left = told.TimeLeft(left)
+	}
+	c.deadline = now.Add(left)
 }
 
 // guard interrupts the instance when the call's context ends. The function that it returns ends that.
@@ -176,17 +181,27 @@ func (c *call) finish(err error) {
 	for _, s := range c.inputs {
 		s.end()
 	}
-	if c.in != nil && !c.stuck {
+	if _, own := c.fx.(host.Starter); c.in != nil && !c.stuck && !own {
 		c.plugin.giveBack(c.in)
 	}
 	<-c.plugin.slots
 }
 
-// ready gets an instance.
+// ready gets an instance. Effects that have a start too get one of their own.
 func (c *call) ready(a *asking) error {
-	if c.in = c.plugin.take(); c.in == nil {
+	fx := c.fx
+	starter, own := fx.(host.Starter)
+	if !own {
+		c.in = c.plugin.take()
+	}
+	if c.in == nil {
 		a.cold = true
-		if _, err := c.load(); err != nil {
+		if own {
+			c.fx = starter.Start()
+		}
+		_, err := c.load()
+		c.fx = fx
+		if err != nil {
 			c.in = nil
 			return err
 		}
@@ -239,7 +254,7 @@ func (c *call) checkSize(out *host.Event) error {
 	}
 	if limit := c.plugin.cfg.Limits.MaxResult; size > max(limit.Value, 0) && limit.Value > 0 {
 		return &host.Error{Op: "call " + c.plugin.cfg.Name, Kind: host.TooLarge, Pos: limit.Pos,
-			Err: fmt.Errorf("the result has %d bytes, more than %d (%s)", size, limit.Value, limit.Origin())}
+			Err: &host.LimitError{Limit: "maxResult", Value: fmt.Sprintf("%d bytes", limit.Value), Origin: limit.Origin(), Detail: fmt.Sprintf("the result has %d bytes", size)}}
 	}
 	return nil
 }

@@ -2,51 +2,28 @@ package js
 
 import (
 	"bytes"
-	"compress/flate"
-	"compress/gzip"
-	"compress/zlib"
 	"errors"
-	"io"
-	"iter"
-	"sync"
 
 	"github.com/dop251/goja"
+
+	"github.com/postern/postern/host/js/web"
 )
 
-// A codec compresses or unpacks a stream (compression.spec.whatwg.org) step by step on the script's goroutine: input is given with
-// write and end, and output taken with next, a piece at a time.
-type codec struct {
-	mu    sync.Mutex // the end of the call may come beside the script
-	input bytes.Buffer
-	ended bool
-	err   error
-	next  func() ([]byte, bool) // a piece; an empty one asks for more input
-	stop  func()
-}
-
-// codec(format, compress) makes one. Formats are gzip (RFC 1952), deflate (RFC 1950) and deflate-raw (RFC 1951).
+// codec(format, compress) makes one that compresses or unpacks a stream: input is given with write and end, and output taken with next.
 func (in *instance) codec(fc goja.FunctionCall) goja.Value {
-	format := fc.Argument(0).String()
-	switch format {
-	case "gzip", "deflate", "deflate-raw":
-	default:
-		in.throw("Unsupported compression format: '" + format + "'")
+	k, err := web.NewCodec(fc.Argument(0).String(), fc.Argument(1).ToBoolean())
+	if err != nil {
+		in.failWith(err)
 	}
-	k := &codec{}
-	work := k.unpack
-	if fc.Argument(1).ToBoolean() {
-		work = k.pack
-	}
-	k.next, k.stop = iter.Pull(work(format))
 	in.call.open.add(k)
 	call := in.call
 	obj := in.rt.NewObject()
 	in.set(obj, "write", func(fc goja.FunctionCall) goja.Value {
-		k.input.Write(in.needBytes(fc.Argument(0)))
+		k.Write(in.needBytes(fc.Argument(0)))
 		return goja.Undefined()
 	})
 	in.set(obj, "end", func(goja.FunctionCall) goja.Value {
-		k.ended = true
+		k.End()
 		return goja.Undefined()
 	})
 	in.set(obj, "drop", func(goja.FunctionCall) goja.Value {
@@ -55,16 +32,16 @@ func (in *instance) codec(fc goja.FunctionCall) goja.Value {
 	})
 	in.set(obj, "next", func(goja.FunctionCall) goja.Value {
 		call.live()
-		piece, err := k.piece()
+		piece, err := k.Next()
 		if err != nil {
 			call.open.close(k)
-			if errors.Is(err, errEnded) {
+			if errors.Is(err, web.ErrEnded) {
 				in.throw("The stream was made in a call that has ended")
 			}
 			in.throw("The data is malformed: " + err.Error())
 		}
 		if piece == nil {
-			if k.ended {
+			if k.Ended() {
 				call.open.close(k)
 			}
 			return goja.Null()
@@ -73,152 +50,3 @@ func (in *instance) codec(fc goja.FunctionCall) goja.Value {
 	})
 	return obj
 }
-
-// piece returns output, or nil when more input is needed or all is done.
-func (k *codec) piece() ([]byte, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for {
-		piece, more := k.next()
-		switch {
-		case !more:
-			if k.err == nil && k.input.Len() > 0 {
-				k.err = errors.New("there is more behind its end")
-			}
-			return nil, k.err
-		case len(piece) > 0:
-			return piece, nil
-		case k.input.Len() == 0 && !k.ended:
-			return nil, nil
-		}
-	}
-}
-
-// Close ends the work.
-func (k *codec) Close() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.stop()
-	if k.err == nil {
-		k.err = errEnded // for a script that keeps it beyond its call
-	}
-	return nil
-}
-
-// errStopped ends work that nobody waits for.
-var errStopped = errors.New("stopped")
-
-// pack yields what a compressor writes.
-func (k *codec) pack(format string) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		out := writerFunc(func(p []byte) (int, error) {
-			if len(p) > 0 && !yield(p) {
-				return 0, errStopped
-			}
-			return len(p), nil
-		})
-		var w io.WriteCloser
-		switch format {
-		case "gzip":
-			w = gzip.NewWriter(out)
-		case "deflate":
-			w = zlib.NewWriter(out)
-		default:
-			w, _ = flate.NewWriter(out, flate.DefaultCompression) // this level is valid
-		}
-		for {
-			if _, err := w.Write(k.input.Next(chunkSize)); err != nil {
-				return
-			}
-			if k.input.Len() > 0 {
-				continue
-			}
-			if k.ended {
-				_ = w.Close() // it fails only when nobody waits for the rest
-				return
-			}
-			if !yield(nil) {
-				return
-			}
-		}
-	}
-}
-
-// unpack yields what a decompressor reads.
-func (k *codec) unpack(format string) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		feed := &feed{codec: k, yield: yield}
-		var r io.Reader
-		var err error
-		switch format {
-		case "gzip":
-			r, err = gzip.NewReader(feed)
-		case "deflate":
-			r, err = zlib.NewReader(feed)
-		default:
-			r = flate.NewReader(feed)
-		}
-		buf := make([]byte, chunkSize)
-		for err == nil {
-			var n int
-			n, err = r.Read(buf)
-			if n > 0 && !yield(buf[:n]) {
-				return
-			}
-		}
-		if err == io.EOF && feed.read == 0 || err == io.ErrUnexpectedEOF {
-			err = errors.New("it is cut off")
-		}
-		if err != io.EOF {
-			k.err = err
-		}
-		for k.err == nil && k.input.Len() == 0 && !k.ended { // more behind the end is an error, also when it comes later
-			if !yield(nil) {
-				return
-			}
-		}
-	}
-}
-
-// A feed reads a codec's input, and waits for more with an empty piece. As it reads bytes, what is behind the end of the
-// compressed data stays in the input.
-type feed struct {
-	codec *codec
-	yield func([]byte) bool
-	read  int
-}
-
-// Read reads what is there, or waits.
-func (f *feed) Read(p []byte) (int, error) {
-	if err := f.wait(); err != nil {
-		return 0, err
-	}
-	n, err := f.codec.input.Read(p)
-	f.read += n
-	return n, err
-}
-
-// ReadByte reads one byte, or waits for it.
-func (f *feed) ReadByte() (byte, error) {
-	if err := f.wait(); err != nil {
-		return 0, err
-	}
-	f.read++
-	return f.codec.input.ReadByte()
-}
-
-func (f *feed) wait() error {
-	for f.codec.input.Len() == 0 {
-		if f.codec.ended {
-			return io.EOF
-		}
-		if !f.yield(nil) {
-			return errStopped
-		}
-	}
-	return nil
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -13,6 +13,7 @@ import (
 	"github.com/dop251/goja/parser"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/js/web"
 )
 
 var entries = []string{host.EntryAuthorize, host.EntryMapRequest, host.EntryMapResponse, host.EntryHandle, host.EntryFilterRequest, host.EntryFilterResponse}
@@ -87,7 +88,7 @@ func parse(src *host.Source) (*ast.Program, error) {
 		return nil, syntaxError(src, nil, err)
 	}
 	if src.SourceMap != nil {
-		consumer, err := readSourceMap(src.SourceMap)
+		consumer, err := web.SourceMap(src.SourceMap)
 		if err != nil {
 			return nil, &host.Error{Op: opCompile, Kind: host.Invalid, Pos: host.Position{File: src.Name}, Err: fmt.Errorf("source map: %w", err)}
 		}
@@ -118,7 +119,7 @@ func syntaxError(src *host.Source, f *file.File, err error) error {
 }
 
 func mapped(src *host.Source, p file.Position) host.Position {
-	if consumer, err := readSourceMap(src.SourceMap); err == nil {
+	if consumer, err := web.SourceMap(src.SourceMap); err == nil {
 		if name, _, line, column, ok := consumer.Source(p.Line, p.Column); ok {
 			return host.Position{File: fileName(name), Line: line, Column: column}
 		}

@@ -3,17 +3,17 @@ package js
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/js/web"
 )
 
-const (
-	maxLines = 1000    // that one call may log
-	maxLine  = 8 << 10 // bytes of one line
-)
+const maxLine = 8 << 10 // bytes of one line of the log
 
 // context makes what a function gets as its second argument, or adds it to the context of a mapping. What costs
 // something stands on a prototype and is made when it is asked for.
@@ -40,8 +40,14 @@ func (in *instance) context(c *call, obj *goja.Object) (*goja.Object, error) {
 		if err := accessor("traceparent", in.traceparent); err != nil {
 			return nil, err
 		}
-		if err := in.base.Set("startSpan", in.startSpan); err != nil {
+		if err := accessor("kv", in.kv); err != nil {
 			return nil, err
+		}
+		for name, fn := range map[string]func(goja.FunctionCall) goja.Value{"startSpan": in.startSpan, "count": in.metric(host.MetricCounter),
+			"gauge": in.metric(host.MetricGauge), "record": in.metric(host.MetricHistogram)} {
+			if err := in.base.Set(name, fn); err != nil {
+				return nil, err
+			}
 		}
 		remaining := func(goja.FunctionCall) goja.Value {
 			return rt.ToValue(max(0, in.call.deadline.Sub(in.call.world().Now()).Milliseconds()))
@@ -92,12 +98,7 @@ func (in *instance) describe(c *call, obj *goja.Object) error {
 func (c *call) requestID() string {
 	var b [16]byte
 	c.world().Rand(b[:])
-	return uuid(b)
-}
-
-func uuid(b [16]byte) string {
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	return web.UUID(b)
 }
 
 func (in *instance) config() goja.Value {
@@ -150,8 +151,9 @@ func (in *instance) env(goja.FunctionCall) goja.Value {
 		*in.call.envRead = true
 	}
 	obj := in.rt.NewObject()
-	for name, value := range in.call.plugin.cfg.Env {
-		if err := obj.Set(name, value); err != nil {
+	vars := in.call.plugin.cfg.Env
+	for _, name := range slices.Sorted(maps.Keys(vars)) { // scripts see the order
+		if err := obj.Set(name, vars[name]); err != nil {
 			panic(err)
 		}
 	}
@@ -165,14 +167,20 @@ func (in *instance) log(fc goja.FunctionCall) goja.Value {
 }
 
 func (c *call) log(level slog.Level, text string) {
-	c.lines++
-	switch {
-	case c.lines > maxLines+1:
+	lines, size := c.plugin.cfg.Limits.LogLines, c.plugin.cfg.Limits.LogBytes
+	if c.logged < 0 {
 		return
-	case c.lines == maxLines+1:
-		level, text = slog.LevelWarn, fmt.Sprintf("more than %d lines in one call; the rest is dropped", maxLines)
-	case len(text) > maxLine:
+	}
+	if len(text) > maxLine {
 		text = strings.ToValidUTF8(text[:maxLine], "") + fmt.Sprintf("… (%d bytes)", len(text))
+	}
+	c.lines++
+	c.logged += int64(len(text))
+	switch {
+	case c.lines > lines.Value:
+		level, text, c.logged = slog.LevelWarn, fmt.Sprintf("more than %d lines in one call (limits.logLines: %s); the rest is dropped", lines.Value, lines.Origin()), -1
+	case c.logged > size.Value:
+		level, text, c.logged = slog.LevelWarn, fmt.Sprintf("more than %d bytes of lines in one call (limits.logBytes: %s); the rest is dropped", size.Value, size.Origin()), -1
 	}
 	c.world().Log(c.ctx, level, text)
 }

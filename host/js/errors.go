@@ -98,7 +98,8 @@ func (c *call) failed(err error) error {
 		case errors.Is(cause, errDeadline):
 			limit := c.plugin.cfg.Limits.Timeout
 			g := guestError(err)
-			return &host.Error{Op: op, Kind: host.Timeout, Pos: limit.Pos, Err: &host.GuestError{Type: "timeout", Pos: g.Pos,
+			return &host.Error{Op: op, Kind: host.Timeout, Pos: limit.Pos, Err: &host.GuestError{Type: host.GuestTimeout, Pos: g.Pos,
+				Limit:   &host.LimitError{Limit: "timeout", Value: c.timeout.String(), Origin: limit.Origin()},
 				Message: fmt.Sprintf("not done after %v, its timeout (%s)", c.timeout, limit.Origin())}}
 		case errors.Is(cause, context.DeadlineExceeded):
 			return &host.Error{Op: op, Kind: host.Timeout, Err: fmt.Errorf("the caller's deadline passed: %w", cause)}

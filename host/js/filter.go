@@ -98,6 +98,7 @@ func (s *pinned) Call(ctx context.Context, entry string, in host.Event, fx host.
 	case released:
 	case fresh:
 		c.fx = fx // the instance is loaded for this call
+		c.loop.conduct(fx)
 		c.apart(func() { s.run(a, begin) }, c.lost)
 	default:
 		c.loop.post(func() error {

@@ -1,45 +1,18 @@
 package js
 
 import (
-	"embed"
 	"fmt"
 	"io/fs"
-	"strings"
 	"sync"
 
 	"github.com/dop251/goja"
-)
 
-//go:embed prelude
-var preludeFiles embed.FS
+	parts "github.com/postern/postern/host/js/prelude"
+)
 
 // A prelude is one part of the web API, in JavaScript: a function from the native functions to an object. It is
 // compiled when it is first needed, once for a Runtime.
 type prelude func() *goja.Program
-
-// Where each global comes from. A part is loaded when a script first names one of its globals: most scripts name
-// few, and a fresh instance must stay cheap.
-var globalParts = map[string]string{
-	"WeakRef": "weak.js", "FinalizationRegistry": "weak.js",
-	"URL": "url.js", "URLSearchParams": "url.js", "URLPattern": "urlpattern.js",
-	"DOMException": "events.js", "Event": "events.js", "EventTarget": "events.js", "AbortController": "events.js", "AbortSignal": "events.js",
-	"CustomEvent": "events.js", "ErrorEvent": "events.js", "MessageEvent": "events.js", "PromiseRejectionEvent": "events.js",
-	"reportError": "events.js", "addEventListener": "events.js", "removeEventListener": "events.js", "dispatchEvent": "events.js",
-	"Headers": "headers.js", "Request": "fetch.js", "Response": "fetch.js", "fetch": "fetch.js",
-	"TextEncoder": "text.js", "TextDecoder": "text.js",
-	"ReadableStream": "streams.js", "ReadableStreamDefaultReader": "streams.js", "ReadableStreamDefaultController": "streams.js",
-	"ReadableStreamBYOBReader": "bytestreams.js", "ReadableByteStreamController": "bytestreams.js", "ReadableStreamBYOBRequest": "bytestreams.js",
-	"WritableStream": "writable.js", "WritableStreamDefaultWriter": "writable.js", "WritableStreamDefaultController": "writable.js",
-	"TransformStream": "transform.js", "TransformStreamDefaultController": "transform.js",
-	"CountQueuingStrategy": "transform.js", "ByteLengthQueuingStrategy": "transform.js",
-	"TextEncoderStream": "transform.js", "TextDecoderStream": "transform.js", "CompressionStream": "transform.js", "DecompressionStream": "transform.js",
-	"crypto": "crypto.js", "Crypto": "crypto.js", "SubtleCrypto": "crypto.js", "CryptoKey": "crypto.js",
-	"console": "console.js", "structuredClone": "clone.js",
-	"Blob": "blob.js", "File": "blob.js", "FormData": "formdata.js",
-	"Performance": "time.js", "PerformanceEntry": "time.js", "PerformanceMark": "time.js", "PerformanceMeasure": "time.js",
-	"navigator": "time.js", "Navigator": "time.js",
-	"performance": "time.js", "queueMicrotask": "time.js", "process": "process.js",
-}
 
 // Globals that are native functions.
 var globalFunctions = map[string]bool{"setTimeout": true, "setInterval": true, "setImmediate": true, "clearTimeout": true,
@@ -48,12 +21,11 @@ var globalFunctions = map[string]bool{"setTimeout": true, "setInterval": true, "
 // preludes returns every part, by its file's path. That each compiles is for the tests to see.
 func preludes() (map[string]prelude, error) {
 	out := map[string]prelude{}
-	err := fs.WalkDir(preludeFiles, "prelude", func(file string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(parts.Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		text, err := preludeFiles.ReadFile(file)
-		name := strings.TrimPrefix(file, "prelude/")
+		text, err := parts.Files.ReadFile(name)
 		out[name] = sync.OnceValue(func() *goja.Program { return goja.MustCompile(ours+name, string(text), true) })
 		return err
 	})
@@ -75,13 +47,13 @@ func (g *globals) Get(name string) goja.Value {
 		return in.buffer()
 	case globalFunctions[name]:
 		return in.global(name, in.nativeFunction(name))
-	case globalParts[name] != "":
-		part, err := in.tool(globalParts[name])
+	case parts.Globals[name] != "":
+		part, err := in.tool(parts.Globals[name])
 		if err != nil {
 			panic(err) // an interrupt, or the end of the stack
 		}
 		for _, key := range part.Keys() {
-			if globalParts[key] == globalParts[name] {
+			if parts.Globals[key] == parts.Globals[name] {
 				in.global(key, part.Get(key))
 			}
 		}
@@ -92,7 +64,7 @@ func (g *globals) Get(name string) goja.Value {
 
 // Has tells whether there is a global of that name.
 func (g *globals) Has(name string) bool {
-	return name == "self" || name == "Buffer" || globalFunctions[name] || globalParts[name] != ""
+	return name == "self" || name == "Buffer" || globalFunctions[name] || parts.Globals[name] != ""
 }
 
 // Set lets nothing be set here: assignments reach the global object itself.

@@ -3,10 +3,14 @@ package js
 import (
 	"container/heap"
 	"context"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/dop251/goja"
+
+	"github.com/postern/postern/host"
 )
 
 // A timer is one setTimeout or setInterval.
@@ -51,6 +55,8 @@ type loop struct {
 	lastID  int64
 	pending int // tasks that are sure to be posted
 
+	order host.Conductor // chooses what the script hears of next; nil leaves that to chance
+
 	workers sync.WaitGroup
 	mu      sync.Mutex
 	ended   bool // no worker begins any more
@@ -62,6 +68,7 @@ type loop struct {
 type task struct {
 	run     func() error
 	counted bool // in pending
+	number  int  // by which the conductor knows it; 0 for none
 }
 
 // listen makes ready for tasks from other goroutines.
@@ -75,13 +82,23 @@ func (l *loop) listen() {
 
 // expect announces a task, which the function that it returns brings, from any goroutine and once.
 func (l *loop) expect() (bring func(func() error)) {
+	_, bring = l.expectIn(context.Background())
+	return bring
+}
+
+// expectIn is expect for what has effects, which it must have with the context that it gets.
+func (l *loop) expectIn(ctx context.Context) (inner context.Context, bring func(func() error)) {
 	l.listen()
 	l.pending++
-	return func(run func() error) { l.add(task{run, true}) }
+	number := 0
+	if l.order != nil {
+		ctx, number = l.order.Task(ctx)
+	}
+	return ctx, func(run func() error) { l.add(task{run, true, number}) }
 }
 
 // post brings a task that nobody waits for. A loop that never listened takes none.
-func (l *loop) post(run func() error) { l.add(task{run, false}) }
+func (l *loop) post(run func() error) { l.add(task{run: run}) }
 
 func (l *loop) add(t task) {
 	l.mu.Lock()
@@ -98,8 +115,13 @@ func (l *loop) add(t task) {
 
 // begin starts work beside the script. The function that work returns runs on the script's goroutine.
 func (l *loop) begin(work func() func() error) {
-	bring := l.expect()
-	l.beside(func() { bring(work()) })
+	l.beginIn(context.Background(), func(context.Context) func() error { return work() })
+}
+
+// beginIn is begin for work that has effects.
+func (l *loop) beginIn(ctx context.Context, work func(context.Context) func() error) {
+	ctx, bring := l.expectIn(ctx)
+	l.beside(func() { bring(work(ctx)) })
 }
 
 // beside runs work on a goroutine that the call waits for.
@@ -148,7 +170,7 @@ func (c *call) run(done func() bool) error {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		ran, err := l.runPosted()
+		ran, err := c.runPosted()
 		if err != nil {
 			return err
 		}
@@ -203,6 +225,9 @@ func (c *call) wait(d time.Duration) (woken bool, err error) {
 		defer c.pinned.idle()()
 	}
 	fx := c.world() // taken here: the second half of a filter brings other ones
+	if order := c.loop.order; order != nil {
+		return order.Pause(c.ctx, d, c.loop.wake)
+	}
 	if c.loop.wake == nil {
 		return false, fx.Sleep(c.ctx, d)
 	}
@@ -224,24 +249,71 @@ func (c *call) wait(d time.Duration) (woken bool, err error) {
 }
 
 // runPosted runs one task, and reports whether there was one.
-func (l *loop) runPosted() (bool, error) {
+func (c *call) runPosted() (bool, error) {
+	l := &c.loop
 	if l.wake == nil {
 		return false, nil
 	}
-	l.mu.Lock()
-	if len(l.posted) == 0 {
-		l.mu.Unlock()
-		return false, nil
+	for {
+		t, chosen := l.choose()
+		switch chosen {
+		case host.TaskNone:
+			return false, nil
+		case host.TaskLater:
+			select {
+			case <-l.wake:
+			case <-c.ctx.Done():
+				return false, c.ctx.Err()
+			}
+			continue
+		}
+		if t.counted {
+			l.pending--
+		}
+		return true, t.run()
 	}
-	t := l.posted[0]
-	if l.posted[0] = (task{}); len(l.posted) == 1 {
+}
+
+// choose takes a task off those that were posted: the first, or the one that the conductor says.
+func (l *loop) choose() (t task, chosen int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := 0
+	if l.order != nil {
+		done := make([]int, len(l.posted))
+		for i := range l.posted {
+			done[i] = l.posted[i].number
+		}
+		if chosen = l.order.Next(done); chosen < 0 {
+			return t, chosen
+		}
+		at = slices.Index(done, chosen)
+	} else if len(l.posted) == 0 {
+		return t, host.TaskNone
+	}
+	t = l.posted[at]
+	if at > 0 {
+		l.posted = slices.Delete(l.posted, at, at+1)
+	} else if l.posted[0] = (task{}); len(l.posted) == 1 {
 		l.posted = l.posted[:0]
 	} else {
 		l.posted = l.posted[1:]
 	}
-	l.mu.Unlock()
-	if t.counted {
-		l.pending--
+	return t, t.number
+}
+
+// conduct has the effects' conductor, if they have one, choose what the script hears of. It is called before the loop turns.
+func (l *loop) conduct(fx host.Effects) {
+	if order, ok := fx.(host.Conductor); ok {
+		l.order = order
+		l.listen()
 	}
-	return true, t.run()
+}
+
+// fact is yes or no, as it is, or as it was when the call was recorded.
+func (l *loop) fact(name string, yes bool) bool {
+	if l.order == nil {
+		return yes
+	}
+	return string(l.order.Fact(name, strconv.AppendBool(nil, yes))) == "true"
 }

@@ -3,12 +3,11 @@ package js
 import (
 	"encoding/base64"
 	"reflect"
-	"strings"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/dop251/goja"
+
+	"github.com/postern/postern/host/js/web"
 )
 
 var arrayBufferType = reflect.TypeFor[goja.ArrayBuffer]()
@@ -125,17 +124,8 @@ func (in *instance) atob(fc goja.FunctionCall) goja.Value {
 	if len(fc.Arguments) == 0 {
 		in.throw("atob needs an argument")
 	}
-	text := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" \t\n\f\r", r) {
-			return -1
-		}
-		return r
-	}, fc.Argument(0).String())
-	if len(text)%4 == 0 {
-		text = strings.TrimSuffix(strings.TrimSuffix(text, "="), "=")
-	}
-	raw, err := base64.RawStdEncoding.DecodeString(text)
-	if err != nil {
+	raw, ok := web.Atob(fc.Argument(0).String())
+	if !ok {
 		in.domException("The string is not correctly encoded", "InvalidCharacterError")
 	}
 	units := make([]uint16, len(raw))
@@ -149,15 +139,11 @@ func (in *instance) btoa(fc goja.FunctionCall) goja.Value {
 	if len(fc.Arguments) == 0 {
 		in.throw("btoa needs an argument")
 	}
-	text := fc.Argument(0).String()
-	raw := make([]byte, 0, len(text))
-	for _, r := range text {
-		if r > 0xff {
-			in.domException("The string contains a character outside of Latin-1", "InvalidCharacterError")
-		}
-		raw = append(raw, byte(r))
+	text, ok := web.Btoa(fc.Argument(0).String())
+	if !ok {
+		in.domException("The string contains a character outside of Latin-1", "InvalidCharacterError")
 	}
-	return in.rt.ToValue(encodeBase64(raw))
+	return in.rt.ToValue(text)
 }
 
 func (in *instance) domException(text, name string) { panic(in.domError(text, name)) }
@@ -184,91 +170,11 @@ func (in *instance) scalar(fc goja.FunctionCall) goja.Value {
 // decode(label, bytes, fatal) is text; null when fatal and malformed. The labels are those of encoding.spec.whatwg.org
 // after text.js has folded them.
 func (in *instance) decode(fc goja.FunctionCall) goja.Value {
-	b := in.needBytes(fc.Argument(1))
-	fatal := fc.Argument(2).ToBoolean()
-	switch fc.Argument(0).String() {
-	case "utf-16le", "utf-16be":
-		low := 0
-		if fc.Argument(0).String() == "utf-16be" {
-			low = 1
-		}
-		units := make([]uint16, len(b)/2)
-		for i := range units {
-			units[i] = uint16(b[2*i+low]) | uint16(b[2*i+1-low])<<8
-		}
-		text := utf16.Decode(units)
-		odd := len(b)%2 == 1
-		if fatal && (odd || strings.ContainsRune(string(text), utf8.RuneError)) {
-			return goja.Null()
-		}
-		if odd {
-			text = append(text, utf8.RuneError)
-		}
-		return in.rt.ToValue(string(text))
-	case "windows-1252":
-		text := make([]rune, len(b))
-		for i, c := range b {
-			text[i] = rune(c)
-			if c >= 0x80 && c < 0xa0 {
-				text[i] = windows1252[c-0x80]
-			}
-		}
-		return in.rt.ToValue(string(text))
-	}
-	if utf8.Valid(b) {
-		return in.rt.ToValue(string(b))
-	}
-	if fatal {
+	text, ok := web.Decode(fc.Argument(0).String(), in.needBytes(fc.Argument(1)), fc.Argument(2).ToBoolean())
+	if !ok {
 		return goja.Null()
 	}
-	return in.rt.ToValue(repairUTF8(b))
-}
-
-// What windows-1252 has between 0x80 and 0x9f (encoding.spec.whatwg.org, index-windows-1252).
-var windows1252 = [32]rune{0x20ac, 0x81, 0x201a, 0x192, 0x201e, 0x2026, 0x2020, 0x2021, 0x2c6, 0x2030, 0x160, 0x2039, 0x152, 0x8d,
-	0x17d, 0x8f, 0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x2dc, 0x2122, 0x161, 0x203a, 0x153, 0x9d, 0x17e, 0x178}
-
-// repairUTF8 puts one U+FFFD for each maximal part of a malformed sequence, as the web does (encoding.spec.whatwg.org,
-// "UTF-8 decoder"), where Go puts one for each byte.
-func repairUTF8(b []byte) string {
-	var out strings.Builder
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
-			n = malformed(b)
-		}
-		out.WriteRune(r)
-		b = b[n:]
-	}
-	return out.String()
-}
-
-// malformed returns the length of the longest start of b that a well-formed sequence could have, 1 at least.
-func malformed(b []byte) int {
-	low, high, need := byte(0x80), byte(0xbf), 0
-	switch c := b[0]; {
-	case c >= 0xc2 && c <= 0xdf:
-		need = 1
-	case c >= 0xe0 && c <= 0xef:
-		need = 2
-		if c == 0xe0 {
-			low = 0xa0
-		} else if c == 0xed {
-			high = 0x9f
-		}
-	case c >= 0xf0 && c <= 0xf4:
-		need = 3
-		if c == 0xf0 {
-			low = 0x90
-		} else if c == 0xf4 {
-			high = 0x8f
-		}
-	}
-	n := 1
-	for ; n <= need && n < len(b) && b[n] >= low && b[n] <= high; n++ {
-		low, high = 0x80, 0xbf
-	}
-	return n
+	return in.rt.ToValue(text)
 }
 
 // random(view) fills a view.

@@ -1,9 +1,6 @@
 package js
 
 import (
-	"crypto"
-	"crypto/hmac"
-	_ "crypto/md5" // by its crypto.Hash
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
@@ -12,6 +9,8 @@ import (
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja_nodejs/buffer"
+
+	"github.com/postern/postern/host/js/web"
 )
 
 // nodeModule is what require gives for a module of Node.js that is here, nil for any other.
@@ -40,9 +39,9 @@ func (in *instance) encodeText(fc goja.FunctionCall) goja.Value {
 	text := fc.Argument(0).ToString().(goja.String)
 	switch fc.Argument(1).String() {
 	case "hex":
-		return in.bytes(hexBytes(text.String()))
+		return in.bytes(web.HexBytes(text.String()))
 	case "base64", "base64url":
-		return in.bytes(unbase64(text.String()))
+		return in.bytes(web.Unbase64(text.String()))
 	case "latin1", "ascii":
 		out := make([]byte, text.Length())
 		for i := range out {
@@ -57,34 +56,6 @@ func (in *instance) encodeText(fc goja.FunctionCall) goja.Value {
 		return in.bytes(out)
 	}
 	return in.bytes([]byte(text.String()))
-}
-
-// hexBytes decodes up to the first pair that is not hexadecimal.
-func hexBytes(text string) []byte {
-	out := make([]byte, len(text)/2)
-	n, _ := hex.Decode(out, []byte(text[:len(text)/2*2]))
-	return out[:n]
-}
-
-// unbase64 decodes both alphabets, ignores what belongs to neither, and stops at the padding, as Node.js does.
-func unbase64(text string) []byte {
-	text, _, _ = strings.Cut(text, "=")
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == '-':
-			return '+'
-		case r == '_':
-			return '/'
-		case 'A' <= r && r <= 'Z', 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '+', r == '/':
-			return r
-		}
-		return -1
-	}, text)
-	if len(text)%4 == 1 {
-		text = text[:len(text)-1]
-	}
-	out, _ := base64.RawStdEncoding.DecodeString(text)
-	return out
 }
 
 // decodeText(bytes, encoding) is the text of bytes; null for what is no UTF-8 when the encoding is "strict".
@@ -121,37 +92,30 @@ func (in *instance) decodeText(fc goja.FunctionCall) goja.Value {
 	if utf8.Valid(b) {
 		return in.rt.ToValue(string(b))
 	}
-	return in.rt.ToValue(repairUTF8(b))
+	return in.rt.ToValue(web.RepairUTF8(b))
 }
 
 // unescapeBytes(text) is text with each %XX as a byte, and what is no escape as it is.
 func (in *instance) unescapeBytes(fc goja.FunctionCall) goja.Value {
-	return in.rt.ToValue(repairUTF8([]byte(percentDecode(fc.Argument(0).String()))))
-}
-
-// nodeHash returns the hash that prelude/node/crypto.js calls name.
-func nodeHash(name string) crypto.Hash {
-	switch name {
-	case "MD5":
-		return crypto.MD5
-	case "SHA-224":
-		return crypto.SHA224
-	}
-	return hashNamed(name)
+	return in.rt.ToValue(web.RepairUTF8([]byte(web.PercentDecode(fc.Argument(0).String()))))
 }
 
 // hash(name, bytes) is a digest.
 func (in *instance) hash(fc goja.FunctionCall) goja.Value {
-	h := nodeHash(fc.Argument(0).String()).New()
-	h.Write(in.needBytes(fc.Argument(1)))
-	return in.bytes(h.Sum(nil))
+	sum, err := web.Hash(fc.Argument(0).String(), in.needBytes(fc.Argument(1)))
+	if err != nil {
+		in.failWith(err)
+	}
+	return in.bytes(sum)
 }
 
 // hmac(name, key, bytes) is a keyed digest (RFC 2104).
 func (in *instance) hmac(fc goja.FunctionCall) goja.Value {
-	h := hmac.New(nodeHash(fc.Argument(0).String()).New, in.needBytes(fc.Argument(1)))
-	h.Write(in.needBytes(fc.Argument(2)))
-	return in.bytes(h.Sum(nil))
+	sum, err := web.HMAC(fc.Argument(0).String(), in.needBytes(fc.Argument(1)), in.needBytes(fc.Argument(2)))
+	if err != nil {
+		in.failWith(err)
+	}
+	return in.bytes(sum)
 }
 
 // sameBytes(a, b) compares in constant time.

@@ -67,15 +67,14 @@ func (p *pipe) write(chunk []byte) (room bool) {
 	return p.size < pipeRoom
 }
 
-// await has proceed brought to the loop when there is room again. It is false when there is room already.
-func (p *pipe) await(proceed func() error) bool {
+// await has proceed brought to the loop when there is room again, which may be now.
+func (p *pipe) await(proceed func() error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gone || p.err != nil || p.size < pipeRoom {
-		return false
-	}
 	p.resume, p.proceed = p.loop.expect(), proceed
-	return true
+	if p.gone || p.err != nil || p.size < pipeRoom {
+		p.goOn()
+	}
 }
 
 // goOn lets the writer go on. The lock is held.
@@ -169,7 +168,7 @@ func (c *call) stream(pump goja.Callable, stream goja.Value, answers bool) (io.R
 	in.set(sink, "write", func(fc goja.FunctionCall) goja.Value {
 		c.live()
 		c.progress()
-		if p.write(bytes.Clone(in.needBytes(fc.Argument(0)))) {
+		if c.loop.fact("room", p.write(bytes.Clone(in.needBytes(fc.Argument(0))))) {
 			return goja.Undefined()
 		}
 		promise, resolve, _ := in.rt.NewPromise()
@@ -178,9 +177,7 @@ func (c *call) stream(pump goja.Callable, stream goja.Value, answers bool) (io.R
 			c.progress()
 			return resolve(goja.Undefined())
 		}
-		if !p.await(proceed) {
-			return goja.Undefined()
-		}
+		p.await(proceed)
 		c.peers++
 		return in.rt.ToValue(promise)
 	})

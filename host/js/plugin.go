@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern/postern/host"
@@ -17,6 +18,8 @@ type Plugin struct {
 	module *Module
 	cfg    host.PluginConfig
 	slots  chan struct{} // one token for each call that may run
+
+	waiting atomic.Int64 // callers without a token
 
 	mu     sync.Mutex
 	idle   []*instance // the one used last is at the end
@@ -29,7 +32,18 @@ type Plugin struct {
 	scripts sync.WaitGroup // that run, also those of calls that were abandoned
 }
 
-var _ host.Plugin = (*Plugin)(nil)
+var (
+	_ host.Plugin    = (*Plugin)(nil)
+	_ host.Inspector = (*Plugin)(nil)
+)
+
+// Pool implements host.Inspector. What memory scripts hold is not known.
+func (p *Plugin) Pool() host.PoolStats {
+	p.mu.Lock()
+	idle := len(p.idle)
+	p.mu.Unlock()
+	return host.PoolStats{Idle: idle, Busy: len(p.slots), Waiting: int(p.waiting.Load())}
+}
 
 // Open makes a plugin, and one instance, so that a script which cannot start in this environment is refused
 // now. Pooled isolation keeps the instance; any other isolation means a fresh one for each call.
@@ -37,6 +51,12 @@ func (m *Module) Open(ctx context.Context, cfg host.PluginConfig) (host.Plugin, 
 	if pos := cfg.Limits.Memory.Pos; !pos.IsZero() {
 		return nil, &host.Error{Op: "open " + cfg.Name, Kind: host.Invalid, Pos: pos,
 			Err: errors.New("the memory of a script cannot be limited; remove memory, or write the plugin for wasm")}
+	}
+	if cfg.Limits.LogLines.Value <= 0 {
+		cfg.Limits.LogLines = host.Default[int64](host.DefaultLogLines)
+	}
+	if cfg.Limits.LogBytes.Value <= 0 {
+		cfg.Limits.LogBytes = host.Default[int64](host.DefaultLogBytes)
 	}
 	n := cfg.Limits.Concurrency.Value
 	if n <= 0 {
@@ -124,6 +144,8 @@ func (p *Plugin) enter(ctx context.Context) error {
 		return nil
 	default:
 	}
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout(), fmt.Errorf("waited %v (%s)", p.timeout(), p.cfg.Limits.Timeout.Origin()))
 	defer cancel()
 	select {

@@ -11,6 +11,7 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/js/web"
 )
 
 const (
@@ -29,7 +30,7 @@ type Runtime struct {
 	logger   *slog.Logger
 	preludes map[string]prelude
 	natives  map[string]native
-	crypto   map[string]cryptoOp
+	crypto   map[string]web.Operation
 	nothing  *goja.Program // runs the jobs of promises
 
 	crunch chan struct{} // held by what computes long beside its script: at most GOMAXPROCS - 1 at a time, and one at least
@@ -53,7 +54,7 @@ func New(o Options) *Runtime {
 	if err != nil {
 		panic(err) // what is embedded can be read
 	}
-	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions(), crypto: cryptoOps(), nothing: goja.MustCompile(ours, "", true),
+	return &Runtime{logger: o.Logger, preludes: parts, natives: nativeFunctions(), crypto: web.Operations(), nothing: goja.MustCompile(ours, "", true),
 		crunch: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), asyncIterator: goja.NewSymbol("Symbol.asyncIterator")}
 }
 

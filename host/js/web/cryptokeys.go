@@ -1,4 +1,4 @@
-package js
+package web
 
 import (
 	"bytes"
@@ -35,11 +35,11 @@ func curveNamed(name string) elliptic.Curve {
 
 // secretKey(bytes) is a symmetric key.
 func secretKey(_ context.Context, c *cryptoCall) (any, error) {
-	return &cryptoKey{secret: bytes.Clone(c.bytes(0))}, nil
+	return &Key{secret: bytes.Clone(c.bytes(0))}, nil
 }
 
 func pair(private crypto.PrivateKey, public crypto.PublicKey) (any, error) {
-	return []any{&cryptoKey{private: private}, &cryptoKey{public: public}}, nil
+	return []any{&Key{private: private}, &Key{public: public}}, nil
 }
 
 // generateRSA(bits, exponent) is a private and a public key. The standard library has its own random numbers for them, and
@@ -111,7 +111,7 @@ func importKey(_ context.Context, c *cryptoCall) (any, error) {
 		if err != nil || !fits(kind, public) {
 			return nil, dataError("The data is no such public key")
 		}
-		return &cryptoKey{public: public}, nil
+		return &Key{public: public}, nil
 	}
 	private, err := x509.ParsePKCS8PrivateKey(data)
 	if err != nil {
@@ -120,7 +120,7 @@ func importKey(_ context.Context, c *cryptoCall) (any, error) {
 	if k, ok := private.(interface{ Public() crypto.PublicKey }); !ok || !fits(kind, k.Public()) {
 		return nil, dataError("The data is no such private key")
 	}
-	return &cryptoKey{private: private}, nil
+	return &Key{private: private}, nil
 }
 
 func fits(kind string, public crypto.PublicKey) bool {
@@ -143,19 +143,19 @@ func rawPublic(kind string, data []byte) (any, error) {
 		if len(data) != ed25519.PublicKeySize {
 			return nil, dataError("An Ed25519 key has 32 bytes")
 		}
-		return &cryptoKey{public: ed25519.PublicKey(bytes.Clone(data))}, nil
+		return &Key{public: ed25519.PublicKey(bytes.Clone(data))}, nil
 	case curveX25519:
 		key, err := ecdh.X25519().NewPublicKey(data)
 		if err != nil {
 			return nil, dataError("An X25519 key has 32 bytes")
 		}
-		return &cryptoKey{public: key}, nil
+		return &Key{public: key}, nil
 	}
 	key, err := ecdsa.ParseUncompressedPublicKey(curveNamed(kind), data)
 	if err != nil {
 		return nil, dataError("The data is no uncompressed point of the curve")
 	}
-	return &cryptoKey{public: key}, nil
+	return &Key{public: key}, nil
 }
 
 // exportKey(format, key) is a key in a binary format.
@@ -238,14 +238,14 @@ func rsaOfNumbers(_ context.Context, c *cryptoCall) (any, error) {
 		return nil, dataError("The numbers are no RSA key")
 	}
 	if c.args[2] == nil {
-		return &cryptoKey{public: &public}, nil
+		return &Key{public: &public}, nil
 	}
 	key := &rsa.PrivateKey{PublicKey: public, D: number(2), Primes: []*big.Int{number(3), number(4)}}
 	if err := key.Validate(); err != nil {
 		return nil, dataError("The numbers are no RSA key")
 	}
 	key.Precompute()
-	return &cryptoKey{private: key}, nil
+	return &Key{private: key}, nil
 }
 
 // ecOfNumbers(curve, x, y, d) is a key; y is undefined for Ed25519 and X25519, d for public keys.
@@ -264,7 +264,7 @@ func ecOfNumbers(_ context.Context, c *cryptoCall) (any, error) {
 	if err != nil {
 		return nil, wrong
 	}
-	public := made.(*cryptoKey)
+	public := made.(*Key)
 	if c.args[3] == nil {
 		return public, nil
 	}
@@ -276,7 +276,7 @@ func ecOfNumbers(_ context.Context, c *cryptoCall) (any, error) {
 	if same, ok := own.(interface{ Equal(crypto.PublicKey) bool }); !ok || !same.Equal(public.public) {
 		return nil, wrong
 	}
-	return &cryptoKey{private: private}, nil
+	return &Key{private: private}, nil
 }
 
 func rawPrivate(kind string, d []byte) (crypto.PrivateKey, error) {

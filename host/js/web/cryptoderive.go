@@ -1,4 +1,4 @@
-package js
+package web
 
 import (
 	"context"
@@ -89,7 +89,7 @@ func agree(_ context.Context, c *cryptoCall) (any, error) {
 	return secret, nil
 }
 
-func ecdhPrivate(k cryptoKey) (*ecdh.PrivateKey, error) {
+func ecdhPrivate(k Key) (*ecdh.PrivateKey, error) {
 	switch p := k.private.(type) {
 	case *ecdh.PrivateKey:
 		return p, nil
@@ -99,7 +99,7 @@ func ecdhPrivate(k cryptoKey) (*ecdh.PrivateKey, error) {
 	return nil, notSupported("The key cannot derive")
 }
 
-func ecdhPublic(k cryptoKey) (*ecdh.PublicKey, error) {
+func ecdhPublic(k Key) (*ecdh.PublicKey, error) {
 	switch p := k.public.(type) {
 	case *ecdh.PublicKey:
 		return p, nil

@@ -1,4 +1,4 @@
-package js
+package web
 
 import (
 	"net/netip"
@@ -29,7 +29,7 @@ func parseHost(text string, isSpecial bool) (string, error) {
 		}
 		return percentEncode(text, inOpaque), nil
 	}
-	domain := percentDecode(text)
+	domain := PercentDecode(text)
 	if !utf8.ValidString(domain) {
 		return "", errURL
 	}
@@ -93,16 +93,18 @@ func ipv4Number(s string) (uint64, error) {
 	return strconv.ParseUint(s, 10, 33)
 }
 
-func (u *webURL) hostname() string {
+// Hostname is the host without its port.
+func (u *URL) Hostname() string {
 	if u.host == nil {
 		return ""
 	}
 	return *u.host
 }
 
-func (u *webURL) hostport() string {
+// Hostport is the host with a port that is not the default of its scheme.
+func (u *URL) Hostport() string {
 	if u.port == "" {
-		return u.hostname()
+		return u.Hostname()
 	}
-	return u.hostname() + ":" + u.port
+	return u.Hostname() + ":" + u.port
 }

@@ -1,11 +1,10 @@
-package js
+package web
 
 import (
+	"iter"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/dop251/goja"
 )
 
 // The percent-encode sets of url.spec.whatwg.org, section 1.3: what is escaped beside controls and non-ASCII.
@@ -42,7 +41,8 @@ func percentEncode(s, set string) string {
 	return b.String()
 }
 
-func percentDecode(s string) string {
+// PercentDecode undoes the escapes of text, and leaves what is none.
+func PercentDecode(s string) string {
 	if !strings.Contains(s, "%") {
 		return s
 	}
@@ -70,39 +70,8 @@ func unhex(c byte) int {
 	return -1
 }
 
-// record is what the prelude keeps of a URL.
-func (in *instance) record(u *webURL) goja.Value {
-	return in.rt.NewArray(u.href(), u.scheme+":", u.username, u.password, u.hostport(), u.hostname(), u.port, u.pathname(),
-		u.search(), u.hash(), u.origin())
-}
-
-// parseURL(text, base) is a record, null when the URL is invalid.
-func (in *instance) parseURL(fc goja.FunctionCall) goja.Value {
-	var base *webURL
-	if b := fc.Argument(1); !goja.IsUndefined(b) {
-		var err error
-		if base, err = parseWebURL(b.String(), nil); err != nil {
-			return goja.Null()
-		}
-	}
-	u, err := parseWebURL(fc.Argument(0).String(), base)
-	if err != nil {
-		return goja.Null()
-	}
-	return in.record(u)
-}
-
-// setURL(href, name, value) is the record after one part was set; null when the value does not fit.
-func (in *instance) setURL(fc goja.FunctionCall) goja.Value {
-	u, err := parseWebURL(fc.Argument(0).String(), nil)
-	if err != nil || !u.set(fc.Argument(1).String(), fc.Argument(2).String()) {
-		return goja.Null()
-	}
-	return in.record(u)
-}
-
-// set sets one part (url.spec.whatwg.org, section 6.1) and reports whether it could.
-func (u *webURL) set(name, value string) bool {
+// Set sets one part (url.spec.whatwg.org, section 6.1) and reports whether it could.
+func (u *URL) Set(name, value string) bool {
 	hasHost := u.host != nil && *u.host != "" && u.scheme != "file"
 	switch name {
 	case "protocol":
@@ -172,7 +141,7 @@ func (u *webURL) set(name, value string) bool {
 }
 
 // hostPart is what of a value that is given to host or hostname comes before a path, a query or a fragment.
-func (u *webURL) hostPart(value string) string {
+func (u *URL) hostPart(value string) string {
 	stop := "/?#"
 	if special(u.scheme) {
 		stop += `\`
@@ -181,47 +150,6 @@ func (u *webURL) hostPart(value string) string {
 		return value[:i]
 	}
 	return value
-}
-
-// decodeForm(text, form) is the pairs of application/x-www-form-urlencoded (url.spec.whatwg.org, section 5.1), maxParts at most when
-// form is true. The end of the call ends it.
-func (in *instance) decodeForm(fc goja.FunctionCall) goja.Value {
-	pairs := in.rt.NewArray()
-	push, _ := goja.AssertFunction(pairs.Get("push"))
-	bounded, n := fc.Argument(1).ToBoolean(), 0
-	for part := range strings.SplitSeq(fc.Argument(0).String(), "&") {
-		if part == "" {
-			continue
-		}
-		if n++; bounded && n > maxParts {
-			in.throw("The form has more than 10,000 parts")
-		}
-		if n%1024 == 0 && in.call.ctx.Err() != nil {
-			break // the interrupt is on its way
-		}
-		name, value, _ := strings.Cut(strings.ReplaceAll(part, "+", " "), "=")
-		pair := in.rt.NewArray(repairUTF8([]byte(percentDecode(name))), repairUTF8([]byte(percentDecode(value))))
-		if _, err := push(pairs, pair); err != nil {
-			panic(err)
-		}
-	}
-	return pairs
-}
-
-// encodeForm(pairs) is the text (url.spec.whatwg.org, section 5.2).
-func (in *instance) encodeForm(fc goja.FunctionCall) goja.Value {
-	var b strings.Builder
-	in.rt.ForOf(fc.Argument(0), func(pair goja.Value) bool {
-		if b.Len() > 0 {
-			b.WriteByte('&')
-		}
-		obj := pair.ToObject(in.rt)
-		formEscape(&b, obj.Get("0").String())
-		b.WriteByte('=')
-		formEscape(&b, obj.Get("1").String())
-		return true
-	})
-	return in.rt.ToValue(b.String())
 }
 
 func formEscape(b *strings.Builder, s string) {
@@ -237,10 +165,40 @@ func formEscape(b *strings.Builder, s string) {
 	}
 }
 
-// isIdentifier(character, first) tells whether a character may be in a name of JavaScript, or begin one.
-func (in *instance) isIdentifier(fc goja.FunctionCall) goja.Value {
-	r, _ := utf8.DecodeRuneInString(fc.Argument(0).String())
+// Record is what the prelude keeps of a URL.
+func (u *URL) Record() []string {
+	return []string{u.Href(), u.scheme + ":", u.username, u.password, u.Hostport(), u.Hostname(), u.port, u.Pathname(), u.Search(), u.Hash(), u.Origin()}
+}
+
+// DecodeForm yields the pairs of application/x-www-form-urlencoded (url.spec.whatwg.org, section 5.1).
+func DecodeForm(text string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for part := range strings.SplitSeq(text, "&") {
+			if part == "" {
+				continue
+			}
+			name, value, _ := strings.Cut(strings.ReplaceAll(part, "+", " "), "=")
+			if !yield(RepairUTF8([]byte(PercentDecode(name))), RepairUTF8([]byte(PercentDecode(value)))) {
+				return
+			}
+		}
+	}
+}
+
+// EncodeForm appends one pair (url.spec.whatwg.org, section 5.2).
+func EncodeForm(b *strings.Builder, name, value string) {
+	if b.Len() > 0 {
+		b.WriteByte('&')
+	}
+	formEscape(b, name)
+	b.WriteByte('=')
+	formEscape(b, value)
+}
+
+// IsIdentifier tells whether the first character of text may be in a name of JavaScript, or begin one.
+func IsIdentifier(text string, first bool) bool {
+	r, _ := utf8.DecodeRuneInString(text)
 	begins := r == '$' || r == '_' || unicode.IsLetter(r) || unicode.Is(unicode.Nl, r) || unicode.Is(unicode.Other_ID_Start, r)
 	goesOn := r == '\u200c' || r == '\u200d' || unicode.In(r, unicode.Mn, unicode.Mc, unicode.Nd, unicode.Pc, unicode.Other_ID_Continue)
-	return in.rt.ToValue(begins || goesOn && !fc.Argument(1).ToBoolean())
+	return begins || goesOn && !first
 }
