@@ -191,7 +191,7 @@ func TestCommandFailures(t *testing.T) {
 	}{
 		"/exit":  {host.Internal, "exit", "code 3", "one\ntwo"},
 		"/panic": {host.Internal, "exit", "code 2", "the shelf fell over"},
-		"/hoard": {host.Internal, "memory", "33554432 bytes (default)", ""},
+		"/hoard": {host.Internal, "memory", "32 MiB (default)", ""},
 		"/spin":  {host.Timeout, "timeout", "3s (default)", ""},
 		"/sleep": {host.Timeout, "timeout", "3s (default)", ""},
 	} {

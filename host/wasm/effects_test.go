@@ -103,6 +103,9 @@ func (e *effects) Span(_ context.Context, name string) func(string) {
 	}
 }
 
+// Metric takes what comes.
+func (*effects) Metric(context.Context, host.MetricKind, string, float64) error { return nil }
+
 func (*effects) TraceParent() string {
 	return "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 }

@@ -26,10 +26,10 @@ func TestHostile(t *testing.T) {
 		discards  bool
 	}{
 		{"trap", "t", host.Internal, "trap", []string{"unreachable"}, "act", true},
-		{"loop", "l", host.Timeout, "timeout", []string{"500ms", "postern.yaml:7:9"}, "", true},
+		{"loop", "l", host.Timeout, "timeout", []string{"500ms", "postern.yaml:7:9"}, "loop", true},
 		{"sleep", "h", host.Timeout, "timeout", []string{"500ms"}, "", true},
-		{"recursion", "r", host.Internal, "trap", []string{"stack overflow"}, "", true},
-		{"memory", "M", host.Internal, "memory", []string{"4194304 bytes (default)", "unreachable"}, "act", true},
+		{"recursion", "r", host.Internal, "stack", []string{"stack overflow"}, "", true},
+		{"memory", "M", host.Internal, "memory", []string{"4 MiB (default)", "unreachable"}, "act", true},
 		{"malformed", "j", host.Internal, "result", []string{"not JSON", "invalid character"}, "", true},
 		{"negative length", "n", host.Internal, "trap", []string{"meta_write: negative length -5"}, "act", true},
 		{"pointer outside", "p", host.Internal, "trap", []string{"meta_write: 32 bytes at 4294967280 are outside the memory of 131072 bytes"}, "act", true},

@@ -67,6 +67,7 @@ func limits() host.Limits {
 		Memory:      host.Default[int64](4 << 20),
 		Concurrency: host.Default(4),
 		MaxResult:   host.Default[int64](1 << 20),
+		Fuel:        host.Default[int64](1 << 50), // its time is over before
 	}
 }
 
@@ -252,8 +253,9 @@ func TestTestdata(t *testing.T) {
 		t.Skip("wat2wasm is not there; apt-get install wabt")
 	}
 	sources, err := filepath.Glob("testdata/*.wat")
-	if err != nil || len(sources) == 0 {
-		t.Fatal("no sources", err)
+	hostile, failed := filepath.Glob("testdata/hostile/*.wat")
+	if sources = append(sources, hostile...); err != nil || failed != nil || len(hostile) == 0 {
+		t.Fatal("no sources", err, failed)
 	}
 	for _, src := range sources {
 		out := filepath.Join(t.TempDir(), "out.wasm")
@@ -265,7 +267,7 @@ func TestTestdata(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := strings.TrimSuffix(filepath.Base(src), ".wat")
+		name := strings.TrimSuffix(strings.TrimPrefix(src, "testdata/"), ".wat")
 		if !bytes.Equal(guestCode(t, name), want) {
 			t.Errorf("%s.wasm is not what its source says; run: wat2wasm --debug-names %s -o testdata/%s.wasm", name, src, name)
 		}
