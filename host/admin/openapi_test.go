@@ -161,7 +161,7 @@ var schemas = map[string]reflect.Type{
 	"Project": reflect.TypeFor[catalog.Project](), "API": reflect.TypeFor[catalog.API](), "Stage": reflect.TypeFor[catalog.Stage](),
 	"Canary": reflect.TypeFor[catalog.Canary](), "Move": reflect.TypeFor[catalog.Move](), "Deployment": reflect.TypeFor[catalog.Deployment](),
 	"Function": reflect.TypeFor[catalog.Function](), "Version": reflect.TypeFor[catalog.Version](), "FunctionConfig": reflect.TypeFor[catalog.FunctionConfig](),
-	"SecretRef": reflect.TypeFor[catalog.SecretRef](), "AsyncConfig": reflect.TypeFor[catalog.AsyncConfig](), "Alias": reflect.TypeFor[catalog.Alias](),
+	"SecretRef": reflect.TypeFor[catalog.SecretRef](), "AsyncConfig": reflect.TypeFor[catalog.AsyncConfig](), "LimitsConfig": reflect.TypeFor[catalog.LimitsConfig](), "Alias": reflect.TypeFor[catalog.Alias](),
 	"Secret": reflect.TypeFor[catalog.Secret](), "Bundle": reflect.TypeFor[catalog.Bundle](), "Code": reflect.TypeFor[catalog.Code](),
 	"Input": reflect.TypeFor[catalog.Input](), "Plan": reflect.TypeFor[catalog.Plan](), "Difference": reflect.TypeFor[catalog.Difference](),
 	"Problem": reflect.TypeFor[Problem](), "ProblemError": reflect.TypeFor[ProblemError](), "Waited": reflect.TypeFor[Waited](), "Whoami": reflect.TypeFor[Whoami](),

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -104,6 +105,13 @@ func configOf(f *host.Function) FunctionConfig {
 	if p.Isolation != defaultIsolation(p) {
 		c.Isolation = string(p.Isolation)
 	}
+	if p.Runtime == host.RuntimeQuickJS {
+		c.Runtime = p.Runtime
+	}
+	if p.KV != definition.FunctionMap(f.Name) {
+		c.KV = p.KV
+	}
+	c.Limits, c.OnError = limitsOf(&p.Limits), onErrorOf(p.OnError)
 	for _, s := range p.Secrets {
 		if c.Secrets == nil {
 			c.Secrets = map[string]SecretRef{}
@@ -120,6 +128,50 @@ func configOf(f *host.Function) FunctionConfig {
 	return c
 }
 
+// limitsOf is what is written under limits, nil for nothing.
+func limitsOf(l *host.Limits) *LimitsConfig {
+	c := LimitsConfig{
+		Fuel:        writtenNumber(l.Fuel),
+		HostCalls:   writtenNumber(l.HostCalls),
+		Fetches:     writtenNumber(l.Fetches),
+		FetchBytes:  written(l.FetchBytes, sizeText),
+		LogLines:    writtenNumber(l.LogLines),
+		LogBytes:    written(l.LogBytes, sizeText),
+		Headers:     writtenNumber(l.Headers),
+		HeaderBytes: written(l.HeaderBytes, sizeText),
+		KVBytes:     written(l.KVBytes, sizeText),
+	}
+	if c == (LimitsConfig{}) {
+		return nil
+	}
+	return &c
+}
+
+// onErrorOf is what is written under onError, nil for nothing.
+func onErrorOf(e host.OnError) json.RawMessage {
+	if e.Pos.IsZero() {
+		return nil
+	}
+	var value any = e.Mode
+	if e.Mode == host.OnErrorAnswer {
+		answer := map[string]any{"status": e.Status}
+		if e.Body != "" {
+			answer["body"] = e.Body
+		}
+		value = answer
+	}
+	text, _ := json.Marshal(value) // text and a number, which cannot fail
+	return text
+}
+
+// writtenNumber is a setting's value, 0 for a default.
+func writtenNumber(s host.Setting[int64]) int64 {
+	if s.Pos.IsZero() {
+		return 0
+	}
+	return s.Value
+}
+
 // written is a setting's text, "" for a default.
 func written[T any](s host.Setting[T], text func(T) string) string {
 	if s.Pos.IsZero() {
@@ -130,8 +182,8 @@ func written[T any](s host.Setting[T], text func(T) string) string {
 
 // defaultIsolation is what a function has that says nothing about it.
 func defaultIsolation(p *host.PluginConfig) host.Isolation {
-	if p.Runtime == host.RuntimeJS || p.ABI == host.ABICGI || p.ABI == host.ABIStdio {
+	if p.ABI == host.ABICGI || p.ABI == host.ABIStdio {
 		return host.IsolationFresh
 	}
-	return host.IsolationPooled
+	return definition.DefaultIsolation(p.Runtime)
 }

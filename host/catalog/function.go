@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -218,10 +219,13 @@ func (d *functionDoc) public(name string) Function {
 
 func (v *versionDoc) public(function string) Version {
 	return Version{
-		Function: function, Version: v.Number, ARN: host.FunctionARN(function, strconv.Itoa(v.Number)), Runtime: v.Code.Runtime,
+		Function: function, Version: v.Number, ARN: host.FunctionARN(function, strconv.Itoa(v.Number)), Runtime: v.runtime(),
 		Digest: v.Code.Digest, Size: v.Code.Size, Config: v.Config, Message: v.Message, Created: v.Created, By: v.By,
 	}
 }
+
+// runtime is what runs a version: what its configuration says, since a script runs on either of two, or else what its code is for.
+func (v *versionDoc) runtime() string { return cmp.Or(v.Config.Runtime, v.Code.Runtime) }
 
 // uses tells what a version points at. From is what follows the name of the version.
 func (v *versionDoc) uses(function string) []use {

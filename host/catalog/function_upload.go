@@ -146,7 +146,7 @@ func (s *state) checkFunction(ctx context.Context, name string, v *versionDoc) e
 	if err != nil || c.opts.Check == nil {
 		return err
 	}
-	c.progress(ctx, "checking %s (%s)", name, v.Code.Runtime)
+	c.progress(ctx, "checking %s (%s)", name, v.runtime())
 	if f.Version == 0 {
 		f.Version = 1 // it has no number yet, and one that runs needs one
 	}
@@ -181,7 +181,7 @@ func (t *tx) addVersion(ctx context.Context, name string, doc *functionDoc, v *v
 		if err != nil {
 			return nil, err
 		}
-		doc.Versions = append(doc.Versions, versionRef{Number: v.Number, Document: digest, Runtime: v.Code.Runtime, URL: v.Config.URL, Uses: v.uses(name)})
+		doc.Versions = append(doc.Versions, versionRef{Number: v.Number, Document: digest, Runtime: v.runtime(), URL: v.Config.URL, Uses: v.uses(name)})
 	}
 	if promote {
 		t.point(doc, host.AliasLive, v.Number, 0, 0)
@@ -254,22 +254,33 @@ func (c *FunctionConfig) text() []byte {
 	return text
 }
 
-// canonical brings Config.Config to one form, so that the order of keys makes no version.
-func (c *FunctionConfig) canonical() error {
-	if len(c.Config) == 0 {
-		c.Config = nil
-		return nil
+// canonical brings what is any JSON to one form, so that the order of keys makes no version, and takes away what says nothing.
+func (c *FunctionConfig) canonical() (err error) {
+	if c.Config, err = canonicalJSON("config", c.Config); err != nil {
+		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(c.Config))
+	if c.OnError, err = canonicalJSON("onError", c.OnError); err != nil {
+		return err
+	}
+	if c.Limits != nil && *c.Limits == (LimitsConfig{}) {
+		c.Limits = nil
+	}
+	return nil
+}
+
+// canonicalJSON returns a value with its keys in order, nil for null and for nothing.
+func canonicalJSON(key string, text json.RawMessage) (json.RawMessage, error) {
+	if len(text) == 0 {
+		return nil, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var value any
 	if err := d.Decode(&value); err != nil || d.More() {
-		return refuse(host.Invalid, "", "config is not one JSON value")
+		return nil, refuse(host.Invalid, "", "%s is not one JSON value", key)
 	}
-	text, err := json.Marshal(value)
 	if value == nil {
-		text = nil
+		return nil, nil
 	}
-	c.Config = text
-	return err
+	return json.Marshal(value)
 }

@@ -123,7 +123,14 @@ func (f *facets) plugin(scope, prefix string, p *host.PluginConfig) {
 	}
 	f.add(scope, prefix+"concurrency", strconv.Itoa(p.Limits.Concurrency.Value))
 	f.add(scope, prefix+"maxResult", sizeText(p.Limits.MaxResult.Value))
+	f.limits(scope, prefix+"limits.", &p.Limits)
 	f.add(scope, prefix+"isolation", string(p.Isolation))
+	f.add(scope, prefix+"onError", string(p.OnError.Mode))
+	if p.OnError.Status != 0 {
+		f.add(scope, prefix+"onError status", strconv.Itoa(p.OnError.Status))
+	}
+	f.add(scope, prefix+"onError body", p.OnError.Body)
+	f.add(scope, prefix+"kv", p.KV)
 	for _, name := range sortedKeys(p.Env) {
 		f.add(scope, prefix+"env "+name, strconv.Quote(p.Env[name]))
 	}
@@ -132,6 +139,21 @@ func (f *facets) plugin(scope, prefix string, p *host.PluginConfig) {
 	}
 	f.add(scope, prefix+"egress", strings.Join(p.Egress, ", "))
 	f.add(scope, prefix+"config", string(p.Config))
+}
+
+// limits lists those under the key limits.
+func (f *facets) limits(scope, prefix string, l *host.Limits) {
+	if l.Fuel.Value != 0 { // goja has none
+		f.add(scope, prefix+"fuel", strconv.FormatInt(l.Fuel.Value, 10))
+	}
+	f.add(scope, prefix+"hostCalls", strconv.FormatInt(l.HostCalls.Value, 10))
+	f.add(scope, prefix+"fetches", strconv.FormatInt(l.Fetches.Value, 10))
+	f.add(scope, prefix+"fetchBytes", sizeText(l.FetchBytes.Value))
+	f.add(scope, prefix+"logLines", strconv.FormatInt(l.LogLines.Value, 10))
+	f.add(scope, prefix+"logBytes", sizeText(l.LogBytes.Value))
+	f.add(scope, prefix+"headers", strconv.FormatInt(l.Headers.Value, 10))
+	f.add(scope, prefix+"headerBytes", sizeText(l.HeaderBytes.Value))
+	f.add(scope, prefix+"kvBytes", sizeText(l.KVBytes.Value))
 }
 
 // secretOrigin says where a secret's value comes from.

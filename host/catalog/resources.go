@@ -112,15 +112,19 @@ type Version struct {
 
 // A FunctionConfig is what stands beside a function's code, in the words of postern.yaml. Keys that are left out have its defaults.
 type FunctionConfig struct {
+	Runtime     string               `json:"runtime,omitempty"` // quickjs, for a script; all else the code tells
 	ABI         string               `json:"abi,omitempty"`
 	Timeout     string               `json:"timeout,omitempty"`
 	Memory      string               `json:"memory,omitempty"`
 	Concurrency int                  `json:"concurrency,omitempty"`
 	MaxResult   string               `json:"maxResult,omitempty"`
+	Limits      *LimitsConfig        `json:"limits,omitempty"`
 	Isolation   string               `json:"isolation,omitempty"`
+	OnError     json.RawMessage      `json:"onError,omitempty"` // a mode, or an answer {status, body}
 	Env         map[string]string    `json:"env,omitempty"`
 	Secrets     map[string]SecretRef `json:"secrets,omitempty"`
 	Egress      []string             `json:"egress,omitempty"`
+	KV          string               `json:"kv,omitempty"`
 	Config      json.RawMessage      `json:"config,omitempty"`
 	URL         bool                 `json:"url,omitempty"`
 	Async       *AsyncConfig         `json:"async,omitempty"`
@@ -131,6 +135,19 @@ type SecretRef struct {
 	Env   string `json:"env,omitempty"`   // an environment variable of the host
 	File  string `json:"file,omitempty"`  // a file of the project, whose value apply has put into the store
 	Store string `json:"store,omitempty"` // a secret of the store
+}
+
+// LimitsConfig is the limits of a function in the words of postern.yaml. 0 and "" stand for the defaults.
+type LimitsConfig struct {
+	Fuel        int64  `json:"fuel,omitempty"`
+	HostCalls   int64  `json:"hostCalls,omitempty"`
+	Fetches     int64  `json:"fetches,omitempty"`
+	FetchBytes  string `json:"fetchBytes,omitempty"`
+	LogLines    int64  `json:"logLines,omitempty"`
+	LogBytes    string `json:"logBytes,omitempty"`
+	Headers     int64  `json:"headers,omitempty"`
+	HeaderBytes string `json:"headerBytes,omitempty"`
+	KVBytes     string `json:"kvBytes,omitempty"`
 }
 
 // AsyncConfig is host.Async in the words of postern.yaml.

@@ -20,8 +20,11 @@ type role struct {
 	closed  string        // why a request cannot go on without it; "" where it can
 }
 
+// FunctionMap is the namespace of a function's own map.
+func FunctionMap(name string) string { return "functions/" + name }
+
 func functionRole(name string) role {
-	return role{timeout: host.DefaultFunctionTimeout, kv: "functions/" + name, closed: "without the function there is no answer"}
+	return role{timeout: host.DefaultFunctionTimeout, kv: FunctionMap(name), closed: "without the function there is no answer"}
 }
 
 func authorizerRole(api, name string) role {

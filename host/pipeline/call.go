@@ -100,7 +100,7 @@ func (p *plugin) traced(ctx context.Context, c *pluginCall, in host.Event, t tri
 func (p *plugin) attributes(c *pluginCall) []attribute.KeyValue {
 	attrs := make([]attribute.KeyValue, 0, telemetry.SpanAttributes)
 	attrs = append(attrs,
-		telemetry.PluginRuntime.String(p.cfg.Source.Runtime),
+		telemetry.PluginRuntime.String(runtimeOf(p.cfg)),
 		telemetry.PluginCarrier.String(p.info.Carrier),
 		telemetry.PluginDigest.String(p.cfg.Source.Digest),
 		telemetry.PluginEntry.String(c.entry),

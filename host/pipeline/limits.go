@@ -36,7 +36,7 @@ func limitAttributes(cfg *host.PluginConfig) []attribute.KeyValue {
 		attribute.Int64(prefix+"kv_bytes", l.KVBytes.Value),
 		attribute.Int(prefix+"egress", len(cfg.Egress)), // origins
 	}
-	if cfg.Source.Runtime != host.RuntimeJS {
+	if runtimeOf(cfg) != host.RuntimeJS {
 		attrs = append(attrs, attribute.Int64(prefix+"memory", l.Memory.Value), attribute.Int64(prefix+"fuel", l.Fuel.Value))
 	}
 	return attrs

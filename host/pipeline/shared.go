@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -135,13 +136,13 @@ func (p *plugin) check(entry string) error {
 }
 
 func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig, entry string) (*plugin, error) {
-	runtime, ok := s.runtimes[cfg.Source.Runtime]
+	runtime, ok := s.runtimes[runtimeOf(cfg)]
 	if !ok {
-		return nil, fmt.Errorf("there is no runtime %q", cfg.Source.Runtime)
+		return nil, fmt.Errorf("there is no runtime %q", runtimeOf(cfg))
 	}
 	module, release, err := s.modules.acquire(moduleKey(cfg), func() (host.Module, error) {
 		src := *cfg.Source // of its own, so that code which is loaded for the compiler is not kept behind it
-		src.ABI = cfg.ABI
+		src.ABI, src.Runtime = cfg.ABI, runtimeOf(cfg)
 		if src.Load != nil && src.Code == nil {
 			var err error
 			if src.Code, src.SourceMap, err = src.Load(ctx); err != nil {
@@ -165,7 +166,7 @@ func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig, entry string)
 	kind := kindOf(entry)
 	breaker, leave, _ := s.breakers.acquire(breakerKey(cfg), func() (*breaker, error) { return newBreaker(cfg, kind, s.telemetry), nil })
 	p := &plugin{Plugin: opened, cfg: cfg, info: module.Info(), fetcher: fetcher, kind: kind, breaker: breaker, limits: limitAttributes(cfg),
-		metrics: s.telemetry.Metrics.Plugin(cfg.Name, cfg.Source.Runtime),
+		metrics: s.telemetry.Metrics.Plugin(cfg.Name, runtimeOf(cfg)),
 		release: func(ctx context.Context) error { return errors.Join(leave(ctx), release(ctx)) }}
 	if s.maps != nil {
 		p.kv = s.maps.Map(cfg.KV, cfg.Limits.KVBytes.Value)
@@ -186,6 +187,9 @@ func refusal(cfg *host.PluginConfig, err error) error {
 	return &host.Error{Op: "open plugin " + cfg.Name, Kind: kind, Pos: cfg.Pos, Err: err}
 }
 
+// runtimeOf is what runs a plugin: what the definition says, since a script runs on either of two, or else what its code is for.
+func runtimeOf(cfg *host.PluginConfig) string { return cmp.Or(cfg.Runtime, cfg.Source.Runtime) }
+
 // moduleKey tells modules apart. The same code with another source map fails in other lines.
 func moduleKey(cfg *host.PluginConfig) string {
 	src := cfg.Source
@@ -193,7 +197,7 @@ func moduleKey(cfg *host.PluginConfig) string {
 	if mapped == "" && len(src.SourceMap) > 0 {
 		mapped = fmt.Sprintf("%x", sha256.Sum256(src.SourceMap))
 	}
-	return strings.Join([]string{src.Runtime, cfg.ABI, src.Digest, mapped}, " ")
+	return strings.Join([]string{runtimeOf(cfg), cfg.ABI, src.Digest, mapped}, " ")
 }
 
 // pluginKey tells plugins apart: equal keys share an instance pool. It is a hash because secrets are in it. The positions

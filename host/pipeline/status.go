@@ -50,7 +50,7 @@ func (s *Shared) Plugins() []PluginStatus {
 	for _, p := range s.plugins.values() {
 		status := byBreaker[p.breaker]
 		if status == nil {
-			status = &PluginStatus{Name: p.cfg.Name, Kind: p.kind, Runtime: p.cfg.Source.Runtime, Carrier: p.info.Carrier,
+			status = &PluginStatus{Name: p.cfg.Name, Kind: p.kind, Runtime: runtimeOf(p.cfg), Carrier: p.info.Carrier,
 				Digest: p.cfg.Source.Digest, KV: p.cfg.KV}
 			p.breaker.describe(status)
 			byBreaker[p.breaker] = status

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/router"
 )
 
@@ -26,6 +28,7 @@ type Explanation struct {
 	Params     map[string]string `json:"params,omitempty"`   // undecoded
 	Candidates []Candidate       `json:"candidates"`         // the route that wins, then those that lose
 	Phases     []PhaseInfo       `json:"phases"`             // that have work, in order
+	Plugins    []Choice          `json:"plugins,omitempty"`  // how the plugins on the way run
 	Upstream   []Fact            `json:"upstream,omitempty"` // how the route's upstream is reached
 	Limits     []Limit           `json:"limits"`
 }
@@ -50,6 +53,14 @@ type Fact struct {
 	Name  string        `json:"name"` // as in the definition: "balance"
 	Value string        `json:"value"`
 	Pos   host.Position `json:"position,omitzero"`
+}
+
+// A Choice is one setting of a plugin that bounds nothing.
+type Choice struct {
+	Of    string        `json:"of"`   // "authorizer caller", "function get-order"
+	Name  string        `json:"name"` // as in the definition: "isolation"
+	Value string        `json:"value"`
+	Pos   host.Position `json:"position,omitzero"` // of one that is written, where that is known
 }
 
 // A Limit is a bound that holds for the request, and who set it.
@@ -248,14 +259,52 @@ func (e *Explanation) integration(snapshot *host.Snapshot, r *host.Route) {
 
 func (e *Explanation) pluginLimits(of string, p *host.PluginConfig) { e.boundPlugin(of, p, "") }
 
-// boundPlugin lists a plugin's limits; unit follows the number of its concurrency.
+// boundPlugin lists how a plugin runs, and its limits; unit follows the number of its concurrency.
 func (e *Explanation) boundPlugin(of string, p *host.PluginConfig, unit string) {
-	limit(e, of, "timeout", p.Limits.Timeout, fmt.Sprint(p.Limits.Timeout.Value))
-	if p.Limits.Memory.Value > 0 {
-		limit(e, of, "memory", p.Limits.Memory, size(p.Limits.Memory.Value))
+	e.choices(of, p)
+	l := &p.Limits
+	limit(e, of, "timeout", l.Timeout, fmt.Sprint(l.Timeout.Value))
+	if l.Memory.Value > 0 {
+		limit(e, of, "memory", l.Memory, size(l.Memory.Value))
 	}
-	limit(e, of, "concurrency", p.Limits.Concurrency, strconv.Itoa(p.Limits.Concurrency.Value)+unit)
-	limit(e, of, "maxResult", p.Limits.MaxResult, size(p.Limits.MaxResult.Value))
+	if l.Fuel.Value > 0 {
+		limit(e, of, "limits.fuel", l.Fuel, strconv.FormatInt(l.Fuel.Value, 10))
+	}
+	limit(e, of, "concurrency", l.Concurrency, strconv.Itoa(l.Concurrency.Value)+unit)
+	limit(e, of, "maxResult", l.MaxResult, size(l.MaxResult.Value))
+	limit(e, of, "limits.hostCalls", l.HostCalls, strconv.FormatInt(l.HostCalls.Value, 10))
+	limit(e, of, "limits.fetches", l.Fetches, strconv.FormatInt(l.Fetches.Value, 10))
+	limit(e, of, "limits.fetchBytes", l.FetchBytes, size(l.FetchBytes.Value))
+	limit(e, of, "limits.logLines", l.LogLines, strconv.FormatInt(l.LogLines.Value, 10))
+	limit(e, of, "limits.logBytes", l.LogBytes, size(l.LogBytes.Value))
+	limit(e, of, "limits.headers", l.Headers, strconv.FormatInt(l.Headers.Value, 10))
+	limit(e, of, "limits.headerBytes", l.HeaderBytes, size(l.HeaderBytes.Value))
+	limit(e, of, "limits.kvBytes", l.KVBytes, size(l.KVBytes.Value))
+}
+
+// choices lists how a plugin runs. What a folder holds is not known before it is built.
+func (e *Explanation) choices(of string, p *host.PluginConfig) {
+	add := func(name, value string, pos host.Position) {
+		e.Plugins = append(e.Plugins, Choice{Of: of, Name: name, Value: value, Pos: pos})
+	}
+	add("runtime", cmp.Or(p.Runtime, "as its folder needs"), host.Position{})
+	add("isolation", cmp.Or(string(p.Isolation), "the runtime's default: "+isolations()), host.Position{})
+	onError := string(p.OnError.Mode)
+	if p.OnError.Mode == host.OnErrorAnswer {
+		onError = strings.TrimSpace(fmt.Sprintf("status %d %s", p.OnError.Status, p.OnError.Body))
+	}
+	add("onError", onError, p.OnError.Pos)
+	add("kv", p.KV, host.Position{})
+	add("egress", cmp.Or(strings.Join(p.Egress, ", "), "nowhere"), host.Position{})
+}
+
+// isolations lists the defaults of the runtimes.
+func isolations() string {
+	var all []string
+	for _, runtime := range []string{host.RuntimeWasm, host.RuntimeJS, host.RuntimeQuickJS} {
+		all = append(all, string(definition.DefaultIsolation(runtime))+" for "+runtime)
+	}
+	return strings.Join(all, ", ")
 }
 
 // orNone writes a duration of which 0 stands for no limit.

@@ -43,7 +43,7 @@ apis:
       GET /events:
         filters:
           - ./filters/upper.js
-          - {plugin: ./filters/lower.wasm, timeout: 1s}
+          - {plugin: ./filters/lower.wasm, timeout: 1s, isolation: reset, onError: fail_open, kv: shared}
         streaming: true
         idleTimeout: 1m
         maxDuration: 0s
@@ -52,7 +52,7 @@ apis:
       $default: {}
       prod: {}
 functions:
-  get-order: {plugin: ./functions/get-order, memory: 16MiB, url: true}
+  get-order: {plugin: ./functions/get-order, memory: 16MiB, url: true, onError: {status: 503, body: later}, limits: {fetches: 5, fuel: 1000000}, egress: ["https://a.example.com"]}
 upstreams:
   legacy: {targets: ["http://10.0.0.5:9000"], timeout: 7s}
   pool:

@@ -49,6 +49,16 @@ func (e *Explanation) WriteText(w io.Writer) error {
 		}
 		fmt.Fprintln(t, line)
 	}
+	if len(e.Plugins) > 0 {
+		fmt.Fprint(t, "\nplugins\n")
+	}
+	for _, c := range e.Plugins {
+		line := "  " + c.Of + "\t" + c.Name + "\t" + c.Value
+		if !c.Pos.IsZero() {
+			line += "\t" + c.Pos.String()
+		}
+		fmt.Fprintln(t, line)
+	}
 	if len(e.Upstream) > 0 {
 		fmt.Fprint(t, "\nupstream\n")
 	}
