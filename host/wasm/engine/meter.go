@@ -38,7 +38,7 @@ func units(op opcode) uint32 {
 // A meterPass adds the metering to a module. The refill is imported behind the module's own imports, which moves all functions that
 // are not imported; the fuel, and functions that fill and copy memory in pieces, stand at the end, and move nothing.
 type meterPass struct {
-	m           *module
+	m          *module
 	prefix     string
 	globals    []string // the names of the exports that are added for resets
 	withPieces bool     // whether memory is filled or copied
