@@ -141,7 +141,7 @@ func invalid(pos host.Position, text string) error {
 
 // probe runs the script in an instance that is thrown away.
 func (m *Module) probe(ctx context.Context, known []string) (exported, error) {
-	p := &Plugin{module: m, cfg: host.PluginConfig{Name: m.name}}
+	p := &Plugin{module: m, cfg: host.PluginConfig{Name: m.name, Limits: withDefaults(host.Limits{})}}
 	c := p.loadCall(ctx)
 	var envRead bool
 	var found exported

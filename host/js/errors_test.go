@@ -334,7 +334,7 @@ func TestLogAtLoad(t *testing.T) {
 	if _, err := r.Compile(context.Background(), source(t, "a.js", "console.log('loading', Date.now() > 1e12, Math.random() < 1)\nexport const handle = () => 1")); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), `message="loading true true"`) {
+	if !strings.Contains(out.String(), `msg="loading true true"`) {
 		t.Error(out.String())
 	}
 }

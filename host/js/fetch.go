@@ -68,7 +68,7 @@ func (in *instance) start(job *web.Fetch) goja.Value {
 	ctx, cancel := context.WithCancel(c.ctx)
 	promise, resolve, reject := in.rt.NewPromise()
 	fx := c.world() // taken here: the second half of a filter brings other ones
-	c.loop.begin(func() func() error {
+	c.loop.beginIn(ctx, func(ctx context.Context) func() error {
 		resp, err := job.Run(ctx, fx)
 		if err == nil && resp.Body != nil {
 			c.open.add(resp.Body) // here, because the call may end before the script hears of it

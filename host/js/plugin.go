@@ -52,12 +52,7 @@ func (m *Module) Open(ctx context.Context, cfg host.PluginConfig) (host.Plugin, 
 		return nil, &host.Error{Op: "open " + cfg.Name, Kind: host.Invalid, Pos: pos,
 			Err: errors.New("the memory of a script cannot be limited; remove memory, or write the plugin for wasm")}
 	}
-	if cfg.Limits.LogLines.Value <= 0 {
-		cfg.Limits.LogLines = host.Default[int64](host.DefaultLogLines)
-	}
-	if cfg.Limits.LogBytes.Value <= 0 {
-		cfg.Limits.LogBytes = host.Default[int64](host.DefaultLogBytes)
-	}
+	cfg.Limits = withDefaults(cfg.Limits)
 	n := cfg.Limits.Concurrency.Value
 	if n <= 0 {
 		n = host.DefaultConcurrency
@@ -75,6 +70,17 @@ func (m *Module) Open(ctx context.Context, cfg host.PluginConfig) (host.Plugin, 
 		p.idle = append(p.idle, in)
 	}
 	return p, nil
+}
+
+// withDefaults fills in what a log is bounded by.
+func withDefaults(l host.Limits) host.Limits {
+	if l.LogLines.Value <= 0 {
+		l.LogLines = host.Default[int64](host.DefaultLogLines)
+	}
+	if l.LogBytes.Value <= 0 {
+		l.LogBytes = host.Default[int64](host.DefaultLogBytes)
+	}
+	return l
 }
 
 // Call runs one entry of the script. What it leaves undone when the answer is there, is dropped, but for a body that streams and
