@@ -26,7 +26,7 @@ type run struct {
 // chunk is the piece of memory by which a snapshot tells zeroes from the rest, in bytes.
 const chunk = 4 << 10
 
-var zeroes [chunk]byte
+var zeroes [chunk]byte // never written
 
 // bytes returns what the snapshot itself holds.
 func (s *snapshot) bytes() int64 {
@@ -55,14 +55,28 @@ func newSnapshot(memory []byte, globals []uint64) *snapshot {
 	return s
 }
 
-// restore makes memory, which has the snapshot's size, what it was.
+// restore makes memory, which has the snapshot's size, what it was. It looks before it writes: a call leaves most of a memory as it was, and
+// reading takes half the time of writing (BenchmarkRestore).
 func (s *snapshot) restore(memory []byte) {
 	at := 0
 	for _, r := range s.runs {
-		clear(memory[at:r.at])
-		at = r.at + copy(memory[r.at:], r.data)
+		wipe(memory[at:r.at])
+		at = r.at + len(r.data)
+		for o := 0; o < len(r.data); o += chunk {
+			if now, was := memory[r.at+o:r.at+o+chunk], r.data[o:o+chunk]; !bytes.Equal(now, was) {
+				copy(now, was)
+			}
+		}
 	}
-	clear(memory[at:])
+	wipe(memory[at:])
+}
+
+func wipe(memory []byte) {
+	for ; len(memory) > 0; memory = memory[chunk:] {
+		if !bytes.Equal(memory[:chunk], zeroes[:]) {
+			clear(memory[:chunk])
+		}
+	}
 }
 
 // remember gives an instance that has started the snapshot to which it is put back after each call: the pool's, if that suits it. It returns
