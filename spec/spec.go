@@ -2,7 +2,7 @@
 // contracts in prose, and the schema of definitions. The program embeds what it prints or checks with.
 package spec
 
-import _ "embed" // for the files below
+import "embed"
 
 // DefinitionSchema is the JSON Schema (draft 2020-12) of postern.yaml. It must not be changed.
 //
@@ -13,3 +13,8 @@ var DefinitionSchema []byte
 //
 //go:embed admin.openapi.yaml
 var AdminOpenAPI []byte
+
+// Conformance holds conformance/*.txtar: what a guest in any language has to do, a behaviour a file.
+//
+//go:embed conformance/*.txtar
+var Conformance embed.FS

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -31,12 +32,13 @@ const (
 	sectionWant    = "want.json"
 	sectionText    = "want.body"
 	sectionText64  = "want.body.base64"
+	sectionTextJS  = "want.body.json"
 	sectionLog     = "want.log"
 	sectionEffects = "want.effects.json"
 	sectionError   = "want.error"
 )
 
-var sections = []string{sectionCall, sectionEvent, sectionBody, sectionBody64, sectionWorld, sectionWant, sectionText, sectionText64,
+var sections = []string{sectionCall, sectionEvent, sectionBody, sectionBody64, sectionWorld, sectionWant, sectionText, sectionText64, sectionTextJS,
 	sectionLog, sectionEffects, sectionError}
 
 // MaxCase is how many bytes a case may have.
@@ -58,7 +60,8 @@ type call struct {
 	prefix string // "", "2/", …
 	line   int    // of its first section
 	callDef
-	event  *section // nil for the default
+	after  time.Duration // that pass before it
+	event  *section      // nil for the default
 	body   []byte
 	wanted map[string]*section // by the name without the prefix
 	error  *regexp.Regexp      // of want.error, where it is one
@@ -69,6 +72,7 @@ type callDef struct {
 	Entry     string       `json:"entry"`
 	Repeat    int          `json:"repeat"`
 	BodyTimes int          `json:"bodyTimes"`
+	After     string       `json:"after"`
 	Function  *functionDef `json:"function"`
 
 	// Of all calls, and therefore in the first one's alone.
@@ -251,6 +255,13 @@ func (p *parser) checkCall(one *call, s *section) {
 	if one.Repeat < 0 || one.Repeat > maxRepeat {
 		p.fail(s.lineOf("repeat"), definition.RuleInvalidValue, fmt.Sprintf("repeat must be from 1 to %d", maxRepeat), "")
 	}
+	if one.After != "" {
+		d, err := time.ParseDuration(one.After)
+		if err != nil || d < 0 {
+			p.fail(s.lineOf("after"), definition.RuleInvalidValue, fmt.Sprintf("after %q is no duration", one.After), "write it as 90s, 5m or 1h30m")
+		}
+		one.after = max(0, d)
+	}
 	if one.BodyTimes < 0 {
 		p.fail(s.lineOf("bodyTimes"), definition.RuleInvalidValue, "bodyTimes must be at least 1", "")
 	}
@@ -264,17 +275,17 @@ func (p *parser) check(one *call) {
 		p.fail(one.line, definition.RuleTooLarge, fmt.Sprintf("the body is over %d MiB", maxBody>>20), "")
 		one.BodyTimes = 1
 	}
-	for _, name := range []string{sectionWant, sectionText, sectionText64} {
+	for _, name := range []string{sectionWant, sectionText, sectionText64, sectionTextJS} {
 		if s := one.wanted[name]; s != nil && one.wanted[sectionError] != nil {
 			p.fail(s.line, definition.RuleConflict, fmt.Sprintf("%s and %s exclude each other: a call that fails has no answer", s.name, one.wanted[sectionError].name), "")
 		}
 	}
-	for _, pair := range [][2]string{{sectionText, sectionText64}, {sectionBody, sectionBody64}} {
+	for _, pair := range [][2]string{{sectionText, sectionText64}, {sectionText, sectionTextJS}, {sectionText64, sectionTextJS}, {sectionBody, sectionBody64}} {
 		if slices.Contains(p.seen, one.prefix+pair[0]) && slices.Contains(p.seen, one.prefix+pair[1]) {
 			p.fail(one.line, definition.RuleConflict, fmt.Sprintf("%s and %s exclude each other", one.prefix+pair[0], one.prefix+pair[1]), "")
 		}
 	}
-	for _, name := range []string{sectionWant, sectionEffects} {
+	for _, name := range []string{sectionWant, sectionTextJS, sectionEffects} {
 		if s := one.wanted[name]; s != nil && len(bytes.TrimSpace(s.data)) > 0 {
 			p.validJSON(s)
 		}

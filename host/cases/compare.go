@@ -23,7 +23,9 @@ func (r *run) compare(one *call, seen *Seen) {
 		r.fail(s.line, s.name, "the call failed: %s", describe(seen.Err))
 	}
 	if seen.Err == nil {
-		r.compareMeta(one.wanted[sectionWant], seen)
+		if s := one.wanted[sectionWant]; s != nil {
+			r.compareJSON(s, "no meta", seen.Meta)
+		}
 		r.compareBody(one, seen)
 	}
 	if s := one.wanted[sectionLog]; s != nil {
@@ -36,7 +38,7 @@ func (r *run) compare(one *call, seen *Seen) {
 
 // first is the section that a failed call is told at.
 func (one *call) first() *section {
-	for _, name := range []string{sectionWant, sectionText, sectionText64} {
+	for _, name := range []string{sectionWant, sectionText, sectionText64, sectionTextJS} {
 		if s := one.wanted[name]; s != nil {
 			return s
 		}
@@ -60,22 +62,20 @@ func (r *run) compareError(one *call, s *section, seen *Seen) {
 	}
 }
 
-func (r *run) compareMeta(s *section, seen *Seen) {
-	if s == nil {
-		return
-	}
+// compareJSON holds JSON against what was wanted of it. An empty section wants none.
+func (r *run) compareJSON(s *section, none string, data []byte) {
 	if len(bytes.TrimSpace(s.data)) == 0 {
-		if len(seen.Meta) > 0 {
-			r.fail(s.line, s.name, "%s", pair("no meta", string(seen.Meta)))
+		if len(data) > 0 {
+			r.fail(s.line, s.name, "%s", pair(none, shorten(text(data))))
 		}
 		return
 	}
 	var want, got any
 	_ = json.Unmarshal(s.data, &want) // read before
-	if len(seen.Meta) == 0 {
-		got = nil // no meta, as null
-	} else if err := json.Unmarshal(seen.Meta, &got); err != nil {
-		r.fail(s.line, s.name, "%s", pair(string(s.data), fmt.Sprintf("what is not JSON (%v): %s", err, seen.Meta)))
+	if len(data) == 0 {
+		got = nil // none, as null
+	} else if err := json.Unmarshal(data, &got); err != nil {
+		r.fail(s.line, s.name, "%s", pair(string(s.data), fmt.Sprintf("what is not JSON (%v): %s", err, shorten(text(data)))))
 		return
 	}
 	foldHeaders(want)
@@ -100,6 +100,10 @@ func foldHeaders(v any) {
 }
 
 func (r *run) compareBody(one *call, seen *Seen) {
+	if s := one.wanted[sectionTextJS]; s != nil {
+		r.compareJSON(s, "no body", seen.Body)
+		return
+	}
 	s, want := one.wanted[sectionText], []byte(nil)
 	if s != nil {
 		want = withoutNewline(s.data)

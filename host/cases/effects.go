@@ -61,6 +61,8 @@ type scene struct {
 	world *world
 	kv    host.KV
 
+	timeout time.Duration
+
 	mu       sync.Mutex
 	now      time.Time
 	random   *rand.ChaCha8
@@ -76,8 +78,9 @@ type scene struct {
 type whole struct{ *scene }
 
 var (
-	_ host.Effects = (*scene)(nil)
-	_ host.Starter = whole{}
+	_ host.Effects   = (*scene)(nil)
+	_ host.Countdown = (*scene)(nil)
+	_ host.Starter   = whole{}
 )
 
 // Start returns the same world.
@@ -85,7 +88,7 @@ func (w whole) Start() host.Effects { return w.scene }
 
 // newScene sets a world up.
 func newScene(ctx context.Context, w *world, cfg *host.PluginConfig) (*scene, error) {
-	s := &scene{world: w, now: w.Now, done: make([]bool, len(w.Fetches)), metrics: map[string]bool{}}
+	s := &scene{world: w, timeout: cfg.Limits.Timeout.Value, now: w.Now, done: make([]bool, len(w.Fetches)), metrics: map[string]bool{}}
 	if s.now.IsZero() {
 		s.now, _ = time.Parse(time.RFC3339, defaultNow) // a constant that can be read
 	}
@@ -138,6 +141,16 @@ func (s *scene) Sleep(ctx context.Context, d time.Duration) error {
 	s.acts = append(s.acts, act{Do: doSleep, Duration: d.String()})
 	return nil
 }
+
+// pass moves the clock between calls.
+func (s *scene) pass(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.Add(d)
+}
+
+// TimeLeft is the whole of the plugin's timeout, as nothing here takes time.
+func (s *scene) TimeLeft(time.Duration) time.Duration { return s.timeout }
 
 // Rand fills p from the seed, or with the bytes that the world gives, from the first.
 func (s *scene) Rand(p []byte) {

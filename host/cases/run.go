@@ -143,9 +143,17 @@ func (r *run) config(carrier, entry string) (*host.PluginConfig, bool) {
 		r.fail(c.calls[0].line, "", "%v", err)
 		return nil, false
 	}
-	if r.subject.src.Runtime == host.RuntimeJS && !cfg.Limits.Memory.Pos.IsZero() {
-		r.NotOffered = "the runtime js has no limit of memory"
-		return nil, false
+	if r.subject.src.Runtime == host.RuntimeJS {
+		if cfg.Isolation == host.IsolationReset {
+			r.NotOffered = "the runtime js cannot reset an instance"
+			return nil, false
+		}
+		for limit, pos := range map[string]host.Position{"memory": cfg.Limits.Memory.Pos, "fuel": cfg.Limits.Fuel.Pos} {
+			if !pos.IsZero() {
+				r.NotOffered = "the runtime js has no limit of " + limit
+				return nil, false
+			}
+		}
 	}
 	if carrier == host.ABICGI || carrier == host.ABIStdio {
 		cfg.Isolation = host.IsolationFresh // a command runs once
@@ -181,6 +189,7 @@ func (r *run) repeat(ctx context.Context, n int, one *call, entry string) {
 // call makes one call, and takes all of its answer.
 func (r *run) call(ctx context.Context, one *call, entry string) Seen {
 	seen := Seen{Entry: entry}
+	r.scene.pass(one.after)
 	size := int64(len(one.body)) * int64(max(1, one.BodyTimes))
 	meta, err := one.meta(entry, r.scene.Now(), size)
 	if err == nil {
@@ -196,8 +205,13 @@ func (r *run) call(ctx context.Context, one *call, entry string) Seen {
 	if seen.Err = err; err != nil {
 		seen.Meta, seen.Body = nil, nil
 		r.unpin()
-	} else if entry == host.EntryHandle {
-		seen.inline()
+	} else {
+		switch entry {
+		case host.EntryHandle:
+			seen.inline()
+		case host.EntryFilterRequest, host.EntryFilterResponse:
+			seen.result(meta)
+		}
 	}
 	var problems []string
 	seen.acts, seen.Logs, problems = r.scene.take()
@@ -238,11 +252,7 @@ func (one *call) stream(entry string, meta []byte) io.ReadCloser {
 	if len(one.body) == 0 && (entry == host.EntryAuthorize || entry == host.EntryHandle && !bytes.Contains(meta, []byte(`"requestContext"`))) {
 		return nil
 	}
-	readers := make([]io.Reader, max(1, one.BodyTimes))
-	for i := range readers {
-		readers[i] = bytes.NewReader(one.body)
-	}
-	return io.NopCloser(io.MultiReader(readers...))
+	return io.NopCloser(bytes.NewReader(bytes.Repeat(one.body, max(1, one.BodyTimes))))
 }
 
 // function is as what a function is called.

@@ -85,8 +85,8 @@ func (one *call) update(seen *Seen) []txtar.File {
 			add(sectionError, []byte(kind))
 		}
 	} else {
-		if has(sectionWant) || !has(sectionText) && !has(sectionText64) {
-			add(sectionWant, updatedMeta(one.wanted[sectionWant], seen.Meta))
+		if has(sectionWant) || !has(sectionText) && !has(sectionText64) && !has(sectionTextJS) {
+			add(sectionWant, updatedJSON(one.wanted[sectionWant], seen.Meta))
 		}
 		one.updateBody(seen, has, add)
 	}
@@ -106,6 +106,8 @@ func (one *call) updateBody(seen *Seen, has func(string) bool, add func(string, 
 		body = body[:len(body)/times]
 	}
 	switch {
+	case has(sectionTextJS):
+		add(sectionTextJS, updatedJSON(one.wanted[sectionTextJS], seen.Body))
 	case !has(sectionText) && !has(sectionText64) && len(body) == 0:
 	case has(sectionText64), !utf8.Valid(body), txtar.NeedsQuote(append(bytes.Clone(body), '\n')):
 		add(sectionText64, []byte(base64.StdEncoding.EncodeToString(body)))
@@ -114,8 +116,8 @@ func (one *call) updateBody(seen *Seen, has func(string) bool, add func(string, 
 	}
 }
 
-// updatedMeta keeps the keys that were wanted, with what came; without any, all that came.
-func updatedMeta(s *section, meta []byte) []byte {
+// updatedJSON keeps the keys that were wanted, with what came; without any, all that came.
+func updatedJSON(s *section, meta []byte) []byte {
 	var want, got any
 	if json.Unmarshal(meta, &got) != nil {
 		return meta

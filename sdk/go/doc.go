@@ -25,7 +25,7 @@
 // functions need no locks. It may panic: the call fails with the panic's text and stack in the log, and the plugin
 // goes on. Goroutines run only while a call does.
 //
-// Whatever reaches outside goes through the host: Fetch, Secret, the plugin's own map (KVGet, KVPut …), its metrics (Count, Gauge, Observe), Log,
+// Whatever reaches outside goes through the host: Fetch, Secret, the plugin's own map (KVGet, KVPut …), its metrics (Count, Gauge, Record), Log,
 // StartSpan, and also time.Now, crypto/rand, os.Getenv
 // and standard output, which WASI brings there. There is no file system and there are no sockets.
 //

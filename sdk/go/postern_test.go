@@ -43,7 +43,7 @@ func TestWithoutHost(t *testing.T) {
 	_, keys := KVKeys("", "")
 	_, context := Context()
 	for name, err := range map[string]error{"KVGet": get, "KVPut": put, "KVUpdate": update, "KVKeys": keys, "KVDelete": KVDelete("x"),
-		"KVDeleteRevision": KVDeleteRevision("x", 1), "Count": Count("x", 1), "Gauge": Gauge("x", 1), "Observe": Observe("x", 1), "Context": context} {
+		"KVDeleteRevision": KVDeleteRevision("x", 1), "Count": Count("x", 1), "Gauge": Gauge("x", 1), "Record": Record("x", 1), "Context": context} {
 		if !errors.Is(err, ErrNoHost) {
 			t.Errorf("%s: %v", name, err)
 		}

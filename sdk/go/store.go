@@ -69,8 +69,8 @@ func Count(name string, n float64) error { return metric(metricCounter, name, n)
 // Gauge sets one of the plugin's values that go up and down.
 func Gauge(name string, value float64) error { return metric(metricGauge, name, value) }
 
-// Observe records a value in a histogram of the plugin's.
-func Observe(name string, value float64) error { return metric(metricHistogram, name, value) }
+// Record records a value in a histogram of the plugin's.
+func Record(name string, value float64) error { return metric(metricHistogram, name, value) }
 
 // A CallContext is what the host tells of this call beside its event.
 type CallContext struct {

@@ -18,8 +18,15 @@ declare namespace Postern {
     readonly secrets: { readonly [name: string]: string | undefined };
     /** The plugin's own map, which outlives its instances and versions. */
     readonly kv: KV;
-    /** The plugin's own metrics, which the host exports. */
-    readonly metrics: Metrics;
+    /**
+     * Adds to a counter of the plugin's, 1 without a number; the host exports it. A metric's name has letters, digits, _ and ., at most 63, a
+     * letter first; a plugin has at most 32 (RangeError).
+     */
+    count(name: string, n?: number): void;
+    /** Sets a value that goes up and down. */
+    gauge(name: string, value: number): void;
+    /** Records a value in a histogram. */
+    record(name: string, value: number): void;
     /** The W3C traceparent of the call's span, "" when nothing is traced. fetch sends one by itself. */
     readonly traceparent: string;
     /** The request's id, or that of an invocation by name. */
@@ -46,13 +53,9 @@ declare namespace Postern {
   }
 
   interface KVEntry {
-    readonly value: Uint8Array;
+    readonly value: string;
     /** Above zero, and never that of an earlier value of the key. */
     readonly revision: number;
-    /** The value as UTF-8. */
-    text(): string;
-    /** The value as JSON. */
-    json<T = any>(): T;
   }
 
   interface KVPutOptions {
@@ -63,32 +66,23 @@ declare namespace Postern {
   }
 
   /**
-   * A small map: a key is 1 to 512 bytes of UTF-8, a value at most 64 KiB. What fails rejects with a KVError.
+   * A small map: a key is 1 to 512 bytes of UTF-8, a value at most 64 KiB. What fails rejects with an Error whose name is ConflictError (the
+   * entry has another revision) or QuotaExceededError (the value, or all of the map, is over its limit), a TypeError for a key that cannot be,
+   * and an Error where the store cannot be reached.
    */
   interface KV {
-    /** An entry, or null for none. */
-    get(key: string): Promise<KVEntry | null>;
+    /** The value as UTF-8, or null for none. */
+    get(key: string): Promise<string | null>;
+    /** The value as bytes. */
+    getBytes(key: string): Promise<Uint8Array | null>;
+    /** The value as UTF-8, with its revision. */
+    entry(key: string): Promise<KVEntry | null>;
     /** Sets an entry and gives its revision. */
-    put(key: string, value: string | Uint8Array | ArrayBuffer, options?: KVPutOptions): Promise<number>;
+    put(key: string, value: string | ArrayBuffer | ArrayBufferView, options?: KVPutOptions): Promise<number>;
     /** Removes an entry; with a revision, only that one. */
     delete(key: string, options?: { revision?: number }): Promise<void>;
     /** Up to 1,000 keys that begin with prefix and come after the key after, sorted by their bytes. */
-    keys(prefix?: string, after?: string): Promise<string[]>;
-  }
-
-  /** What kv rejects with. */
-  interface KVError extends Error {
-    readonly code: "conflict" | "too large" | "invalid" | "unavailable";
-  }
-
-  /** A name has letters, digits, _ and ., at most 63, a letter first. A plugin has at most 32. */
-  interface Metrics {
-    /** Adds to a counter, 1 without a number. */
-    count(name: string, n?: number): void;
-    /** Sets a value that goes up and down. */
-    gauge(name: string, value: number): void;
-    /** Records a value in a histogram. */
-    observe(name: string, value: number): void;
+    keys(options?: { prefix?: string; after?: string }): Promise<string[]>;
   }
 
   // ---- Functions ----

@@ -41,8 +41,8 @@ function world(event, context) {
   const random = crypto.getRandomValues(new Uint8Array(8));
   console.log("looked around");
   context.startSpan("look").end();
-  context.startSpan("fail").end(new Error("it broke"));
-  context.metrics.count("looks", 1);
+  context.startSpan("fail").end("it broke");
+  context.count("looks");
   return json(200, {
     issuer: context.config.issuer, secret: context.secrets.TOKEN, missing: context.secrets.OTHER === undefined, color: process.env.COLOR, now: Date.now(),
     random: [...random].map((b) => b.toString(16).padStart(2, "0")).join(""), trace: context.traceparent,
@@ -67,8 +67,8 @@ async function keep(event, { kv }) {
   try {
     switch (q.op) {
       case "get": {
-        const entry = await kv.get(q.key);
-        return entry === null ? { statusCode: 404 } : text(200, entry.text(), { "x-revision": String(entry.revision) });
+        const entry = await kv.entry(q.key);
+        return entry === null ? { statusCode: 404 } : text(200, entry.value, { "x-revision": String(entry.revision) });
       }
       case "put":
         return text(200, "", { "x-revision": String(await kv.put(q.key, q.value, { revision, ttl: q.ttl === undefined ? undefined : Number(q.ttl) })) });
@@ -76,11 +76,11 @@ async function keep(event, { kv }) {
         await kv.delete(q.key, { revision });
         return { statusCode: 204 };
       case "keys":
-        return json(200, await kv.keys(q.prefix));
+        return json(200, await kv.keys({ prefix: q.prefix }));
     }
   } catch (error) {
-    if (error.code === "conflict") return { statusCode: 409 };
-    if (error.code === "too large") return { statusCode: 413 };
+    if (error.name === "ConflictError") return { statusCode: 409 };
+    if (error.name === "QuotaExceededError") return { statusCode: 413 };
     throw error;
   }
 }
