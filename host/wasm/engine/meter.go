@@ -21,7 +21,7 @@ const (
 	maxLeaf       = 40 // of a function that is charged to its callers
 	unitsIndirect = 8  // of call_indirect, which may call such a function
 	unitsHost     = 50 // of the call of an imported function
-	maxMerged     = 64 // that are charged together although not all of them may be run
+	maxMerged     = 16 // that are charged together although not all of them may be run
 )
 
 // units returns what an instruction is charged, without what it calls or moves.

@@ -239,8 +239,8 @@ func (b *bodyMeter) spend(check bool) {
 	default:
 		b.op(opLocalTee, b.fuel).op(opGlobalSet, b.pass.fuel).op(opLocalGet, b.fuel)
 	}
-	b.op(opI64Const, 0).plain(opI64LtS)
-	b.out = append(b.out, byte(opIf), 0x40)
+	b.op(opI64Const, 0).plain(0x59)
+	b.out = append(b.out, byte(opIf), 0x40, byte(opElse))
 	b.op(opLocalGet, b.fuel).op(opCall, b.pass.refill)
 	if b.local {
 		b.op(opLocalSet, b.fuel)

@@ -65,7 +65,7 @@ __attribute__((noinline)) static int fib(int n) { return n < 2 ? n : fib(n - 1) 
 int calls(int rounds) {
   int sum = 0;
   for (int r = 0; r < rounds; r++)
-    sum += fib(20);
+    sum += fib(17 + r % 4);
   return sum;
 }
 
