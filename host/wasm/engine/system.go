@@ -80,9 +80,15 @@ func (s *system) walltime() (sec int64, nsec int32) {
 	return now.Unix(), int32(now.Nanosecond())
 }
 
-// nanotime never goes back, which guests rely on, whatever clock the effects have.
+// nanotime never goes back, which guests rely on, whatever clock the effects have: one that is behind, as that of a test is, goes on from
+// where the last one was. It is never 0, which Go takes for a clock that is broken.
 func (s *system) nanotime() int64 {
-	s.monotonic = max(s.monotonic, int64(s.fx.Now().Sub(s.base)))
+	now := s.fx.Now()
+	if since := 1 + int64(now.Sub(s.base)); since >= s.monotonic {
+		s.monotonic = since
+	} else {
+		s.base = now.Add(time.Duration(1 - s.monotonic))
+	}
 	return s.monotonic
 }
 
