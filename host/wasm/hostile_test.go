@@ -209,7 +209,7 @@ func TestOpenRefuses(t *testing.T) {
 	rt := newRuntime(t, wasm.Options{})
 	big := compile(t, rt, "big_memory", guestCode(t, "big_memory"))
 	_, err := big.Open(context.Background(), host.PluginConfig{Name: "big", Limits: limits()})
-	if !errors.Is(err, host.Invalid) || !strings.Contains(err.Error(), "131072000 bytes of memory; the limit is 4194304 bytes (default)") {
+	if !errors.Is(err, host.Invalid) || !strings.Contains(err.Error(), "131072000 bytes of memory; the limit is 4 MiB (default)") {
 		t.Errorf("a memory that starts over the limit: %v", err)
 	}
 	loop := compile(t, rt, "start_loop", guestCode(t, "start_loop"))

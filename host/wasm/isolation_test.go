@@ -43,7 +43,7 @@ func cKeeper(t testing.TB) []byte {
 // openIsolated opens a guest with one instance at most, so that the next call meets what the last one left.
 func openIsolated(t testing.TB, code []byte, isolation host.Isolation) (*wasm.Runtime, host.Plugin) {
 	t.Helper()
-	rt := newRuntime(t, wasm.Options{})
+	rt := newRuntime(t, wasm.Options{CacheDir: compiled})
 	cfg := goConfig()
 	cfg.Name, cfg.Isolation, cfg.Limits.Concurrency = "keeper", isolation, host.Default(1)
 	return rt, open(t, compile(t, rt, "keeper", code), cfg)
@@ -173,7 +173,7 @@ func TestRecordedStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rt := newRuntime(t, wasm.Options{})
+	rt := newRuntime(t, wasm.Options{CacheDir: compiled})
 	m := compile(t, rt, "goguest", code)
 	for _, isolation := range isolations {
 		cfg := goConfig()

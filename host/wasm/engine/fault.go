@@ -132,12 +132,16 @@ func (i *Instance) died(op string, err error, guest *host.GuestError) {
 
 // outOfMemory is the limit by which the guest was refused memory last, and the kind of an error that comes of that.
 func (i *Instance) outOfMemory() (host.Kind, *host.LimitError) {
-	p := i.pool
-	detail := fmt.Sprintf("%d bytes asked for", i.linear.refused)
+	limit := i.pool.memoryLimit(int64(i.linear.refused))
 	if i.linear.byHost {
-		return host.Unavailable, p.code.engine.memory.error(detail)
+		return host.Unavailable, i.pool.code.engine.memory.error(limit.Detail)
 	}
-	return host.Internal, &host.LimitError{Limit: "memory", Value: sizeText(int64(p.memory)), Origin: p.plugin.Limits.Memory.Origin(), Detail: detail}
+	return host.Internal, limit
+}
+
+func (p *Pool) memoryLimit(wanted int64) *host.LimitError {
+	return &host.LimitError{Limit: "memory", Value: sizeText(int64(p.memory)), Origin: p.plugin.Limits.Memory.Origin(),
+		Detail: fmt.Sprintf("%d bytes asked for", wanted)}
 }
 
 // fuelLimit is the limit of a call's work.

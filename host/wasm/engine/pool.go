@@ -75,8 +75,9 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 		}
 	}
 	if need, _ := c.Memory(); uint64(need) > p.memory {
-		return nil, &host.Error{Op: "open " + name, Kind: host.Invalid, Pos: cfg.Plugin.Limits.Memory.Pos, Err: &host.GuestError{Type: "memory",
-			Message: fmt.Sprintf("the module starts with %d bytes of memory; the limit is %d bytes (%s)", need, p.memory, cfg.Plugin.Limits.Memory.Origin())}}
+		limit := p.memoryLimit(need)
+		return nil, &host.Error{Op: "open " + name, Kind: host.Invalid, Pos: cfg.Plugin.Limits.Memory.Pos, Err: &host.GuestError{Type: host.GuestMemory,
+			Message: fmt.Sprintf("the module starts with %d bytes of memory; the limit is %s (%s)", need, limit.Value, limit.Origin), Limit: limit}}
 	}
 	if err := c.retain(); err != nil {
 		return nil, err

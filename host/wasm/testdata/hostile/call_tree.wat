@@ -6,4 +6,4 @@
     (if (i32.eqz (local.get $depth)) (then (return)))
     (call $tree (i32.sub (local.get $depth) (i32.const 1)))
     (call $tree (i32.sub (local.get $depth) (i32.const 1))))
-  (func (export "handle") (result i32) (call $tree (i32.const 60)) (i32.const 0)))
+  (func $handle (export "handle") (result i32) (call $tree (i32.const 60)) (i32.const 0)))

@@ -5,7 +5,7 @@
   (memory (export "memory") 1)
   (data (i32.const 16) "{\"statusCode\":200}")
   (func (export "postern_abi_1"))
-  (func (export "handle") (result i32)
+  (func $handle (export "handle") (result i32)
     (drop (call $meta_write (i32.const 16) (i32.const 18)))
     (call $exit (i32.const 0))
     (i32.const 0)))

@@ -7,6 +7,6 @@
   (data (i32.const 144) "\01\00\00\00\00\00\00\00\00\a0\b8\30\46\03\00\00")
   (data (i32.const 16) "{\"statusCode\":200}")
   (func (export "postern_abi_1"))
-  (func (export "handle") (result i32)
+  (func $handle (export "handle") (result i32)
     (drop (call $poll (i32.const 128) (i32.const 256) (i32.const 1) (i32.const 512)))
     (call $meta_write (i32.const 16) (i32.const 18))))

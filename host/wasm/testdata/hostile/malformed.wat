@@ -4,4 +4,4 @@
   (memory (export "memory") 1)
   (data (i32.const 16) "{\"statusCode\":\ff\00")
   (func (export "postern_abi_1"))
-  (func (export "handle") (result i32) (call $meta_write (i32.const 16) (i32.const 16))))
+  (func $handle (export "handle") (result i32) (call $meta_write (i32.const 16) (i32.const 16))))

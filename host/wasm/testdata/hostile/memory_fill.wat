@@ -6,4 +6,4 @@
     (loop $l
       (memory.fill (i32.const 0) (i32.const 170) (i32.const 2097152))
       (br $l)))
-  (func (export "handle") (result i32) (call $flood) (i32.const 0)))
+  (func $handle (export "handle") (result i32) (call $flood) (i32.const 0)))

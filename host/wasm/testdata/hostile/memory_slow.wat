@@ -8,4 +8,4 @@
       (if (i32.lt_s (local.get $page) (i32.const 0)) (then unreachable))
       (memory.fill (i32.mul (local.get $page) (i32.const 65536)) (i32.const 170) (i32.const 65536))
       (br $l)))
-  (func (export "handle") (result i32) (call $hoard) (i32.const 0)))
+  (func $handle (export "handle") (result i32) (call $hoard) (i32.const 0)))

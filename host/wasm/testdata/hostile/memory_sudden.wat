@@ -5,4 +5,4 @@
   (func $grab
     (drop (memory.grow (i32.const 65535)))
     (i32.store (i32.const -65536) (i32.const 1)))
-  (func (export "handle") (result i32) (call $grab) (i32.const 0)))
+  (func $handle (export "handle") (result i32) (call $grab) (i32.const 0)))

@@ -3,6 +3,6 @@
   (import "postern" "meta_read" (func $meta_read (param i32 i32) (result i32)))
   (memory (export "memory") 1)
   (func (export "postern_abi_1"))
-  (func (export "handle") (result i32)
+  (func $handle (export "handle") (result i32)
     (drop (call $meta_read (i32.const -16) (i32.const 1024)))
     (i32.const 0)))
