@@ -144,9 +144,10 @@ func (a *authorizer) ask(ctx context.Context, x *host.Exchange, identity []strin
 	out, err := a.plugin.call(ctx, a.telemetry, x, host.EntryAuthorize, host.Event{Meta: event})
 	if err != nil {
 		var guest *host.GuestError
-		if errors.As(err, &guest) && guest.Message == "Unauthorized" {
+		if errors.As(err, &guest) && guest.Message == "Unauthorized" && !host.Crashed(err) {
 			return nil, a.refuse(host.Unauthenticated, host.UnauthorizedResponse, err)
 		}
+		err = a.plugin.answer(ctx, err)
 		if host.KindOf(err) == host.Unavailable {
 			return nil, a.refuse(host.Unavailable, host.AuthorizerFailure, err)
 		}
@@ -157,7 +158,7 @@ func (a *authorizer) ask(ctx context.Context, x *host.Exchange, identity []strin
 	}
 	verdict, err := lambda.ParseAuthorizerResult(out.Meta, a.def.PayloadFormat)
 	if err != nil {
-		return nil, a.refuse(host.Internal, host.AuthorizerConfiguration, err)
+		return nil, a.refuse(host.Internal, host.AuthorizerConfiguration, a.plugin.answer(ctx, malformed(err)))
 	}
 	return verdict, nil
 }

@@ -142,7 +142,7 @@ func (t trial) ended(ctx context.Context, err error) {
 	case err == nil:
 		t.well()
 	case crashed(ctx, err):
-		t.crash(err)
+		t.crash(crashType(err), err)
 	case wellBehaved(ctx, err):
 		t.well()
 	case t.only:
@@ -153,17 +153,14 @@ func (t trial) ended(ctx context.Context, err error) {
 // crashed reports whether a failure is a crash that counts. A guest that was stopped because its caller's time was over, or because its
 // caller left, is no worse for it: a client could do that to any. Nor is one that failed for the client's body.
 func crashed(ctx context.Context, err error) bool {
-	var guest *host.GuestError
-	if !host.Crashed(err) || !errors.As(err, &guest) {
-		return false
-	}
-	return bodyError(err) == nil && (guest.Type != host.GuestTimeout || ctx.Err() == nil)
+	how := crashType(err)
+	return how != "" && bodyError(err) == nil && (how != host.GuestTimeout || ctx.Err() == nil)
 }
 
 // wellBehaved reports whether a guest failed by an error of its own.
 func wellBehaved(ctx context.Context, err error) bool {
 	var guest *host.GuestError
-	return ctx.Err() == nil && errors.As(err, &guest) && !host.Crashed(err)
+	return ctx.Err() == nil && errors.As(err, &guest) && crashType(err) == ""
 }
 
 // well forgets the crashes before.
@@ -192,19 +189,17 @@ func (b *breaker) undecided() {
 }
 
 // crash counts a crash, and opens the breaker where it is one too many.
-func (b *breaker) crash(err error) {
-	var guest *host.GuestError
-	errors.As(err, &guest) // crashed has found one
+func (b *breaker) crash(how string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wary.Store(true)
 	b.crashes++
 	b.inRow++
-	b.last = &Crash{Type: guest.Type, Time: b.now()}
-	if guest.Limit != nil {
-		b.last.Limit = guest.Limit.Limit
+	b.last = &Crash{Type: how, Time: b.now()}
+	if limit := (*host.LimitError)(nil); errors.As(err, &limit) {
+		b.last.Limit = limit.Limit
 	}
-	b.metrics.Crash(guest.Type)
+	b.metrics.Crash(how)
 	if b.state == BreakerOpen || b.state == BreakerClosed && b.inRow < crashesToOpen {
 		return
 	}

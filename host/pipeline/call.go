@@ -70,7 +70,7 @@ func (p *plugin) traced(ctx context.Context, c *pluginCall, in host.Event, t tri
 		ctx, span = c.telemetry.Tracer.Start(ctx, "plugin "+p.cfg.Name, trace.WithAttributes(p.attributes(c)...))
 	}
 	started := time.Now()
-	out, err := c.on.Call(ctx, c.entry, in, &effects{plugin: p, call: c, span: span.SpanContext()})
+	out, err := c.on.Call(ctx, c.entry, in, &effects{plugin: p, call: c, span: span, recorded: recording})
 	elapsed := time.Since(started)
 	if err != nil {
 		err = &host.Error{Op: "plugin " + p.cfg.Name, Kind: host.KindOf(err), Err: err}

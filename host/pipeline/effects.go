@@ -16,9 +16,11 @@ import (
 
 // An effects is what one plugin call may do to the world.
 type effects struct {
-	plugin *plugin
-	call   *pluginCall
-	span   trace.SpanContext // of the call
+	plugin   *plugin
+	call     *pluginCall
+	span     trace.Span // of the call, where that is recorded, and else of what called
+	recorded bool
+	fetches  fetches
 }
 
 var _ host.Effects = (*effects)(nil)
@@ -116,7 +118,7 @@ func (e *effects) Log(ctx context.Context, level slog.Level, message string) {
 
 // TraceParent returns the W3C traceparent of the call's span (Trace Context, section 3.2).
 func (e *effects) TraceParent() string {
-	return telemetry.TraceParent(trace.ContextWithSpanContext(context.Background(), e.span))
+	return telemetry.TraceParent(trace.ContextWithSpanContext(context.Background(), e.span.SpanContext()))
 }
 
 // Span opens a child of the call's span.
@@ -131,20 +133,4 @@ func (e *effects) Span(ctx context.Context, name string) func(string) {
 		}
 		span.End()
 	}
-}
-
-// Fetch sends a guest's request within its egress list, as a CLIENT span that ends with the response's body.
-func (e *effects) Fetch(ctx context.Context, r *host.Request) (*host.Response, error) {
-	ctx, span := startClient(ctx, e.call.telemetry, r)
-	e.call.telemetry.Propagator.Inject(ctx, &r.Header)
-	resp, err := e.plugin.fetcher.Fetch(ctx, r)
-	if err != nil {
-		endClient(span, 0, err)
-		return nil, err
-	}
-	if span.IsRecording() {
-		status := resp.Status
-		resp.Body = closing(resp.Body, func(err error) { endClient(span, status, err) })
-	}
-	return resp, nil
 }

@@ -58,19 +58,27 @@ func (f *filter) Handle(ctx context.Context, x *host.Exchange) (host.Second, err
 		}
 	}()
 	if f.pinner != nil {
-		pinned, err := f.pinner.Pin(ctx)
+		pinned, err := f.pin(ctx)
 		if err != nil {
-			return nil, f.failed(err)
+			return nil, f.plugin.spare(ctx, f.telemetry, x, f.failed(err), false)
 		}
 		h.pinned, h.callee = pinned, pinned
 	}
 	if f.request {
-		if err := h.first(ctx, x); err != nil {
+		if err := h.first(ctx, x); err != nil || h.gone {
 			return nil, err
 		}
 	}
 	passed, h.sent, h.path = true, x.Request, x.Match.Path
 	return h, nil
+}
+
+// pin keeps an instance, unless the plugin is left alone.
+func (f *filter) pin(ctx context.Context) (host.Pinned, error) {
+	if err := f.plugin.breaker.peek(); err != nil {
+		return nil, err
+	}
+	return f.pinner.Pin(ctx)
 }
 
 // failed is the error of a filter's own: a 500, but for an instance that did not come free.
@@ -90,6 +98,7 @@ type filterHalf struct {
 	made     *madeBody   // the request's body, where the filter makes a new one
 	answer   *madeBody   // the response's
 	answered bool        // it answered early: its own answer is not for its second half
+	gone     bool        // it failed, and the exchange goes on without it
 	sent     *host.Request
 	path     string // of sent, below stage and base path
 }
@@ -104,12 +113,14 @@ func (h *filterHalf) first(ctx context.Context, x *host.Exchange) error {
 	}
 	out, err := h.plugin.callOn(ctx, h.callee, false, h.telemetry, x, host.EntryFilterRequest, host.Event{Meta: meta, Body: in, Length: r.Length})
 	if err != nil {
-		in.end()
-		return in.reason(h.failed(err))
+		return h.lost(ctx, x, in, err)
 	}
 	var edits requestEdits
 	path := ""
 	if err = decodeEdits(out.Meta, &edits); err == nil {
+		err = h.plugin.countEdits(&edits.headerEdits, edits.Response)
+	}
+	if err == nil {
 		r, path, err = edits.apply(r, x.Match.BasePath, x.Match.Path)
 	}
 	if err == nil && edits.Response != nil {
@@ -118,8 +129,7 @@ func (h *filterHalf) first(ctx context.Context, x *host.Exchange) error {
 	body := h.make(out.Body, in)
 	switch {
 	case err != nil:
-		body.drop()
-		return h.failed(err)
+		return h.refused(ctx, x, body, err)
 	case edits.Response != nil:
 		h.answered, h.answer = true, body
 		if body.answer(x.Response); !hasBody(x) && r.Method != "HEAD" {
@@ -131,7 +141,7 @@ func (h *filterHalf) first(ctx context.Context, x *host.Exchange) error {
 		r.Body, r.Length, r.Trailer = body, body.length(), nil
 		describe(&r.Header, r.Length)
 	default:
-		if err := h.pass(body); err != nil {
+		if err := h.pass(ctx, x, body); err != nil {
 			return err
 		}
 	}
@@ -152,11 +162,33 @@ func limitOn(x *host.Exchange) *bodyLimit {
 }
 
 // pass ends a call that leaves the body as it is.
-func (h *filterHalf) pass(body *madeBody) error {
+func (h *filterHalf) pass(ctx context.Context, x *host.Exchange, body *madeBody) error {
 	if touched := body.drop(); touched {
-		return h.failed(errors.New(`it read from the body and makes no new one; "body": true says that it does`))
+		err := badResult(errors.New(`it read from the body and makes no new one; "body": true says that it does`))
+		return h.without(ctx, x, err, true)
 	}
 	return nil
+}
+
+// lost ends a half whose call failed.
+func (h *filterHalf) lost(ctx context.Context, x *host.Exchange, in *loan, err error) error {
+	touched := in.end()
+	if broken := in.reason(nil); broken != nil {
+		return broken
+	}
+	return h.without(ctx, x, err, touched)
+}
+
+// refused ends a half whose answer cannot be.
+func (h *filterHalf) refused(ctx context.Context, x *host.Exchange, body *madeBody, err error) error {
+	return h.without(ctx, x, malformed(err), body.drop())
+}
+
+// without returns the error of a half that failed, or nil when the exchange goes on without the filter.
+func (h *filterHalf) without(ctx context.Context, x *host.Exchange, err error, touched bool) error {
+	err = h.plugin.spare(ctx, h.telemetry, x, h.failed(err), touched)
+	h.gone = err == nil
+	return err
 }
 
 // Response runs the second half, on what inner steps answered, and on the response to their errors.
@@ -196,18 +228,19 @@ func (h *filterHalf) second(ctx context.Context, x *host.Exchange) error {
 	}
 	out, err := h.plugin.callOn(ctx, h.callee, h.pinned != nil, h.telemetry, x, host.EntryFilterResponse, event)
 	if err != nil {
-		in.end()
-		return in.reason(h.failed(err))
+		return h.lost(ctx, x, in, err)
 	}
 	var edits responseEdits
 	if err = decodeEdits(out.Meta, &edits); err == nil {
+		err = h.plugin.countEdits(&edits.headerEdits, nil)
+	}
+	if err == nil {
 		err = edits.apply(resp)
 	}
 	body := h.make(out.Body, in)
 	switch {
 	case err != nil:
-		body.drop()
-		return h.failed(err)
+		return h.refused(ctx, x, body, err)
 	case edits.Body:
 		old, trailer := resp.Body, resp.Trailer
 		if h.answer = body; body.guest == nil && old != nil {
@@ -217,7 +250,7 @@ func (h *filterHalf) second(ctx context.Context, x *host.Exchange) error {
 			resp.Trailer = trailer // the status of the call, which is nothing of the body's
 		}
 	default:
-		if err := h.pass(body); err != nil {
+		if err := h.pass(ctx, x, body); err != nil {
 			return err
 		}
 	}

@@ -16,10 +16,10 @@ import (
 
 // Bounds of what a filter may set: those that the listener holds clients to.
 const (
-	maxEditFields = 256
-	maxEditBytes  = 64 << 10 // of all names and values of one list, of a path and of a query
-	maxHost       = 260      // bytes: the longest name (RFC 1035, section 2.3.4) and a port
-	maxMethod     = 64
+	maxRemoved   = 1000
+	maxEditBytes = 64 << 10 // of a path, and of a query
+	maxHost      = 260      // bytes: the longest name (RFC 1035, section 2.3.4) and a port
+	maxMethod    = 64
 )
 
 // A field is a header field as the contract writes it: ["name", "value"].
@@ -276,8 +276,8 @@ func (e *headerEdits) check(old host.Header) error {
 			return err
 		}
 	}
-	if len(e.RemoveHeaders) > maxEditFields {
-		return fmt.Errorf("it removes more than %d header fields", maxEditFields)
+	if len(e.RemoveHeaders) > maxRemoved {
+		return fmt.Errorf("it removes more than %d header fields", maxRemoved)
 	}
 	if err := checkFields(e.SetHeaders, false); err != nil {
 		return err
@@ -286,7 +286,6 @@ func (e *headerEdits) check(old host.Header) error {
 }
 
 func checkFields(fields []field, connection bool) error {
-	size := 0
 	for _, f := range fields {
 		switch {
 		case !host.IsToken(f.Name):
@@ -296,12 +295,27 @@ func checkFields(fields []field, connection bool) error {
 		case strings.EqualFold(f.Name, "Host"), !connection && host.IsConnectionField(f.Name):
 			return ownField(f.Name)
 		}
-		size += len(f.Name) + len(f.Value)
-	}
-	if len(fields) > maxEditFields || size > maxEditBytes {
-		return fmt.Errorf("it sets header fields beyond %d, or beyond %d bytes", maxEditFields, maxEditBytes)
 	}
 	return nil
+}
+
+// countEdits holds the fields of a filter's answer to the plugin's limits. early may be nil.
+func (p *plugin) countEdits(e *headerEdits, early *earlyAnswer) error {
+	lists := [][]field{e.SetHeaders, e.AddHeaders}
+	if e.Headers != nil {
+		lists = append(lists, *e.Headers)
+	}
+	if early != nil {
+		lists = append(lists, early.Headers)
+	}
+	n, size := 0, int64(0)
+	for _, list := range lists {
+		n += len(list)
+		for _, f := range list {
+			size += int64(len(f.Name) + len(f.Value))
+		}
+	}
+	return p.countHeaders(n, size)
 }
 
 func ownField(name string) error {

@@ -85,7 +85,7 @@ func lines(h host.Header) string {
 }
 
 func TestRequestEditsThatAreRefused(t *testing.T) {
-	many := `["a","b"]` + strings.Repeat(`,["a","b"]`, maxEditFields)
+	many := `["a","b"]` + strings.Repeat(`,["a","b"]`, host.DefaultHeaders)
 	long := strings.Repeat("x", maxEditBytes+1)
 	for _, meta := range []string{
 		`[]`, `1`, `{`, `{} {}`, `{"methd":"GET"}`, `{"statusCode":200}`, `{"method":1}`,
@@ -105,6 +105,9 @@ func TestRequestEditsThatAreRefused(t *testing.T) {
 	} {
 		var e requestEdits
 		err := decodeEdits([]byte(meta), &e)
+		if err == nil {
+			err = (&plugin{cfg: &host.PluginConfig{}}).countEdits(&e.headerEdits, e.Response)
+		}
 		if err == nil {
 			_, _, err = e.apply(arrived(), "", "/x")
 		}

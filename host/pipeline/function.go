@@ -92,6 +92,11 @@ func (c *callee) call(ctx context.Context, x *host.Exchange, in host.Event) (hos
 	return out, f, err
 }
 
+// answer is plugin.answer. A function that cannot be opened has one too, since its callers should not see the difference.
+func (f *function) answer(ctx context.Context, err error) error {
+	return (&plugin{cfg: &f.def.Plugin}).answer(ctx, err)
+}
+
 // context is what the function is told of itself.
 func (c *callee) context(f *function) *host.FunctionContext {
 	return &host.FunctionContext{Name: c.name, Version: f.version, ARN: c.arn}

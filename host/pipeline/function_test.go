@@ -115,7 +115,7 @@ func TestFunctionResults(t *testing.T) {
 		"body that is no text": {"/answer?as=body", 500, internal, "body is not a string", nil},
 		"name of no header":    {"/answer?as=header", 500, internal, "bad name", nil},
 		"value that splits":    {"/answer?as=split", 500, internal, "x-a", nil},
-		"over maxResult":       {"/answer?as=long", 500, internal, "more than 1000 (postern.yaml:", nil},
+		"over maxResult":       {"/answer?as=long", 500, internal, "limit passed: maxResult 1000 bytes (postern.yaml:", nil},
 		"fetch handler":        {"/fetch", 207, "GET /fetch ", "", header{"X-Kind": {"fetch"}}},
 		"mock":                 {"/mock", 203, "mocked", "", header{"X-Mock": {"a"}, "Content-Length": {"6"}}},
 		"mock without a body":  {"/empty", 204, "", "", header{"Content-Length": nil}},

@@ -90,7 +90,7 @@ func TestHostileGuests(t *testing.T) {
 		"JS resolves too late":     {"/js/hurried", "late", 504, timedOut, "1s, its timeout (postern.yaml:"},
 		"JS spins":                 {"/js/hurried", "spin", 504, timedOut, "1s, its timeout (postern.yaml:"},
 		"JS recurses":              {"/js", "deep", 500, internal, "Maximum call stack size exceeded"},
-		"JS answers too much":      {"/js", "much", 500, internal, "more than 1048576 (postern.yaml:"},
+		"JS answers too much":      {"/js", "much", 500, internal, "limit passed: maxResult 1048576 bytes (postern.yaml:"},
 		"JS answers a cycle":       {"/js", "cycle", 500, internal, "TypeError"},
 		"JS answers with a getter": {"/js", "getter", 500, internal, "from a getter"},
 		"JS exits":                 {"/js", "exit", 500, internal, "exit"},

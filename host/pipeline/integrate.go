@@ -85,16 +85,24 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 	}
 	// An empty body goes along too: it is what makes carriers say so in the event (isBase64Encoded, body: null).
 	event := host.Event{Meta: meta, Body: in.Request.Body, Length: in.Request.Length}
-	out, _, err := f.function.call(ctx, in.Exchange, event)
+	out, version, err := f.function.call(ctx, in.Exchange, event)
 	if err != nil {
-		return nil, functionFailure(err)
+		return nil, functionFailure(version.answer(ctx, err))
 	}
 	resp, err := lambda.ParseResult(out.Meta, out.Body, f.format)
+	if err == nil {
+		err = version.plugin.plugin.Load().checkHeaders(resp.Header) // which is open: it was called
+	}
 	if err != nil {
 		if out.Body != nil {
 			_ = out.Body.Close() // the instance goes back; the result is refused anyway
 		}
-		return nil, &host.Error{Op: "function " + f.function.name, Kind: host.KindOf(err), Code: host.IntegrationFailure, Err: err}
+		err = malformed(err)
+		kind := host.KindOf(err)
+		if kind == host.TooLarge { // which would blame the client
+			kind = host.Internal
+		}
+		return nil, &host.Error{Op: "function " + f.function.name, Kind: kind, Code: host.IntegrationFailure, Err: version.answer(ctx, err)}
 	}
 	return &host.Result{Response: resp}, nil
 }
@@ -111,7 +119,7 @@ func (f *functionIntegration) invokeMapped(ctx context.Context, in *host.Invocat
 		out, err = version.wholeResult(result)
 	}
 	if err != nil {
-		return nil, functionFailure(err)
+		return nil, functionFailure(version.answer(ctx, err))
 	}
 	resp := &host.Response{Status: 200, Length: int64(len(out)), Body: io.NopCloser(strings.NewReader(string(out)))}
 	resp.Header.Add("Content-Type", "application/json")

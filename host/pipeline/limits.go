@@ -92,11 +92,12 @@ func (p *plugin) checkHeaders(h host.Header) error {
 // countHeaders holds the number of header fields, and the bytes of their names and values, to the plugin's limits.
 func (p *plugin) countHeaders(n int, size int64) error {
 	l := &p.cfg.Limits
+	fields, most := orDefault(l.Headers, host.DefaultHeaders), orDefault(l.HeaderBytes, host.DefaultHeaderBytes)
 	switch {
-	case int64(n) > l.Headers.Value:
-		return tooMuch("limits.headers", strconv.FormatInt(l.Headers.Value, 10), l.Headers, fmt.Sprintf("%d header fields", n))
-	case size > l.HeaderBytes.Value:
-		return tooMuch("limits.headerBytes", sizeText(l.HeaderBytes.Value), l.HeaderBytes, fmt.Sprintf("%d bytes of header fields", size))
+	case int64(n) > fields:
+		return tooMuch("limits.headers", strconv.FormatInt(fields, 10), l.Headers, fmt.Sprintf("%d header fields", n))
+	case size > most:
+		return tooMuch("limits.headerBytes", sizeText(most), l.HeaderBytes, fmt.Sprintf("%d bytes of header fields", size))
 	}
 	return nil
 }

@@ -26,8 +26,17 @@ type pluginMapper struct {
 
 var _ host.Mapper = (*pluginMapper)(nil)
 
-// Map calls the plugin with the contract's JSON and the body beside it.
+// Map calls the plugin with the contract's JSON and the body beside it. Where the exchange is to go on without it, there is neither a result nor
+// an error.
 func (m *pluginMapper) Map(ctx context.Context, in *host.MapInput) (*host.MapOutput, error) {
+	out, err := m.call(ctx, in)
+	if err != nil {
+		return nil, m.plugin.spare(ctx, m.telemetry, in.Exchange, err, false)
+	}
+	return out, nil
+}
+
+func (m *pluginMapper) call(ctx context.Context, in *host.MapInput) (*host.MapOutput, error) {
 	meta, err := mapping.EncodeInput(in, m.phase)
 	if err != nil {
 		return nil, err
@@ -44,7 +53,23 @@ func (m *pluginMapper) Map(ctx context.Context, in *host.MapInput) (*host.MapOut
 	if err != nil {
 		return nil, &host.Error{Op: "plugin " + m.plugin.cfg.Name, Kind: host.Internal, Err: err}
 	}
-	return mapping.DecodeOutput(out.Meta, body)
+	mapped, err := mapping.DecodeOutput(out.Meta, body)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	return mapped, m.check(mapped)
+}
+
+// check holds the header fields of a result to the plugin's limits.
+func (m *pluginMapper) check(out *host.MapOutput) error {
+	fields := slices.Concat(out.Request.Header, out.Response.Header)
+	if out.ContentType != "" {
+		fields.Add("Content-Type", out.ContentType)
+	}
+	if err := m.plugin.checkHeaders(fields); err != nil {
+		return &host.Error{Op: "plugin " + m.plugin.cfg.Name, Kind: host.Internal, Code: host.APIConfigurationError, Err: err}
+	}
+	return nil
 }
 
 // A requestMapping is the map_request phase.
@@ -70,6 +95,12 @@ func (m *requestMapping) Handle(ctx context.Context, x *host.Exchange) (host.Sec
 	out, err := m.mappers[chosen].Map(ctx, &host.MapInput{Exchange: x, Body: body})
 	if err != nil {
 		return nil, err
+	}
+	if out == nil { // the body goes on as it came
+		r := *x.Request
+		r.Body, r.Length, r.Trailer = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+		x.Request = &r
+		return nil, nil
 	}
 	x.Outbound = outbound(x, out)
 	return nil, nil
@@ -152,7 +183,9 @@ func (m *responseMapping) Handle(ctx context.Context, x *host.Exchange) (host.Se
 		if err != nil {
 			return nil, err
 		}
-		decided = out.Response.Status
+		if out != nil {
+			decided = out.Response.Status
+		}
 	}
 	x.Response.Status = cmp.Or(decided, rule.Status, x.Response.Status)
 	return nil, nil
@@ -175,6 +208,10 @@ func (m *responseMapping) apply(ctx context.Context, x *host.Exchange, chosen *h
 	out, err := m.mappers[chosen].Map(ctx, &host.MapInput{Exchange: x, Body: body, Status: resp.Status, Header: resp.Header})
 	if err != nil {
 		return nil, err
+	}
+	if out == nil { // the body goes on as it came
+		resp.Body, resp.Length = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		return nil, nil
 	}
 	replaceBody(resp, out, chosen.MediaType)
 	return out, nil

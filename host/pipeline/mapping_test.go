@@ -104,7 +104,7 @@ func TestRequestMapping(t *testing.T) {
 		"over maxBody":                          {"/small", "", `"123456789"`, 413, tooLarge, "maxBody, 10 bytes (postern.yaml:"},
 		"at maxBody":                            {"/small", "", `"12345678"`, 200, `POST /in {"json":"12345678"}`, ""},
 		"throws":                                {"/hostile", "", "throw", 500, internal, "hostile.js:3:"},
-		"returns too much":                      {"/hostile", "", "much", 500, internal, "more than 200 (postern.yaml:"},
+		"returns too much":                      {"/hostile", "", "much", 500, internal, "limit passed: maxResult 200 bytes (postern.yaml:"},
 		"spins":                                 {"/hostile", "", "spin", 504, timedOut, "its timeout (postern.yaml:"},
 		"a name that is none":                   {"/hostile", "", "header", 500, internal, "bad name"},
 		"a status that is none changes nothing": {"/hostile", "", "status", 200, "POST /in ", ""},

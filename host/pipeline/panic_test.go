@@ -57,7 +57,7 @@ func TestPanicsOfASharedVerdictFailItsRequests(t *testing.T) {
 	}
 	def := &host.Authorizer{Name: "caller", IdentitySources: []string{"$request.header.X"}, ResultTTL: host.Default(time.Hour), PayloadFormat: "2.0"}
 	cfg := &host.PluginConfig{Name: "caller", Source: &host.Source{Runtime: host.RuntimeJS}}
-	a, err := newAuthorizer(def, &plugin{Plugin: broken{}, cfg: cfg, metrics: tel.Metrics.Plugin("caller", host.RuntimeJS)}, tel)
+	a, err := newAuthorizer(def, &plugin{Plugin: broken{}, cfg: cfg, metrics: tel.Metrics.Plugin("caller", host.RuntimeJS), breaker: newBreaker(cfg, "authorizer", tel)}, tel)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -37,11 +38,14 @@ var outcomes = [...]outcome{
 const statusClientGone = 499
 
 // Respond is the one place where an error becomes the response to a request. A gRPC client gets a status, which is trailers only
-// (PROTOCOL-HTTP2.md), as an HTTP status would tell it less.
+// (PROTOCOL-HTTP2.md), as an HTTP status would tell it less; of a plugin that failed, its definition may have an answer (onError), which is for others.
 func Respond(request *host.Request, err error) *host.Response {
 	if t := requestType(request); t.Form != grpc.None {
 		h := append(host.Header{{Name: "Content-Type", Value: t.Answer(request.Header).String()}}, grpcStatus(err)...)
 		return &host.Response{Status: 200, Header: h, Length: -1}
+	}
+	if own := (*answered)(nil); errors.As(err, &own) {
+		return own.response()
 	}
 	out := outcomeFor(err)
 	return message(out.status, out.message)

@@ -98,7 +98,7 @@ func TestResponseMapping(t *testing.T) {
 		"gzip against our will":         {"GET", "/200", []string{"X-Body: 1", "X-Gzip: 1"}, 502, badGateway, `a mapping cannot read content coding "gzip"`},
 		"too large to map":              {"GET", "/200", []string{"X-Big: 1"}, 502, badGateway, "it is over 10485760 bytes"},
 		"throws":                        {"GET", "/limited/200", []string{"X-Body: throw"}, 500, internal, "hostile.js:3:"},
-		"returns too much":              {"GET", "/limited/200", []string{"X-Body: much"}, 500, internal, "more than 200 (postern.yaml:"},
+		"returns too much":              {"GET", "/limited/200", []string{"X-Body: much"}, 500, internal, "limit passed: maxResult 200 bytes (postern.yaml:"},
 		"spins":                         {"GET", "/limited/200", []string{"X-Body: spin"}, 504, timedOut, "2s"},
 		"a function's":                  {"GET", "/function", nil, 200, "text of hello", ""},
 	} {

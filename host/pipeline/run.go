@@ -210,6 +210,9 @@ func (r *run) failed(status int) bool {
 	case status >= 500 || r.bodyErr != nil:
 		return true
 	}
+	if own := (*answered)(nil); errors.As(r.x.Err, &own) { // whatever its status is
+		return true
+	}
 	return r.x.Err != nil && requestType(r.arrived).Form != grpc.None && outcomeFor(r.x.Err).status >= 500
 }
 
