@@ -41,6 +41,7 @@ var floors = map[string]int{
 	"host/js/web":       2,
 	"host/upstream":     2,
 	"host/kv":           2,
+	"host/recording":    2,
 	"host/jetstream":    3,
 	"host/datadir":      2,
 	"host/sealed":       2,
