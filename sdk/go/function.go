@@ -138,6 +138,10 @@ type Response struct {
 	// Stream, when set, writes the body in Body's stead while the client already reads it. An error after the first
 	// bytes cuts the response off.
 	Stream func(w *Writer) error
+
+	// Value, when not nil, is the whole result in JSON, and nothing else of the response counts: what a call by name answers. HandleJSON
+	// is for functions that know no requests.
+	Value any
 }
 
 // A Writer is the body of a response that streams.
@@ -195,6 +199,9 @@ func Handle(serve func(r *Request) (*Response, error)) int32 {
 func (res *Response) write() error {
 	if res == nil {
 		res = &Response{}
+	}
+	if res.Value != nil {
+		return writeMetaJSON(res.Value)
 	}
 	head := &encoder{}
 	head.key("statusCode")

@@ -101,7 +101,7 @@ func serve(r *postern.Request) (*postern.Response, error) {
 		}
 	}
 	if r.RawPath == "" { // no request: a payload of a call by name
-		return postern.JSON(200, map[string]any{"echo": r.Raw}), nil
+		return &postern.Response{Value: map[string]any{"echo": r.Raw}}, nil
 	}
 	return &postern.Response{Status: 404}, nil
 }
