@@ -198,6 +198,25 @@ func TestThousandInstances(t *testing.T) {
 	}
 }
 
+// A guest that dies since the host has no memory left is not at fault for that, and says so.
+func TestHostMemory(t *testing.T) {
+	rt := newRuntime(t, wasm.Options{Memory: 1 << 20})
+	cfg := host.PluginConfig{Name: "slow", Limits: limits()}
+	cfg.Limits.Timeout = host.Default(20 * time.Second)
+	p := open(t, compile(t, rt, "slow", guestCode(t, "hostile/memory_slow")), cfg)
+	for range 2 {
+		_, _, err := ask(p, host.EntryHandle, "{}", nil, &effects{})
+		fate{kind: host.Unavailable, guest: host.GuestMemory, limit: "plugin-memory", says: "the limit is 1 MiB (the host's setting)", stack: "hoard"}.check(t, "", "", err)
+	}
+	static := compile(t, rt, "many", guestCode(t, "hostile/many_instances"))
+	cfg.Limits.Memory = host.Default[int64](16 << 20)
+	_, err := static.Open(context.Background(), cfg)
+	var limit *host.LimitError
+	if !errors.Is(err, host.Unavailable) || !errors.As(err, &limit) || limit.Limit != "plugin-memory" || host.Crashed(err) {
+		t.Errorf("an instance that cannot start: %v", err)
+	}
+}
+
 // giant is a module of n functions of 10 KiB each, of which the last is called.
 func giant(n int) []byte {
 	section := func(out []byte, id byte, body []byte) []byte {
