@@ -64,6 +64,11 @@ func meter(code []byte, m *module) (metered, error) {
 			return metered{}, fmt.Errorf("import %s: the module %q is the host's own", im, meterModule)
 		}
 	}
+	for i, t := range m.functions {
+		if int64(t) >= int64(len(m.types)) { // which may be a type that is added
+			return metered{}, fmt.Errorf("function %d: there is no type %d", i, t)
+		}
+	}
 	var sections [sectionDataCount + 1][]byte
 	for rest := code[len(wasmHeader):]; len(rest) > 0; {
 		r := reader{b: rest[1:]}

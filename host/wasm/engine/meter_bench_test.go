@@ -29,6 +29,14 @@ func tightLoop() []byte {
 		section(sectionExport, []byte{1, 3, 'r', 'u', 'n', 0, 0}), section(sectionCode, []byte{1}, number(len(body)), body))
 }
 
+// leafLoop calls a function that does next to nothing.
+func leafLoop() []byte {
+	body := join([]byte{0, 0x03, 0x40, 0x20, 0, 0x10, 1, 0x22, 0, 0x0d, 0, 0x0b, 0x41, 0, 0x0b})
+	leaf := []byte{0, 0x20, 0, 0x41, 1, 0x6b, 0x0b}
+	return join(wasmHeader, section(sectionType, []byte{1, typeFunction, 1, typeI32, 1, typeI32}), section(sectionFunction, []byte{2, 0, 0}),
+		section(sectionExport, []byte{1, 3, 'r', 'u', 'n', 0, 0}), section(sectionCode, []byte{2}, number(len(body)), body, number(len(leaf)), leaf))
+}
+
 func build(b *testing.B, out string, env []string, name string, args ...string) []byte {
 	b.Helper()
 	if _, err := exec.LookPath(name); err != nil {
@@ -49,7 +57,7 @@ func build(b *testing.B, out string, env []string, name string, args ...string) 
 }
 
 func computings(b *testing.B) []computing {
-	all := []computing{{"wat-loop", tightLoop(), "run", 500_000}}
+	all := []computing{{"wat-loop", tightLoop(), "run", 500_000}, {"wat-leaf", leafLoop(), "run", 300_000}}
 	if c := build(b, "c.wasm", nil, "clang", "--target=wasm32", "-O2", "-mbulk-memory", "-nostdlib", "-Wl,--no-entry", "-Wl,--export-all", "testdata/compute.c"); c != nil {
 		all = append(all, computing{"c-sha256", c, "sha256", 2}, computing{"c-sieve", c, "sieve", 2}, computing{"c-calls", c, "calls", 20},
 			computing{"c-scan", c, "scan", 500})
