@@ -17,6 +17,8 @@ import (
 type Fault struct {
 	Message string
 	Limit   *host.LimitError // that it passed; nil for none. The guest's error is then of type host.GuestLimit
+
+	kind string // of the guest's error, where it is another one
 }
 
 // Error returns the message.
@@ -81,6 +83,9 @@ func (i *Instance) failure(op string, parent, run context.Context, limit time.Du
 		i.died(op, err, guest)
 	}
 	kind := host.Internal
+	if guest.Limit != nil && guest.Limit.Limit == pluginMemory {
+		kind = host.Unavailable
+	}
 	if i.linear.refused > 0 && guest.Limit == nil && guest.Type != host.GuestStack {
 		kind, guest.Limit = i.outOfMemory()
 		guest.Type = host.GuestMemory
@@ -118,8 +123,11 @@ func (i *Instance) died(op string, err error, guest *host.GuestError) {
 	switch {
 	case errors.As(err, &fault):
 		guest.Message = fault.Message
-		if fault.Limit != nil {
-			guest.Type, guest.Limit = host.GuestLimit, fault.Limit
+		if guest.Limit = fault.Limit; guest.Limit != nil {
+			guest.Type = host.GuestLimit
+		}
+		if fault.kind != "" {
+			guest.Type = fault.kind
 		}
 	case strings.Contains(err.Error(), recovered):
 		// A defect of ours: for our log with all that is known, and not for the guest's author.

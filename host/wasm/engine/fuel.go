@@ -76,6 +76,7 @@ func (i *Instance) refill(ctx context.Context, left int64) int64 {
 	if g.used > g.budget {
 		panic(interrupt{fuel: true})
 	}
+	i.checkStack()
 	i.yield(ctx)
 	next := min(slice, g.budget-g.used)
 	g.granted = g.used + next

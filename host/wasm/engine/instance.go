@@ -34,7 +34,8 @@ type Instance struct {
 	once    bool      // it was made for one caller, whose effects it was started on
 	gauge   gauge     // of the call that runs, or the last one
 	slot    place     // of the call that runs
-	watch   *watch    // of the call that runs; nil where its whole length is limited
+	stack   callStack
+	watch   *watch // of the call that runs; nil where its whole length is limited
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of the call that runs
@@ -223,7 +224,9 @@ func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, exp
 	i.gauge.fill(i.budget())
 	i.state, i.linear.refused = state, 0
 	i.system.begin(call, fx)
+	i.stack.stack = stackOf(fn)
 	err := fn.CallWithStack(call, stack)
+	i.leaveStack(export)
 	i.leaveSlot()
 	i.system.end()
 	i.state = nil

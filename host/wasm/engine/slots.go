@@ -117,6 +117,7 @@ func (i *Instance) Wait(ctx context.Context, f func()) {
 	if s.ran >= quota {
 		s.ran = 0
 	}
+	i.checkStack()
 	i.leaveSlot()
 	f()
 	if ctx.Err() != nil || i.enterSlot(ctx) != nil {

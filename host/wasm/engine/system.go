@@ -57,22 +57,24 @@ func (s *system) end() {
 type stdin struct{ *system }
 
 // Read fails with what the guest sees as an I/O error.
-func (s stdin) Read(p []byte) (int, error) {
+func (s stdin) Read(p []byte) (n int, err error) {
 	if s.process == nil || s.process.Stdin == nil {
 		return 0, io.EOF
 	}
-	return s.process.Stdin.Read(p)
+	s.wait(func() { n, err = s.process.Stdin.Read(p) })
+	return n, err
 }
 
 // A stdout is a command's standard output, and log lines of other guests.
 type stdout struct{ *system }
 
 // Write fails with what the guest sees as an I/O error.
-func (s stdout) Write(p []byte) (int, error) {
+func (s stdout) Write(p []byte) (n int, err error) {
 	if s.process == nil {
 		return s.system.stdout.Write(p)
 	}
-	return s.process.Stdout.Write(p)
+	s.wait(func() { n, err = s.process.Stdout.Write(p) })
+	return n, err
 }
 
 func (s *system) walltime() (sec int64, nsec int32) {
@@ -94,9 +96,16 @@ func (s *system) nanotime() int64 {
 
 func (s *system) nanosleep(ns int64) {
 	begun := time.Now()
-	// When ctx ends, so does the guest, at its next loop or return.
-	_ = s.fx.Sleep(s.ctx, time.Duration(ns))
-	s.slept += time.Since(begun)
+	s.wait(func() {
+		_ = s.fx.Sleep(s.ctx, time.Duration(ns)) // when ctx ends, so does the guest
+		s.slept += time.Since(begun)
+	})
+}
+
+// wait runs what may wait for somebody else, while others execute. It ends the guest if its call has ended by then.
+func (s *system) wait(f func()) {
+	call := fromContext(s.ctx)
+	call.guest.Wait(call, f)
 }
 
 // log passes one line on, as long as the call is within its bounds.
