@@ -22,6 +22,7 @@ type Instance struct {
 	module  api.Module
 	memory  api.Memory
 	linear  linearMemory
+	kept    any       // the carrier's, for as long as the instance has what it belongs to
 	origin  *snapshot // to which it is put back after each call; nil for none
 	system  system
 	funcs   map[string]api.Function // made on first use: each carries a call stack
@@ -106,6 +107,11 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 			return nil, err
 		}
 	}
+	if err := inst.prepare(ctx, call); err != nil {
+		_ = module.Close(ctx)
+		inst.linear.release()
+		return nil, err
+	}
 	inst.started = inst.size()
 	if !inst.remember() {
 		_ = module.Close(ctx)
@@ -113,6 +119,26 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 		return nil, p.unavailable(p.code.engine.memory.error("a snapshot of a new instance"))
 	}
 	return inst, nil
+}
+
+// prepare has the carrier make the instance ready. run is the context of the start, inside ctx.
+func (i *Instance) prepare(ctx context.Context, run *callContext) error {
+	p := i.pool
+	if p.ready == nil {
+		return nil
+	}
+	defer func() { i.state = p.state }()
+	return p.ready(run, i, func(export string, stack []uint64, state any) error {
+		fn := i.module.ExportedFunction(export)
+		if fn == nil {
+			return &host.Error{Op: "start " + p.name, Kind: host.NotFound, Err: errors.New("the module does not export " + export)}
+		}
+		i.state = state
+		if err := fn.CallWithStack(run, stack); err != nil {
+			return i.failure("start "+p.name, ctx, run.Context, StartTimeout, "fixed", err)
+		}
+		return nil
+	})
 }
 
 // instantiate makes the module's instance, and runs its start section.
@@ -280,6 +306,22 @@ func (i *Instance) Cold() bool { return i.cold }
 
 // State returns what the carrier gave to Call, or PoolConfig.State while the instance starts.
 func (i *Instance) State() any { return i.state }
+
+// Keep has the instance keep something of the carrier's, and Kept returns it, nil for nothing. When an instance is put back to what it was
+// before its first call, so is that: what was kept then must not be changed.
+func (i *Instance) Keep(v any) { i.kept = v }
+
+// Kept returns what Keep was given.
+func (i *Instance) Kept() any { return i.kept }
+
+// Refused returns the limit by which the guest was refused memory last in its call, with the kind of an error that comes of that; nil when
+// it had all that it asked for.
+func (i *Instance) Refused() (host.Kind, *host.LimitError) {
+	if i.linear.refused == 0 {
+		return host.Internal, nil
+	}
+	return i.outOfMemory()
+}
 
 // Effects returns the effects of the running call.
 func (i *Instance) Effects() host.Effects { return i.system.fx }

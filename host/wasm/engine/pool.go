@@ -24,7 +24,14 @@ type PoolConfig struct {
 	// Args, when not empty, makes it a pool of commands: of programs that have arguments, the first of which is their name, and are
 	// run once, by Instance.Run.
 	Args []string
+
+	// Prepare, where it is set, makes a new instance ready for calls once _initialize has run, and before it is remembered as what it is put
+	// back to. It calls exports by run alone, within the limits of a start. An error of it refuses the instance.
+	Prepare func(ctx context.Context, i *Instance, run Runner) error
 }
+
+// A Runner calls an export of an instance that starts. Parameters and result are in stack; host functions find state at the instance.
+type Runner func(export string, stack []uint64, state any) error
 
 // A Pool holds the instances of one plugin. It is safe for concurrent use.
 type Pool struct {
@@ -33,7 +40,8 @@ type Pool struct {
 	plugin host.PluginConfig
 	state  any
 	args   []string
-	size   int // instances at most
+	ready  func(context.Context, *Instance, Runner) error // PoolConfig.Prepare
+	size   int                                            // instances at most
 	memory uint64
 	bytes  atomic.Int64 // of all instances, and of the snapshot
 
@@ -56,7 +64,7 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 		name = c.name
 	}
 	p := &Pool{
-		code: c, name: name, plugin: cfg.Plugin, state: cfg.State, args: cfg.Args,
+		code: c, name: name, plugin: cfg.Plugin, state: cfg.State, args: cfg.Args, ready: cfg.Prepare,
 		size: cfg.Plugin.Limits.Concurrency.Value, memory: uint64(cfg.Plugin.Limits.Memory.Value),
 		leased: map[*Instance]struct{}{}, drained: make(chan struct{}), born: time.Now(),
 	}
