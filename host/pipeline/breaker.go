@@ -195,7 +195,8 @@ func (b *breaker) crash(how string, err error) {
 	b.wary.Store(true)
 	b.crashes++
 	b.inRow++
-	b.last = &Crash{Type: how, Time: b.now()}
+	now := b.now()
+	b.last = &Crash{Type: how, Time: now}
 	if limit := (*host.LimitError)(nil); errors.As(err, &limit) {
 		b.last.Limit = limit.Limit
 	}
@@ -204,7 +205,7 @@ func (b *breaker) crash(how string, err error) {
 		return
 	}
 	b.backoff = min(max(2*b.backoff, firstBackoff), lastBackoff)
-	b.retryAt = b.now().Add(b.backoff)
+	b.retryAt = now.Add(b.backoff)
 	b.change(BreakerOpen)
 }
 
