@@ -119,8 +119,8 @@ func (r *run) entries(info host.ModuleInfo) ([]string, bool) {
 		if entry == "" && i > 0 {
 			entry = list[0]
 		}
-		if entry == "" && len(info.Entries) == 1 {
-			entry = info.Entries[0]
+		if entry == "" {
+			entry = sole(info)
 		}
 		switch {
 		case entry == "":
@@ -133,6 +133,18 @@ func (r *run) entries(info host.ModuleInfo) ([]string, bool) {
 		list = append(list, entry)
 	}
 	return list, true
+}
+
+// sole is the one entry that code has, "" where it has several. A handler of a script may serve as any entry, and is a function first.
+func sole(info host.ModuleInfo) string {
+	named := slices.DeleteFunc(slices.Clone(info.Entries), func(entry string) bool { return info.Exports != nil && !slices.Contains(info.Exports, entry) })
+	switch {
+	case len(named) == 1:
+		return named[0]
+	case len(named) == 0 && slices.Contains(info.Entries, host.EntryHandle):
+		return host.EntryHandle
+	}
+	return ""
 }
 
 // config is the configuration that the case's plugin is opened with.
