@@ -127,6 +127,7 @@ func (m *module) note(in instruction, e *effort) {
 	case opMemoryCopy, opMemoryFill:
 		e.metered, m.bulk = true, true
 	case opTableInit, opTableCopy, opTableGrow, opTableFill:
+		m.growsTables = m.growsTables || in.op == opTableGrow
 		e.metered = true
 		m.changed("a table")
 	case opTableSet:

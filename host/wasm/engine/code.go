@@ -24,6 +24,7 @@ type Code struct {
 	fuel     string   // the name by which the global with an instance's fuel is exported
 	globals  []string // the names by which the mutable numbers among its globals are exported: all that reset has to put back
 	changes  error    // see resettable
+	tables   int64    // bytes of an instance's tables
 
 	mu     sync.Mutex
 	pools  int // that still have instances
@@ -55,7 +56,16 @@ func (e *Engine) Compile(ctx context.Context, name string, code []byte) (*Code, 
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
 	}
 	e.codes.Add(1)
-	return &Code{engine: e, name: name, compiled: compiled, imports: m.imports, fuel: metered.fuel, globals: metered.globals, changes: m.changes}, nil
+	return &Code{engine: e, name: name, tables: m.tableBytes(), compiled: compiled, imports: m.imports, fuel: metered.fuel, globals: metered.globals, changes: m.changes}, nil
+}
+
+// tableBytes returns what the tables of an instance take: what they may grow to, where they can grow.
+func (m *module) tableBytes() int64 {
+	const entry = 8 // bytes, of wazero's wasm.Reference
+	if m.growsTables {
+		return int64(m.entriesMost) * entry
+	}
+	return int64(m.entries) * entry
 }
 
 // resettable returns nil where memory and globals are all that calls of an instance can change, and otherwise what else is.

@@ -92,9 +92,12 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 		return nil, p.unavailable(fmt.Errorf("start: %w: %w", errNoSlot, err))
 	}
 	defer inst.leaveSlot()
+	if !p.take(p.code.tables) {
+		return nil, p.unavailable(p.code.engine.memory.error("the tables of a new instance"))
+	}
 	module, err := inst.instantiate(call)
 	if err != nil {
-		inst.linear.release()
+		inst.release()
 		return nil, inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
 	}
 	inst.module, inst.memory = module, module.Memory()
@@ -103,7 +106,7 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 		if err := initialize.CallWithStack(call, nil); err != nil {
 			err = inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
 			_ = module.Close(ctx) // the reason is err
-			inst.linear.release()
+			inst.release()
 			return nil, err
 		}
 	}
@@ -115,7 +118,7 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 	inst.started = inst.size()
 	if !inst.remember() {
 		_ = module.Close(ctx)
-		inst.linear.release()
+		inst.release()
 		return nil, p.unavailable(p.code.engine.memory.error("a snapshot of a new instance"))
 	}
 	return inst, nil
@@ -340,7 +343,7 @@ func (i *Instance) MemorySize() int64 {
 func (i *Instance) close() {
 	// Its only error is of file descriptors, and the instance has none.
 	_ = i.module.Close(context.Background())
-	i.linear.release()
+	i.release()
 	i.unremember()
 	i.pool.code.engine.instances.Add(-1)
 }

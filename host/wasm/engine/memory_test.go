@@ -183,3 +183,23 @@ func TestQueueShedsLoad(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// Tables count with what they may grow to, where code can grow them.
+func TestTablesAreCounted(t *testing.T) {
+	ctx := context.Background()
+	e := newEngine(t, Options{})
+	for text, want := range map[string]int64{
+		`(module (memory (export "memory") 1) (table 100 funcref))`: 800,
+		`(module (memory (export "memory") 1) (table 100 funcref) (table 10 1000 externref)
+			(func (drop (table.grow 1 (ref.null extern) (i32.const 1)))))`: 8 * (maxTableGrowth + 1000),
+	} {
+		p, err := compileText(t, e, text).Open(ctx, PoolConfig{Plugin: host.PluginConfig{Name: "p"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Stats().Memory; got != pageSize+want {
+			t.Errorf("%d bytes are counted; want %d", got, pageSize+want)
+		}
+		_ = p.Close(ctx)
+	}
+}

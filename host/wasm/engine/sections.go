@@ -51,6 +51,9 @@ type module struct {
 	globals        []globalType // the imported ones first
 	importedGlobal int          // of them
 	memories       int
+	entries        uint64   // of tables, when an instance starts
+	entriesMost    uint64   // that they may grow to
+	growsTables    bool     // whether there is a table.grow
 	reserved       []string // names of exports that start as those of the metering do
 	leaves         []uint32 // of each function that is not imported, the units that its callers are charged; 0 where it is charged itself
 	bulk           bool     // whether there is a memory.fill or a memory.copy
@@ -75,7 +78,7 @@ func (m *module) section(id byte, body []byte) ([]byte, error) {
 	case sectionFunction:
 		m.readFunctions(r)
 	case sectionTable:
-		body = boundTables(r)
+		body = m.boundTables(r)
 	case sectionMemory:
 		for n := r.count("memories", 1, 2); n > 0; n-- {
 			r.limits()
@@ -234,10 +237,10 @@ func (m *module) readFunctions(r *reader) {
 }
 
 // boundTables rewrites the table section so that no table can grow without end.
-func boundTables(r *reader) []byte {
+func (m *module) boundTables(r *reader) []byte {
 	n := r.count("tables", maxTables, 3)
 	out := binary.AppendUvarint(nil, uint64(n))
-	var total uint64
+	var total, room uint64
 	for ; n > 0 && r.err == nil; n-- {
 		ref := r.byte()
 		if ref != typeFuncref && ref != typeExternref {
@@ -249,11 +252,13 @@ func boundTables(r *reader) []byte {
 			r.fail(errors.New("a table has a maximum below its minimum"))
 		}
 		most = min(most, max(least, maxTableGrowth))
+		room += uint64(most)
 		out = append(out, ref, 1)
 		out = binary.AppendUvarint(out, uint64(least))
 		out = binary.AppendUvarint(out, uint64(most))
 	}
 	r.limit("entries that tables start with", total, maxTableEntries)
+	m.entries, m.entriesMost = total, room
 	return out
 }
 
