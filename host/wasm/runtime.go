@@ -52,6 +52,9 @@ func New(opts Options) (*Runtime, error) {
 	return &Runtime{e}, nil
 }
 
+// Engine is what the guests run on, for another runtime of guests: the process has one.
+func (r *Runtime) Engine() *engine.Engine { return r.engine }
+
 // Stats counts what is alive.
 func (r *Runtime) Stats() engine.Stats { return r.engine.Stats() }
 

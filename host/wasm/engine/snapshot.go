@@ -14,6 +14,7 @@ type snapshot struct {
 	size    int      // of the memory
 	runs    []run    // what is not zero of it, in order
 	globals []uint64 // in the order of Code.globals
+	kept    any      // by the carrier
 	users   int      // instances; guarded by the pool
 }
 
@@ -95,6 +96,7 @@ func (i *Instance) remember() bool {
 	}
 	p.mu.Unlock()
 	s := newSnapshot(i.linear.room.view, i.globals())
+	s.kept = i.kept
 	if !p.take(s.bytes()) {
 		return false
 	}
@@ -131,6 +133,7 @@ func (i *Instance) reset() bool {
 		return false
 	}
 	i.origin.restore(memory)
+	i.kept = i.origin.kept
 	for n, name := range i.pool.code.globals {
 		i.module.ExportedGlobal(name).(api.MutableGlobal).Set(i.origin.globals[n])
 	}
