@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 )
 
 // The metering's own names: the import by which guests get more fuel, and the prefix of exports.
@@ -42,6 +44,7 @@ type meterPass struct {
 	prefix     string
 	globals    []string // the names of the exports that are added for resets
 	withPieces bool     // whether memory is filled or copied
+	slow       []bool   // of each imported function, whether it is WASI's: those look at no deadline
 
 	refillType, pieceType uint32
 	refill, fill, copy    uint32 // functions
@@ -95,6 +98,11 @@ func newMeterPass(m *module) *meterPass {
 	p := &meterPass{m: m, prefix: exportPrefix, withPieces: m.bulk && m.memories > 0}
 	for slices.ContainsFunc(m.reserved, func(name string) bool { return strings.HasPrefix(name, p.prefix) }) {
 		p.prefix += ":"
+	}
+	for _, im := range m.imports {
+		if im.Kind == importKindNames[kindFunc] {
+			p.slow = append(p.slow, im.Module == wasi_snapshot_preview1.ModuleName)
+		}
 	}
 	for i, t := range m.globals {
 		if i >= m.importedGlobal && t.mutable && t.numeric() {

@@ -250,6 +250,11 @@ func (b *bodyMeter) spend(check bool) {
 	b.plain(opEnd)
 }
 
+// mustRefill asks for more in any case, behind what may have taken long without having used fuel.
+func (b *bodyMeter) mustRefill() {
+	b.op(opGlobalGet, b.pass.fuel).op(opCall, b.pass.refill).op(opGlobalSet, b.pass.fuel)
+}
+
 // load puts the fuel on the stack.
 func (b *bodyMeter) load() *bodyMeter {
 	if b.local {

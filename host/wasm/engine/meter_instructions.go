@@ -48,6 +48,9 @@ func (b *bodyMeter) instruction(in instruction, raw []byte) {
 	case opCall:
 		b.save()
 		b.out = b.pass.function(b.r, append(b.out, byte(in.op)), in.index)
+		if int64(in.index) < int64(len(b.pass.slow)) && b.pass.slow[in.index] {
+			b.mustRefill()
+		}
 		b.reload()
 	case opCallIndirect:
 		b.save()

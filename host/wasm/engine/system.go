@@ -108,6 +108,13 @@ func (s *system) wait(f func()) {
 	call.guest.Wait(call, f)
 }
 
+// mustGoOn ends the guest if its call has ended: one call of WASI may write, or ask for, any number of pieces.
+func (s *system) mustGoOn() {
+	if s.ctx.Err() != nil {
+		panic(interrupt{})
+	}
+}
+
 // log passes one line on, as long as the call is within its bounds.
 func (s *system) log(ctx context.Context, level slog.Level, line string) {
 	switch {
@@ -140,6 +147,7 @@ type lineWriter struct {
 
 // Write never fails: a guest cannot do anything about its log.
 func (w *lineWriter) Write(p []byte) (int, error) {
+	w.system.mustGoOn()
 	if w.level == slog.LevelWarn {
 		w.system.keepTail(p)
 	}
@@ -178,6 +186,7 @@ type randomReader struct{ *system }
 
 // Read fails beyond MaxRandom, which the guest sees as an I/O error.
 func (r randomReader) Read(p []byte) (int, error) {
+	r.mustGoOn()
 	if len(p) > MaxRandom {
 		return 0, fmt.Errorf("%d random bytes asked for; the limit is %d a call", len(p), MaxRandom)
 	}
