@@ -149,3 +149,6 @@ func Unbase64(text string) []byte {
 	out, _ := base64.RawStdEncoding.DecodeString(text)
 	return out
 }
+
+// Base64 is the standard encoding, with padding.
+func Base64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
