@@ -132,8 +132,15 @@ func TestLogFlood(t *testing.T) {
 	if _, _, err := ask(p, host.EntryAuthorize, `"f"`, nil, fx); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(fx.logs); n != engine.MaxLogLines+1 || fx.logs[0] != "INFO going down" || !strings.Contains(fx.logs[n-1], "log limit") {
+	if n := len(fx.logs); n != host.DefaultLogLines+1 || fx.logs[0] != "INFO going down" || !strings.Contains(fx.logs[n-1], "more than 1000 lines in one call (limits.logLines: default)") {
 		t.Errorf("%d lines; the last: %s", n, fx.logs[n-1])
+	}
+	cfg := host.PluginConfig{Name: "flood", Limits: limits()}
+	cfg.Limits.LogBytes = host.Setting[int64]{Value: 105, Pos: host.Position{File: "postern.yaml", Line: 8, Column: 3}}
+	small := open(t, compile(t, newRuntime(t, wasm.Options{}), "flood", guestCode(t, "hostile")), cfg)
+	fx = &effects{}
+	if _, _, err := ask(small, host.EntryAuthorize, `"f"`, nil, fx); err != nil || len(fx.logs) != 11 || !strings.Contains(fx.logs[10], "more than 105 bytes of lines in one call (limits.logBytes: postern.yaml:8:3)") {
+		t.Errorf("%q, %v", fx.logs, err)
 	}
 	fx = &effects{}
 	if _, _, err := ask(p, host.EntryAuthorize, `"x"`, nil, fx); err == nil || len(fx.logs) != 1 || fx.logs[0] != "WARN going down" {

@@ -74,9 +74,7 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	if p.memory == 0 {
 		p.memory = host.DefaultMemory
 	}
-	if p.plugin.Limits.Timeout.Value <= 0 {
-		p.plugin.Limits.Timeout = host.Default(host.DefaultPluginTimeout)
-	}
+	p.defaults()
 	if p.plugin.Isolation == host.IsolationReset {
 		if err := c.resettable(); err != nil {
 			return nil, &host.Error{Op: "open " + name, Kind: host.Invalid, Pos: cfg.Plugin.Pos, Err: fmt.Errorf("isolation: reset is not possible: %w", err)}
@@ -99,6 +97,20 @@ func (c *Code) Open(ctx context.Context, cfg PoolConfig) (*Pool, error) {
 	}
 	p.giveBack(first, true) // unused: even a fresh pool may give it out
 	return p, nil
+}
+
+// defaults fills in the limits that are not set.
+func (p *Pool) defaults() {
+	l := &p.plugin.Limits
+	if l.Timeout.Value <= 0 {
+		l.Timeout = host.Default(host.DefaultPluginTimeout)
+	}
+	if l.LogLines.Value <= 0 {
+		l.LogLines = host.Default[int64](host.DefaultLogLines)
+	}
+	if l.LogBytes.Value <= 0 {
+		l.LogBytes = host.Default[int64](host.DefaultLogBytes)
+	}
 }
 
 // Plugin returns the pool's configuration, with defaults filled in. It must not be changed.

@@ -12,12 +12,10 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// Bounds of what one call may log.
+// Bounds of what a guest writes, beside its limits.
 const (
-	MaxLogLines = 1000
-	MaxLogLine  = 16 << 10  // bytes; the rest of a line is cut off
-	MaxLogBytes = 256 << 10 // of all lines together
-	maxTail     = 4 << 10   // of standard error, kept for the error of a guest that exits
+	MaxLogLine = 16 << 10 // bytes; the rest of a line is cut off
+	maxTail    = 4 << 10  // of standard error, kept for the error of a guest that exits
 )
 
 // A system is what an instance sees of the world through WASI. wazero takes clocks and streams when an instance is
@@ -29,7 +27,7 @@ type system struct {
 	fx             host.Effects
 	base           time.Time
 	monotonic      int64
-	lines, bytes   int
+	lines, bytes   int64 // that were logged in this call; lines is -1 once it was too much
 	stdout, stderr lineWriter
 	tail           []byte
 	slept          time.Duration // in this call
@@ -115,21 +113,28 @@ func (s *system) mustGoOn() {
 	}
 }
 
-// log passes one line on, as long as the call is within its bounds.
+// log passes one line on, as long as the call is within its limits.
 func (s *system) log(ctx context.Context, level slog.Level, line string) {
+	lines, size := s.plugin.Limits.LogLines, s.plugin.Limits.LogBytes
 	switch {
-	case s.lines > MaxLogLines || s.bytes > MaxLogBytes:
+	case s.lines < 0:
 		return
-	case s.lines == MaxLogLines || s.bytes+min(len(line), MaxLogLine) > MaxLogBytes:
-		s.lines, s.bytes = MaxLogLines+1, MaxLogBytes+1
-		s.fx.Log(ctx, slog.LevelWarn, fmt.Sprintf("log limit reached (%d lines, %d bytes a call); the rest is dropped", MaxLogLines, MaxLogBytes))
+	case s.lines == lines.Value:
+		s.lines = -1
+		line = fmt.Sprintf("more than %d lines in one call (limits.logLines: %s); the rest is dropped", lines.Value, lines.Origin())
+	case s.bytes+int64(min(len(line), MaxLogLine)) > size.Value:
+		s.lines = -1
+		line = fmt.Sprintf("more than %d bytes of lines in one call (limits.logBytes: %s); the rest is dropped", size.Value, size.Origin())
+	}
+	if s.lines < 0 {
+		s.fx.Log(ctx, slog.LevelWarn, line)
 		return
 	}
 	if len(line) > MaxLogLine {
 		line = line[:MaxLogLine] + "…"
 	}
 	s.lines++
-	s.bytes += len(line)
+	s.bytes += int64(len(line))
 	s.fx.Log(ctx, level, strings.ToValidUTF8(line, "\uFFFD"))
 }
 
