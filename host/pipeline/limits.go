@@ -104,8 +104,8 @@ func (p *plugin) countHeaders(n int, size int64) error {
 
 // tooMuch is the error of a result over a limit.
 func tooMuch(name, value string, limit host.Setting[int64], detail string) error {
-	return &host.Error{Op: "result", Kind: host.TooLarge, Err: &host.GuestError{Type: host.GuestLimit, Message: "its result has " + detail,
-		Limit: &host.LimitError{Limit: name, Value: value, Origin: limit.Origin(), Detail: detail}}}
+	passed := &host.LimitError{Limit: name, Value: value, Origin: limit.Origin(), Detail: "the result has " + detail}
+	return &host.Error{Op: "result", Kind: host.TooLarge, Err: &host.GuestError{Type: host.GuestLimit, Message: passed.Error(), Limit: passed}}
 }
 
 // badResult is the error of a result that breaks the contract.
