@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -66,6 +67,7 @@ func testConformance(t *testing.T, m host.Module, of conformance) {
 	t.Run("authorizer", func(t *testing.T) { testGoAuthorizer(t, p) })
 	t.Run("mapping", func(t *testing.T) { testSDKMapping(t, p) })
 	t.Run("function", func(t *testing.T) { testSDKFunction(t, p) })
+	t.Run("json", func(t *testing.T) { testSDKJSON(t, p) })
 	t.Run("streaming", func(t *testing.T) { testGoStreaming(t, p) })
 	t.Run("filter", func(t *testing.T) { testSDKFilter(t, p) })
 	t.Run("world", func(t *testing.T) { testSDKWorld(t, p) })
@@ -143,6 +145,40 @@ func testSDKFunction(t *testing.T, p host.Plugin) {
 	read, _ := io.ReadAll(out.Body)
 	_ = out.Body.Close()
 	sameJSON(t, "context", string(read), `{"function":"orders","version":"3","requestId":"r-1","remaining":true}`)
+}
+
+// testSDKJSON has a guest echo texts that are near to JSON: it takes and refuses what encoding/json does, makes the same of it, and
+// never crashes.
+func testSDKJSON(t *testing.T, p host.Plugin) {
+	good := `{"s":"\u00e9\ud83d\ude00é😀x","n":[-1.5e+3,0,12345678901234567890,true,false,null],"o":{"":{}}, "t":"\n\"\\/"}`
+	texts := []string{good, " \t\r\n7 ", `"` + strings.Repeat(`\u0001\n`, 20_000) + `"`, `"\ud800"`, `"\udc00\ud800x"`, `"\ud800\u0041"`, `1e999`, `-`, ``,
+		"\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"", `{"a":1,"a":2}`, `9223372036854775807`, `-9223372036854775808`, `9223372036854775808`, `1e-7`, `0.1`}
+	for i := range good {
+		texts = append(texts, good[:i])
+		for _, c := range "\"\\{}[]:,-+.eE019utf \x00\x1f\xe9" {
+			texts = append(texts, good[:i]+string(c)+good[i+1:])
+		}
+		texts = append(texts, good[:i]+"\xc3"+good[i+1:])
+	}
+	for _, text := range texts {
+		var want, got any
+		err := json.Unmarshal([]byte(text), &want)
+		taken := err == nil
+		meta, _, err := ask(p, host.EntryHandle, text, nil, &effects{})
+		switch {
+		case host.Crashed(err):
+			t.Errorf("%.200q: %v", text, err)
+		case !utf8.ValidString(text): // may be refused, or mended
+		case (err == nil) != taken:
+			t.Errorf("%.200q: %v; JSON: %t", text, err, taken)
+		case err == nil:
+			if err := json.Unmarshal([]byte(meta), &got); err != nil {
+				t.Errorf("%.200q: %v: %.200q", text, err, meta)
+			} else if diff := cmp.Diff(map[string]any{"echo": want}, got); diff != "" {
+				t.Errorf("%.200q: %s", text, diff)
+			}
+		}
+	}
 }
 
 func testSDKFilter(t *testing.T, p host.Plugin) {
@@ -372,6 +408,9 @@ func testTemplates(t *testing.T, templates string, build func(dir string) ([]byt
 // copyInto copies a file or folder into dir, as postern new does: {{name}} is filled in, and .tmpl goes.
 func copyInto(dir, from, part string) error {
 	return filepath.WalkDir(filepath.Join(from, part), func(path string, e fs.DirEntry, err error) error {
+		if e != nil && e.IsDir() && (e.Name() == "node_modules" || e.Name() == "target") {
+			return fs.SkipDir
+		}
 		if err != nil || e.IsDir() {
 			return err
 		}
