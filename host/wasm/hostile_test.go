@@ -35,7 +35,7 @@ func TestHostile(t *testing.T) {
 		{"pointer outside", "p", host.Internal, "trap", []string{"meta_write: 32 bytes at 4294967280 are outside the memory of 131072 bytes"}, "act", true},
 		{"pointer to write to", "P", host.Internal, "trap", []string{"body_read: 1000 bytes at 131000"}, "act", true},
 		{"exit", "x", host.Internal, "exit", []string{"code 3"}, "going down", true},
-		{"body over the limit", "b", host.TooLarge, "", []string{"body is larger than 1048576 bytes (default)"}, "", false},
+		{"body over the limit", "b", host.TooLarge, "", []string{"limit passed: maxResult 1 MiB (default); the result's body is larger"}, "", false},
 		{"reported", "e", host.Internal, "ValueError", []string{"the value is wrong"}, "at frame one", false},
 		{"refused", "E", host.Internal, "Error", []string{"returned 7"}, "", false},
 	} {

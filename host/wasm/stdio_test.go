@@ -48,7 +48,7 @@ func TestStdio(t *testing.T) {
 		"exit":             {host.EntryHandle, `{"do":"fail"}`, host.Internal, "code 2"},
 		"nonsense":         {host.EntryHandle, `{"do":"nonsense"}`, host.Internal, "not JSON"},
 		"no verdict":       {host.EntryAuthorize, `{"do":"nothing"}`, host.Internal, "wrote nothing"},
-		"too large a body": {host.EntryHandle, `{"do":"pour"}`, host.TooLarge, "1048576 bytes (default)"},
+		"too large a body": {host.EntryHandle, `{"do":"pour"}`, host.TooLarge, "maxResult 1 MiB (default)"},
 	} {
 		_, _, err := ask(p, test.entry, test.in, nil, &effects{})
 		if !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.says) {

@@ -79,7 +79,7 @@ func (c *call) refuse(kind host.Kind, err error) error {
 
 // malformed is what a program wrote that makes no sense.
 func malformed(format string, args ...any) error {
-	return &host.GuestError{Type: "result", Message: fmt.Sprintf(format, args...)}
+	return &host.GuestError{Type: host.GuestResult, Message: fmt.Sprintf(format, args...)}
 }
 
 // begin starts to hand out the body. The meta stands.
@@ -126,13 +126,19 @@ func (s stdout) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// tooLarge fails the call for good: a result that is cut off is worth nothing.
+func (c *call) tooLarge() error {
+	limit := c.plugin.Limits.MaxResult
+	return c.refuse(host.TooLarge, &host.LimitError{Limit: "maxResult", Value: engine.SizeText(limit.Value), Origin: limit.Origin(), Detail: "the result is larger"})
+}
+
 // hostTime adds what a host function took since then, where it may have waited for somebody.
 func (c *call) hostTime(since time.Time) { c.stats.HostTime += time.Since(since) }
 
 // write appends to the body, within the limit of a result where it does not stream.
 func (c *call) write(p []byte) error {
 	if limit := c.plugin.Limits.MaxResult; !c.stream.Out.Room(len(p), int(min(limit.Value, 1<<31-1))) {
-		return c.refuse(host.TooLarge, fmt.Errorf("the result is larger than %d bytes (%s)", limit.Value, limit.Origin()))
+		return c.tooLarge()
 	}
 	return c.stream.Out.Write(c.ctx, p)
 }

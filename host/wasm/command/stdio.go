@@ -132,7 +132,7 @@ type jsonSink struct{ *call }
 
 func (s *jsonSink) write(p []byte) error {
 	if limit := s.plugin.Limits.MaxResult; int64(len(s.meta)+len(p)) > limit.Value {
-		return s.refuse(host.TooLarge, fmt.Errorf("the result is larger than %d bytes (%s)", limit.Value, limit.Origin()))
+		return s.tooLarge()
 	}
 	s.meta = append(s.meta, p...)
 	return nil

@@ -79,5 +79,5 @@ func (b *budget) reclaim(n int64) bool {
 
 // error says that the budget is passed.
 func (b *budget) error(detail string) *host.LimitError {
-	return &host.LimitError{Limit: pluginMemory, Value: sizeText(b.limit), Origin: b.origin, Detail: detail}
+	return &host.LimitError{Limit: pluginMemory, Value: SizeText(b.limit), Origin: b.origin, Detail: detail}
 }

@@ -48,7 +48,7 @@ func (i *Instance) checkStack() {
 		return
 	}
 	if size > MaxStack {
-		panic(Fault{Message: fmt.Sprintf("stack overflow: the call stack has %d bytes; the limit is %s", size, sizeText(MaxStack)), kind: host.GuestStack})
+		panic(Fault{Message: fmt.Sprintf("stack overflow: the call stack has %d bytes; the limit is %s", size, SizeText(MaxStack)), kind: host.GuestStack})
 	}
 	if !i.pool.take(size - s.counted) {
 		limit := i.pool.code.engine.memory.error(fmt.Sprintf("a call stack of %d bytes", size))

@@ -148,7 +148,7 @@ func (i *Instance) outOfMemory() (host.Kind, *host.LimitError) {
 }
 
 func (p *Pool) memoryLimit(wanted int64) *host.LimitError {
-	return &host.LimitError{Limit: "memory", Value: sizeText(int64(p.memory)), Origin: p.plugin.Limits.Memory.Origin(),
+	return &host.LimitError{Limit: "memory", Value: SizeText(int64(p.memory)), Origin: p.plugin.Limits.Memory.Origin(),
 		Detail: fmt.Sprintf("%d bytes asked for", wanted)}
 }
 

@@ -87,8 +87,8 @@ func (m *linearMemory) release() {
 	m.pool.give(n)
 }
 
-// sizeText is a number of bytes for people: "64 MiB", or "1000 bytes".
-func sizeText(n int64) string {
+// SizeText is a number of bytes for people: "64 MiB", or "1000 bytes".
+func SizeText(n int64) string {
 	for _, unit := range []struct {
 		size int64
 		name string

@@ -62,7 +62,7 @@ func TestMachineMemory(t *testing.T) {
 
 func TestSizeText(t *testing.T) {
 	for n, want := range map[int64]string{64 << 20: "64 MiB", 1 << 30: "1 GiB", 1000: "1000 bytes", 1536 << 10: "1536 KiB", 0: "0 bytes"} {
-		if got := sizeText(n); got != want {
+		if got := SizeText(n); got != want {
 			t.Errorf("%d: %s", n, got)
 		}
 	}

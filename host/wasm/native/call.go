@@ -136,7 +136,7 @@ func (c *call) fail(kind host.Kind, err error) error {
 // tooLarge fails the call for good: a result that is cut off is worth nothing.
 func (c *call) tooLarge(part string) int32 {
 	limit := c.plugin.Limits.MaxResult
-	err := fmt.Errorf("the result's %s is larger than %d bytes (%s)", part, limit.Value, limit.Origin())
+	err := &host.LimitError{Limit: "maxResult", Value: engine.SizeText(limit.Value), Origin: limit.Origin(), Detail: "the result's " + part + " is larger"}
 	c.failure = c.fail(host.TooLarge, err)
 	return c.refuse(resultTooLarge, err.Error())
 }
@@ -156,7 +156,7 @@ func (c *call) seal() error {
 	if len(c.meta) == 0 {
 		switch {
 		case c.entry == host.EntryAuthorize:
-			return c.fail(host.Internal, &host.GuestError{Type: "result", Message: "authorize wrote no meta"})
+			return c.fail(host.Internal, &host.GuestError{Type: host.GuestResult, Message: "authorize wrote no meta"})
 		case c.entry != host.EntryHandle:
 			c.meta = []byte("{}")
 		case c.stream.Out.Written():
@@ -171,7 +171,7 @@ func (c *call) seal() error {
 	}
 	var v any
 	err := json.Unmarshal(c.meta, &v) // for its message
-	return c.fail(host.Internal, &host.GuestError{Type: "result", Message: fmt.Sprintf("%s wrote meta that is not JSON: %v", c.entry, err)})
+	return c.fail(host.Internal, &host.GuestError{Type: host.GuestResult, Message: fmt.Sprintf("%s wrote meta that is not JSON: %v", c.entry, err)})
 }
 
 // result is what a guest that has ended made, or why it did not.

@@ -35,7 +35,7 @@ func (c *call) parseEdits() error {
 	}
 	c.parsed, c.edits = len(c.meta), filterMeta{}
 	if err := json.Unmarshal(c.meta, &c.edits); err != nil {
-		return c.fail(host.Internal, &host.GuestError{Type: "result", Message: fmt.Sprintf("%s wrote meta that is no filter's: %v", c.entry, err)})
+		return c.fail(host.Internal, &host.GuestError{Type: host.GuestResult, Message: fmt.Sprintf("%s wrote meta that is no filter's: %v", c.entry, err)})
 	}
 	if string(c.edits.Response) == "null" {
 		c.edits.Response = nil
@@ -46,7 +46,7 @@ func (c *call) parseEdits() error {
 // checkFilter refuses a filter that took some of a body that is to pass untouched: its rest would go on without its beginning.
 func (c *call) checkFilter() error {
 	if n := c.stream.In.Count(); c.filters() && n > 0 && !c.givesBody() {
-		return c.fail(host.Internal, &host.GuestError{Type: "result", Message: fmt.Sprintf(
+		return c.fail(host.Internal, &host.GuestError{Type: host.GuestResult, Message: fmt.Sprintf(
 			`%s read %d bytes of the body and gives no new one; say "body": true and write it, or leave it unread`, c.entry, n)})
 	}
 	return nil
