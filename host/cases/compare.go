@@ -15,7 +15,6 @@ import (
 
 // compare holds a call against what was wanted of it.
 func (r *run) compare(one *call, seen *Seen) {
-	seen.Effects = encodeActs(compared(seen.acts, one.wanted[sectionEffects]))
 	if s := one.wanted[sectionError]; s != nil {
 		r.compareError(one, s, seen)
 	} else if seen.Err != nil {

@@ -182,6 +182,7 @@ func (r *run) repeat(ctx context.Context, n int, one *call, entry string) {
 	for i := range max(1, one.Repeat) {
 		seen := r.call(ctx, one, entry)
 		seen.Call = n
+		seen.Effects = encodeActs(compared(seen.acts, one.wanted[sectionEffects]))
 		if i == 0 {
 			r.Calls = append(r.Calls, seen)
 		} else {
