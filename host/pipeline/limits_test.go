@@ -3,7 +3,9 @@ package pipeline_test
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/postern/postern/host/server/servertest"
@@ -34,7 +36,7 @@ const own = process.env.OWN;
 export const handler = async (e) => {
 	const out = [];
 	for (const step of e.body.split(",")) {
-		const [what, size] = step.split(":");
+		const what = step.slice(0, step.indexOf(":")), size = step.slice(what.length + 1);
 		try {
 			const r = what === "up" ? await fetch(own + "/0", {method: "POST", body: "x".repeat(+size)})
 				: what === "stream" ? await fetch(own + "/0", {method: "POST", duplex: "half", body: new ReadableStream({pull(c) {
@@ -83,6 +85,10 @@ func startBounded(t *testing.T) (*servertest.Gateway, *otlptest.Receiver) {
 	receiver := otlptest.New(t)
 	upstream := backend(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		if to := r.URL.Query().Get("to"); to != "" {
+			http.Redirect(w, r, to, http.StatusFound)
+			return
+		}
 		size, redirect := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/redirect")
 		if redirect {
 			http.Redirect(w, r, "/"+size, http.StatusFound)
@@ -147,6 +153,23 @@ func TestFetchesAreBounded(t *testing.T) {
 				t.Errorf("the span tells %v", got)
 			}
 		})
+	}
+}
+
+// Each hop of a redirect passes the list of origins again.
+func TestRedirectsAreWithinTheEgress(t *testing.T) {
+	g, _ := startBounded(t)
+	var asked atomic.Int64
+	other := backend(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	for _, to := range []string{other, strings.Replace(other, "127.0.0.1", "localhost", 1), "http://169.254.169.254/latest/meta-data/",
+		"http://[fd00:ec2::254]/", "//" + strings.TrimPrefix(other, "http://")} {
+		reply := g.Do(t, "POST", "/fetches", "get:?to="+url.QueryEscape(to))
+		if !strings.Contains(reply.Body, "egress does not list") {
+			t.Errorf("to %s: %d %q", to, reply.Status, reply.Body)
+		}
+	}
+	if asked.Load() != 0 {
+		t.Error("an origin was asked that is not listed")
 	}
 }
 

@@ -21,6 +21,7 @@ var special = [...]netip.Prefix{
 	netip.MustParsePrefix("203.0.113.0/24"),  // documentation
 	netip.MustParsePrefix("224.0.0.0/3"),     // multicast, reserved, broadcast
 	netip.MustParsePrefix("::/96"),           // unspecified, loopback, IPv4-compatible
+	netip.MustParsePrefix("::ffff:0:0:0/96"), // IPv4-translated, RFC 2765
 	netip.MustParsePrefix("64:ff9b::/96"),    // NAT64, RFC 6052
 	netip.MustParsePrefix("64:ff9b:1::/48"),  // NAT64, RFC 8215
 	netip.MustParsePrefix("100::/64"),        // discard

@@ -128,7 +128,10 @@ func TestEgress(t *testing.T) {
 func TestEgressAddresses(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1", "127.9.9.9", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1",
 		"0.0.0.0", "224.0.0.1", "255.255.255.255", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1",
-		"64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2001:0:7f00:1::", "::7f00:1"} {
+		"64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:7f00:1::", "2001:0:7f00:1::", "::7f00:1",
+		"::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:10.0.0.1", "::ffff:0:7f00:1", // IPv4 in IPv6: mapped, translated
+		"100.100.100.200", "192.0.0.192", // where other clouds have their metadata
+		"240.0.0.1", "239.255.255.255", "192.0.2.1", "203.0.113.1", "fec0::1", "ff0e::1", "100::1", "2001:db8::1"} {
 		f := fetcher(t, upstream.FetchConfig{Resolver: nameserver(t, func(string) netip.Addr { return netip.MustParseAddr(addr) })}, "http://good.example:9")
 		_, err := fetch(f, "http://good.example:9")
 		if !errors.Is(err, host.Forbidden) || upstream.CauseOf(err) != upstream.CauseNotAllowed {
@@ -158,6 +161,71 @@ func TestEgressRebinding(t *testing.T) {
 	if _, err := fetch(f, "http://good.example:"+port); !errors.Is(err, host.Forbidden) {
 		t.Error(err)
 	}
+}
+
+// A name server that answers every other look-up with an address that may be reached does not get a guest to the other one, and neither
+// does one that gives both at once.
+func TestEgressRebindingEachTime(t *testing.T) {
+	allowed, inside, port, reached := neighbours(t)
+	var turn atomic.Int64
+	f := fetcher(t, upstream.FetchConfig{Resolver: nameserver(t, func(string) netip.Addr {
+		if turn.Add(1)%2 == 0 {
+			return inside
+		}
+		return allowed
+	})}, "http://good.example:"+port, "http://"+allowed.String()+":"+port)
+	outcomes := map[bool]int{}
+	for range 20 {
+		status, err := fetch(f, "http://good.example:"+port)
+		if err != nil && !errors.Is(err, host.Forbidden) || err == nil && status != 204 {
+			t.Fatal(status, err)
+		}
+		outcomes[err == nil]++
+		f.Close() // so that the next one connects, and looks up, anew
+	}
+	if reached.Load() != 0 || outcomes[false] == 0 {
+		t.Errorf("the address inside was reached %d times, and refused %d times", reached.Load(), outcomes[false])
+	}
+}
+
+func TestEgressBothAddressesAtOnce(t *testing.T) {
+	allowed, inside, port, reached := neighbours(t)
+	z := startZone(t, inside.String(), allowed.String())
+	f := fetcher(t, upstream.FetchConfig{Resolver: z.resolver()}, "http://good.example:"+port, "http://"+allowed.String()+":"+port)
+	for range 10 {
+		if _, err := fetch(f, "http://good.example:"+port); err != nil && !errors.Is(err, host.Forbidden) {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	if n := reached.Load(); n != 0 {
+		t.Errorf("the address inside was reached %d times", n)
+	}
+}
+
+// neighbours starts servers at two addresses of this machine, at one port: one to be listed, and one whose connections are counted.
+func neighbours(t *testing.T) (allowed, inside netip.Addr, port string, reached *atomic.Int64) {
+	t.Helper()
+	allowed, inside, reached = netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2"), &atomic.Int64{}
+	outer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }))
+	t.Cleanup(outer.Close)
+	_, port, _ = net.SplitHostPort(outer.Listener.Addr().String())
+	l, err := net.Listen("tcp", net.JoinHostPort(inside.String(), port))
+	if err != nil {
+		t.Skip("this machine has one loopback address alone: ", err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			reached.Add(1)
+			_ = c.Close()
+		}
+	}()
+	return allowed, inside, port, reached
 }
 
 func TestFetchTLSAndNoProxy(t *testing.T) {
