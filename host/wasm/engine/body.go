@@ -6,6 +6,7 @@ import "fmt"
 type effort struct {
 	locals   uint64 // parameters among them
 	branches uint64 // blocks, elses and branches; eight targets of a br_table count as one
+	checks   uint64 // that the metering adds, each with a branch
 	steps    uint64 // one is an ordinary instruction: about 0.3 µs, and 250 bytes while the function is compiled
 	slow     uint64 // steps that take time and no memory
 	units    uint32 // of its instructions, where it has neither loops nor calls
@@ -22,7 +23,10 @@ func (e *effort) branch(height uint32, carried uint64) {
 
 // whole adds what takes time and no memory: the compiler goes through all branches for each of them, and at a branch
 // through all values that live for each of those.
-func (e *effort) whole() uint64 { return e.steps + e.slow + e.branches*e.branches/6 }
+func (e *effort) whole() uint64 {
+	all := e.branches + e.checks
+	return e.steps + e.slow + all*all/6
+}
 
 func (m *module) readCode(r *reader) {
 	n := r.count("functions", maxFunctions, 3)
@@ -58,10 +62,11 @@ func (m *module) readBody(r *reader, typeIndex uint32) error {
 	if len(r.b) > 0 && r.err == nil {
 		r.fail(fmt.Errorf("%d bytes come after its end", len(r.b)))
 	}
-	if e.metered || e.units > maxLeaf {
-		e.units = 0
+	leaf := max(e.units, 1)
+	if e.metered || leaf > maxLeaf {
+		leaf = 0
 	}
-	m.leaves = append(m.leaves, e.units)
+	m.leaves = append(m.leaves, leaf)
 	m.locals += e.locals
 	m.steps += e.whole()
 	r.limit("branches of a function", e.branches, maxBranches)
@@ -124,6 +129,9 @@ func (m *module) note(in instruction, e *effort) {
 	switch in.op {
 	case opLoop, opCall, opCallIndirect, opMemoryGrow, opMemoryInit:
 		e.metered = true
+		if in.op != opCall && in.op != opCallIndirect {
+			e.checks++
+		}
 	case opMemoryCopy, opMemoryFill:
 		e.metered, m.bulk = true, true
 	case opTableInit, opTableCopy, opTableGrow, opTableFill:

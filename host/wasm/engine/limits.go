@@ -26,10 +26,10 @@ const (
 )
 
 // Limits of steps, which are what compiling costs (see effort). The first is for the memory that the compiler takes
-// for a function, some 400 MB at most; the second for its time. Ten MiB of Go are about 42,000,000.
+// for a function, some 400 MB at most; the second for its time, some 40 s on one processor. Ten MiB of Go are about 42,000,000.
 const (
 	maxFunctionSteps = 1_500_000
-	maxModuleSteps   = 60_000_000
+	maxModuleSteps   = 80_000_000
 	smallSteps       = 2_000_000 // of a module that need not wait for large ones
 )
 

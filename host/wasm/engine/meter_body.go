@@ -13,16 +13,24 @@ type piece struct {
 	check bool
 }
 
+// A block is one that is open.
+type block struct {
+	home  int32 // of the piece behind its end
+	loop  bool
+	calls bool // whether something in it calls
+}
+
 // A bodyMeter meters one function after the other.
 //
 // In a function with a loop that calls nothing the fuel is in a local variable, which may stay in a register: it is written back before,
 // and read again after, whatever may use fuel elsewhere, and at the function's end. In others it is in the global alone.
 type bodyMeter struct {
 	pass   *meterPass
-	r      *reader
+	r      reader
 	out    []byte
+	head   []byte // room for declarations
 	pieces []piece
-	homes  []int32 // of the pieces after the blocks that are open
+	blocks []block // room for those of the next function
 	next   int     // piece to begin
 
 	local  bool // whether the fuel is in a local
@@ -74,7 +82,7 @@ func (b *bodyMeter) function(body []byte, t funcType, leaf bool) ([]byte, error)
 	// The function's own label becomes that of a block, behind which the fuel is written back.
 	b.local = s.tight && !leaf && t.results <= 1
 	b.declare(leaf, s.bulk)
-	b.r, b.next, b.homes = &reader{b: code, targets: b.r.targets}, 0, b.homes[:0]
+	b.r, b.next = reader{b: code, targets: b.r.targets}, 0
 	if b.local {
 		b.op(opGlobalGet, b.pass.fuel).op(opLocalSet, b.fuel)
 	}
@@ -96,7 +104,7 @@ func (b *bodyMeter) function(body []byte, t funcType, leaf bool) ([]byte, error)
 
 // declarations reads the locals, and returns what follows; declare writes them.
 func (b *bodyMeter) declarations(body []byte, t funcType) []byte {
-	b.r = &reader{b: body}
+	b.r = reader{b: body, targets: b.r.targets}
 	b.locals = uint64(t.params)
 	for n := b.r.u32(); n > 0 && b.r.err == nil; n-- {
 		b.locals += uint64(b.r.u32())
@@ -116,26 +124,21 @@ func (b *bodyMeter) declare(leaf, bulk bool) {
 	if bulk {
 		groups++
 	}
-	declared := binary.AppendUvarint(make([]byte, 0, len(b.out)+8), uint64(groups))
-	declared = append(append(declared, r.b...), 1, typeI64)
+	b.head = append(b.head[:0], r.b...)
+	b.out = append(append(binary.AppendUvarint(b.out[:0], uint64(groups)), b.head...), 1, typeI64)
 	if bulk {
-		declared = append(declared, 2, typeI32)
+		b.out = append(b.out, 2, typeI32)
 	}
 	b.fuel, b.length = uint32(b.locals), uint32(b.locals)+1
-	b.out = append(b.out[:0], declared...)
 }
 
 // survey divides a function into pieces, and adds up what each is charged.
 func (b *bodyMeter) survey(code []byte) survey {
-	type open struct {
-		home  int32
-		loop  bool
-		calls bool
-	}
-	r := &reader{b: code, targets: b.r.targets}
+	r := reader{b: code, targets: b.r.targets}
 	s := survey{straight: true}
 	b.pieces = append(b.pieces[:0], piece{check: true})
-	blocks := []open{{}}
+	blocks := append(b.blocks[:0], block{})
+	defer func() { b.blocks, b.r.targets = blocks, r.targets }()
 	current := func() int32 { return int32(len(b.pieces) - 1) }
 	start := func(home int32, own bool) {
 		b.settle()
@@ -149,9 +152,9 @@ func (b *bodyMeter) survey(code []byte) survey {
 		b.pieces[current()].units += b.units(in)
 		switch in.op {
 		case opBlock:
-			blocks = append(blocks, open{home: current()})
+			blocks = append(blocks, block{home: current()})
 		case opLoop:
-			blocks = append(blocks, open{home: current(), loop: true})
+			blocks = append(blocks, block{home: current(), loop: true})
 			if s.straight && !s.loops {
 				b.pieces[0].check = false
 			}
@@ -159,7 +162,7 @@ func (b *bodyMeter) survey(code []byte) survey {
 			start(0, true)
 		case opIf:
 			s.straight = false
-			blocks = append(blocks, open{home: current()})
+			blocks = append(blocks, block{home: current()})
 			start(current(), false)
 		case opElse:
 			start(blocks[len(blocks)-1].home, false)

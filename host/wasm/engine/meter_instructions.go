@@ -17,7 +17,7 @@ func (b *bodyMeter) instructions(leaf bool) {
 		}
 		switch {
 		case in.op == opRefFunc:
-			b.out = b.pass.function(b.r, append(b.out, byte(in.op)), in.index)
+			b.out = b.pass.function(&b.r, append(b.out, byte(in.op)), in.index)
 		case leaf:
 			b.out = append(b.out, raw...)
 		default:
@@ -47,7 +47,7 @@ func (b *bodyMeter) instruction(in instruction, raw []byte) {
 	switch in.op {
 	case opCall:
 		b.save()
-		b.out = b.pass.function(b.r, append(b.out, byte(in.op)), in.index)
+		b.out = b.pass.function(&b.r, append(b.out, byte(in.op)), in.index)
 		if int64(in.index) < int64(len(b.pass.slow)) && b.pass.slow[in.index] {
 			b.mustRefill()
 		}

@@ -127,7 +127,7 @@ func TestCharges(t *testing.T) {
 		want uint32
 	}{
 		"a leaf":              {[]byte{0x41, 1, 0x1a}, 2},
-		"a leaf of blocks":    {[]byte{0x02, 0x40, 0x0b}, 0},
+		"a leaf of blocks":    {[]byte{0x02, 0x40, 0x0b}, 1},
 		"a loop":              {[]byte{0x03, 0x40, 0x0b}, 0},
 		"a long one":          {repeat(maxLeaf+1, 0x3f, 0, 0x1a), 0},
 		"one that calls":      {[]byte{0x10, 0}, 0},
