@@ -55,6 +55,7 @@ func (s *settings) openWith(cmd *cobra.Command, std *streams, development bool, 
 		AccessLog:      s.accessLog,
 		CacheDir:       s.cacheDir,
 		PluginMemory:   int64(s.pluginMemory),
+		Before:         s.before,
 		Version:        version(),
 		Telemetry:      tel,
 	}

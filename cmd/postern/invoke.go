@@ -15,6 +15,7 @@ import (
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
 	"github.com/postern/postern/host/definition"
+	"github.com/postern/postern/host/recording"
 )
 
 type invocation struct {
@@ -24,6 +25,7 @@ type invocation struct {
 	data     string
 	headers  []string
 	include  bool
+	record   string // the file that a function's call is written to; "" for none
 }
 
 func newInvoke(std *streams) *cobra.Command {
@@ -35,13 +37,23 @@ func newInvoke(std *streams) *cobra.Command {
 authorizer, mappings and all. The result goes to standard output; logs and the time taken go to standard error. With --host or
 --context, the project that runs on that host is called instead, and PATH is one of its root API, or a whole URL.
 
+With --record, all that a function's call did is written to a file that only you can read, and postern replay makes the call again from that.
+
 The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 		Example: `  postern invoke get-order --data '{"pathParameters":{"id":"7"}}'
   postern invoke get-order --data @event.json
   postern invoke GET /orders/7 -H 'Authorization: Bearer demo' --dir examples/orders
-  postern invoke get-order --context prod --data @event.json`,
+  postern invoke get-order --context prod --data @event.json
+  postern invoke get-order --data @event.json --record call.json`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case in.record == "":
+			case in.remote.chosen():
+				return usage(cmd, errors.New("--record is for calls in this process, since a host does not hand out what its plugins do"), "")
+			case len(args) > 1:
+				return usage(cmd, errors.New("--record is for a function that is called by its name"), "")
+			}
 			if in.remote.chosen() {
 				return in.remote.run(func(cmd *cobra.Command, c *admin.Client, args []string) error { return in.onHost(cmd, c, args, std) })(cmd, args)
 			}
@@ -56,6 +68,7 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 	f.StringVarP(&in.data, "data", "d", "", "the event or the body: `text`, @FILE, or - for standard input")
 	f.StringArrayVarP(&in.headers, "header", "H", nil, "a `header` of the request, 'Name: value'; may be repeated")
 	f.BoolVarP(&in.include, "include", "i", false, "print status and headers before the body")
+	f.StringVar(&in.record, "record", "", "write the call of a function, with all that it did, to a `file` for postern replay")
 	in.remote.addTo(cmd)
 	in.settings.addDomain()
 	in.settings.addBuild(cmd)
@@ -94,6 +107,11 @@ func (in *invocation) function(cmd *cobra.Command, name string, std *streams) er
 	if err != nil {
 		return err
 	}
+	var tape *recording.Tape
+	if in.record != "" {
+		tape = &recording.Tape{Function: name}
+		in.settings.before = tape.Before
+	}
 	g, err := in.open(cmd, std)
 	if err != nil {
 		return err
@@ -101,11 +119,38 @@ func (in *invocation) function(cmd *cobra.Command, name string, std *streams) er
 	started := time.Now()
 	result, err := g.Invoke(cmd.Context(), name, payload)
 	took := time.Since(started)
-	if err := errors.Join(guestFailed(err, name, std), g.close()); err != nil {
+	err = errors.Join(guestFailed(err, name, std), g.close())
+	if err := errors.Join(err, in.keep(tape, std)); err != nil {
 		return err
 	}
 	fmt.Fprintf(std.out, "%s\n", bytes.TrimRight(result, "\n"))
 	fmt.Fprintf(std.err, "%s answered in %s\n", name, took.Round(10*time.Microsecond))
+	return nil
+}
+
+// keep writes the recording of a call, also of one that failed, if there was one.
+func (in *invocation) keep(tape *recording.Tape, std *streams) error {
+	if tape == nil {
+		return nil
+	}
+	made, err := tape.Recording()
+	if errors.Is(err, host.NotFound) {
+		return nil // why it was not called has been told
+	}
+	if err != nil {
+		return err
+	}
+	text, err := made.Encode()
+	if err != nil {
+		return err
+	}
+	if err := writePrivate(in.record, text); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.err, "recorded in %s: %d effects, and %d of the start\n", in.record, len(made.Effects), len(made.Start))
+	for _, reason := range made.Cut {
+		std.warn(&definition.Error{Message: in.record + " cannot be replayed: " + reason})
+	}
 	return nil
 }
 

@@ -33,7 +33,7 @@ type settings struct {
 	logFormat          string
 	logLevel           string
 	cacheDir           string
-	pluginMemory       size
+	pluginMemory       byteSize
 	noBuild            bool
 	config             string
 
@@ -44,6 +44,8 @@ type settings struct {
 	natsPrefix                                           string
 	keep                                                 int
 	adminCert, adminKey                                  string
+
+	before func(host.Runtime) host.Runtime // of server.Config; set by the command alone
 
 	flags *pflag.FlagSet // those of the command that are settings
 }
@@ -94,17 +96,17 @@ func (s *settings) addBuild(cmd *cobra.Command) {
 	cmd.Flags().AddFlagSet(s.flags)
 }
 
-// A size is a flag of bytes, written as sizes in a definition are.
-type size int64
+// A byteSize is a flag of bytes, written as sizes in a definition are.
+type byteSize int64
 
-var _ pflag.Value = (*size)(nil)
+var _ pflag.Value = (*byteSize)(nil)
 
-func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
-func (s *size) Type() string   { return "size" }
+func (s *byteSize) String() string { return strconv.FormatInt(int64(*s), 10) }
+func (s *byteSize) Type() string   { return "size" }
 
-func (s *size) Set(text string) error {
+func (s *byteSize) Set(text string) error {
 	n, err := definition.ParseSize(text)
-	*s = size(n)
+	*s = byteSize(n)
 	return err
 }
 

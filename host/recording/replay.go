@@ -2,6 +2,7 @@ package recording
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,7 +46,7 @@ func PluginOf(cfg *host.PluginConfig, info host.ModuleInfo) Plugin {
 		Limits: Limits{Timeout: Duration(l.Timeout.Value), Memory: l.Memory.Value, MaxResult: l.MaxResult.Value, Fuel: l.Fuel.Value, HostCalls: l.HostCalls.Value,
 			LogLines: l.LogLines.Value, LogBytes: l.LogBytes.Value}}
 	if cfg.Source != nil {
-		p.Digest, p.Runtime = cfg.Source.Digest, cfg.Source.Runtime
+		p.Digest, p.Runtime = cfg.Source.Digest, cmp.Or(cfg.Runtime, cfg.Source.Runtime)
 	}
 	for _, s := range cfg.Secrets {
 		p.Secrets = append(p.Secrets, s.Name)
@@ -76,6 +77,9 @@ func Replay(ctx context.Context, m host.Module, doc *Recording, secrets map[stri
 	err = p.Close(closing)
 	cancel(nil)
 	r.bodies.Wait()
+	if off := r.left(); off != nil { // the call was ended, and what came of it says nothing
+		return &Outcome{Divergence: off}, nil
+	}
 	if out.Divergence = r.verdict(out); out.Divergence == nil && err != nil {
 		return nil, err
 	}
@@ -136,13 +140,17 @@ func (r *Replayer) call(ctx context.Context, p host.Plugin) *Outcome {
 	return out
 }
 
-// verdict finds the first divergence.
+// left is where the call left the recording, nil where it did not.
+func (r *Replayer) left() *Divergence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.off
+}
+
+// verdict compares what the call ended with.
 func (r *Replayer) verdict(out *Outcome) *Divergence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.off != nil {
-		return r.off
-	}
 	for _, s := range []*replaySide{r.start, r.replaySide} {
 		if s.at < len(s.main) {
 			return &Divergence{fmt.Sprintf("%s %d", s.what, s.at+1), s.main[s.at].asked(), "(the call ended)"}

@@ -39,8 +39,9 @@ type Config struct {
 	Limits             listener.Limits
 	DrainTimeout       time.Duration // how long running exchanges may take at the end; 0 is DefaultDrainTimeout
 	AccessLog          bool
-	CacheDir           string // for compiled code; "" keeps none on disk
-	PluginMemory       int64  // as RuntimeOptions.PluginMemory
+	CacheDir           string                          // for compiled code; "" keeps none on disk
+	PluginMemory       int64                           // as RuntimeOptions.PluginMemory
+	Before             func(host.Runtime) host.Runtime // stands before each runtime, as a recorder does; nil for none
 	Version            string
 	Telemetry          *telemetry.Telemetry
 
@@ -99,6 +100,11 @@ func (s *Server) openRuntimes() error {
 	runtimes, err := OpenRuntimes(RuntimeOptions{CacheDir: s.cfg.CacheDir, PluginMemory: s.cfg.PluginMemory, Logger: s.log})
 	if err != nil {
 		return err
+	}
+	if s.cfg.Before != nil {
+		for name, r := range runtimes {
+			runtimes[name] = s.cfg.Before(r)
+		}
 	}
 	s.runtimes = runtimes
 	return nil
