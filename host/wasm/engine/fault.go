@@ -79,8 +79,12 @@ func (i *Instance) failure(op string, parent, run context.Context, limit time.Du
 	case exited:
 		guest.Type, guest.Message = host.GuestExit, fmt.Sprintf("the guest exited with code %d", exit.ExitCode())
 		guest.Stack = strings.ToValidUTF8(string(i.system.tail), "\uFFFD")
+	case defect(err):
+		// Of ours: for our log with all that is known, and not for the guest's author, whose guest has not crashed.
+		i.pool.code.engine.log.Error("a host function panicked", "plugin", i.pool.name, "op", op, "error", err)
+		return &host.Error{Op: op, Kind: host.Internal, Err: errors.New("a host function failed: " + guest.Message)}
 	default:
-		i.died(op, err, guest)
+		died(err, guest)
 	}
 	kind := host.Internal
 	if guest.Limit != nil && guest.Limit.Limit == pluginMemory {
@@ -118,7 +122,7 @@ func tooLate(limit time.Duration, origin string) *host.GuestError {
 }
 
 // died says of what, where neither time nor fuel was over and the guest did not exit.
-func (i *Instance) died(op string, err error, guest *host.GuestError) {
+func died(err error, guest *host.GuestError) {
 	var fault Fault
 	switch {
 	case errors.As(err, &fault):
@@ -129,13 +133,15 @@ func (i *Instance) died(op string, err error, guest *host.GuestError) {
 		if fault.kind != "" {
 			guest.Type = fault.kind
 		}
-	case strings.Contains(err.Error(), recovered):
-		// A defect of ours: for our log with all that is known, and not for the guest's author.
-		i.pool.code.engine.log.Error("a host function panicked", "plugin", i.pool.name, "op", op, "error", err)
-		guest.Message = "a host function failed: " + guest.Message
 	case guest.Message == stackOverflow:
 		guest.Type = host.GuestStack
 	}
+}
+
+// defect reports whether a host function panicked with anything but a Fault.
+func defect(err error) bool {
+	var fault Fault
+	return strings.Contains(err.Error(), recovered) && !errors.As(err, &fault)
 }
 
 // outOfMemory is the limit by which the guest was refused memory last, and the kind of an error that comes of that.
