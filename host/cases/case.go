@@ -109,7 +109,14 @@ func Parse(file string, data []byte) (*Case, error) {
 		p.fail(0, definition.RuleTooLarge, fmt.Sprintf("the case is over %d MiB", MaxCase>>20), "write body with call.json's bodyTimes")
 		return nil, p.errs
 	}
-	c := &Case{File: file, archive: txtar.Parse(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")))}
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		if string(line) == "-- --" { // on which package txtar panics
+			p.fail(i+1, definition.RuleSyntax, "a section has no name", "write it between the dashes: -- want.json --")
+			return nil, p.errs
+		}
+	}
+	c := &Case{File: file, archive: txtar.Parse(data)}
 	comment, _, _ := strings.Cut(strings.TrimSpace(string(c.archive.Comment)), "\n")
 	if c.Name = strings.TrimSpace(strings.TrimLeft(comment, "# ")); c.Name == "" {
 		c.Name = file

@@ -57,7 +57,8 @@ var conformers = map[string]conformer{
 		}
 		return module("conformance-go.wasm", code)
 	}},
-	"js": {source: scriptOn(host.RuntimeJS), without: map[string]string{"faulty-fuel": "fuel", "faulty-hoard": "memory", "isolation-reset": "reset"}},
+	"quickjs": {source: scriptOn(host.RuntimeQuickJS)},
+	"js":      {source: scriptOn(host.RuntimeJS), without: map[string]string{"faulty-fuel": "fuel", "faulty-hoard": "memory", "isolation-reset": "reset"}},
 }
 
 // scriptOn is the conformance guest of sdk/js on a runtime.

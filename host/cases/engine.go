@@ -8,7 +8,9 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/js"
+	"github.com/postern/postern/host/quickjs"
 	"github.com/postern/postern/host/wasm"
+	"github.com/postern/postern/host/wasm/engine"
 )
 
 // An Engine has the runtimes that cases run in, each made when it is first asked for. It is safe for concurrent use.
@@ -24,6 +26,31 @@ type Engine struct {
 var runtimes = map[string]func(e *Engine) (host.Runtime, error){
 	host.RuntimeWasm: func(e *Engine) (host.Runtime, error) { return wasm.New(wasm.Options{CacheDir: e.CacheDir}) },
 	host.RuntimeJS:   func(*Engine) (host.Runtime, error) { return js.New(js.Options{}), nil },
+
+	host.RuntimeQuickJS: newQuickJS,
+}
+
+// withEngine is a runtime that closes what it runs on.
+type withEngine struct {
+	host.Runtime
+	engine *engine.Engine
+}
+
+func newQuickJS(e *Engine) (host.Runtime, error) {
+	own, err := engine.New(engine.Options{CacheDir: e.CacheDir})
+	if err != nil {
+		return nil, err
+	}
+	rt, err := quickjs.New(quickjs.Options{Engine: own})
+	if err != nil {
+		return nil, errors.Join(err, own.Close(context.Background()))
+	}
+	return withEngine{rt, own}, nil
+}
+
+// Close frees both.
+func (w withEngine) Close(ctx context.Context) error {
+	return errors.Join(w.Runtime.Close(ctx), w.engine.Close(ctx))
 }
 
 // Runtime returns a runtime by its name. The error has Kind Unsupported where there is none.
