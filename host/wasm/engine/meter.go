@@ -38,18 +38,25 @@ func units(op opcode) uint32 {
 }
 
 // A meterPass adds the metering to a module. The refill is imported behind the module's own imports, which moves all functions that
-// are not imported; the fuel, and functions that fill and copy memory in pieces, stand at the end, and move nothing.
+// are not imported; the fuel, and the functions that are added, stand at the end, and move nothing.
 type meterPass struct {
-	m          *module
-	prefix     string
-	globals    []string // the names of the exports that are added for resets
-	withPieces bool     // whether memory is filled or copied
-	slow       []bool   // of each imported function, whether it is WASI's: those look at no deadline
+	m       *module
+	prefix  string
+	globals []string // the names of the exports that are added for resets
+	added   []addedFunction
+	instead map[uint32]uint32 // the functions that are called in the place of imported ones
 
 	refillType, pieceType uint32
-	refill, fill, copy    uint32 // functions
+	refill, fill, copy    uint32 // functions; the last two are 0 where there are none
 	fuel                  uint32 // a global
 	body                  bodyMeter
+}
+
+// An addedFunction stands behind the module's own.
+type addedFunction struct {
+	name string
+	t    uint32
+	body func() []byte // valid until the next one is asked for
 }
 
 // A metered module has the metering, and exports its mutable numbers.
@@ -95,14 +102,9 @@ func meter(code []byte, m *module) (metered, error) {
 }
 
 func newMeterPass(m *module) *meterPass {
-	p := &meterPass{m: m, prefix: exportPrefix, withPieces: m.bulk && m.memories > 0}
+	p := &meterPass{m: m, prefix: exportPrefix, instead: map[uint32]uint32{}}
 	for slices.ContainsFunc(m.reserved, func(name string) bool { return strings.HasPrefix(name, p.prefix) }) {
 		p.prefix += ":"
-	}
-	for _, im := range m.imports {
-		if im.Kind == importKindNames[kindFunc] {
-			p.slow = append(p.slow, im.Module == wasi_snapshot_preview1.ModuleName)
-		}
 	}
 	for i, t := range m.globals {
 		if i >= m.importedGlobal && t.mutable && t.numeric() {
@@ -111,9 +113,29 @@ func newMeterPass(m *module) *meterPass {
 	}
 	p.refillType, p.pieceType = uint32(len(m.types)), uint32(len(m.types)+1)
 	p.refill, p.fuel = uint32(m.imported), uint32(len(m.globals))
-	p.fill, p.copy = uint32(len(m.functions)+1), uint32(len(m.functions)+2)
 	p.body.pass = p
+	if m.bulk && m.memories > 0 {
+		p.fill = p.add("memory.fill", p.pieceType, p.body.fillInPieces)
+		p.copy = p.add("memory.copy", p.pieceType, p.body.copyInPieces)
+	}
+	index := uint32(0)
+	for _, im := range m.imports {
+		if im.Kind != importKindNames[kindFunc] {
+			continue
+		}
+		if im.Module == wasi_snapshot_preview1.ModuleName { // its functions look at no deadline
+			imported, t := index, m.functions[index]
+			p.instead[index] = p.add(im.Name, t, func() []byte { return p.body.passOn(imported, m.types[t].params) })
+		}
+		index++
+	}
 	return p
+}
+
+// add returns the index of a function that is added.
+func (p *meterPass) add(name string, t uint32, body func() []byte) uint32 {
+	p.added = append(p.added, addedFunction{name, t, body})
+	return uint32(len(p.m.functions) + len(p.added))
 }
 
 // section returns what becomes of a section: nil where there is none, before and after.
@@ -126,9 +148,12 @@ func (p *meterPass) section(id byte, body []byte) ([]byte, error) {
 		entry := appendName(appendName(nil, meterModule), meterRefill)
 		return extend(body, 1, binary.AppendUvarint(append(entry, kindFunc), uint64(p.refillType))), nil
 	case sectionFunction:
-		if p.withPieces {
-			t := binary.AppendUvarint(nil, uint64(p.pieceType))
-			return extend(body, 2, slices.Concat(t, t)), nil
+		if len(p.added) > 0 {
+			var types []byte
+			for _, f := range p.added {
+				types = binary.AppendUvarint(types, uint64(f.t))
+			}
+			return extend(body, uint32(len(p.added)), types), nil
 		}
 	case sectionGlobal:
 		out := p.globalSection(r)
@@ -147,7 +172,7 @@ func (p *meterPass) section(id byte, body []byte) ([]byte, error) {
 			return out, r.err
 		}
 	case sectionCode:
-		if body != nil {
+		if body != nil || len(p.added) > 0 {
 			out := p.code(r)
 			return out, r.err
 		}
@@ -178,7 +203,9 @@ func (p *meterPass) function(r *reader, out []byte, index uint32) []byte {
 	if int64(index) >= int64(len(p.m.functions)) { // which may be a function that is added
 		r.fail(fmt.Errorf("there is no function %d", index))
 	}
-	if index >= p.refill {
+	if instead, ok := p.instead[index]; ok {
+		index = instead
+	} else if index >= p.refill {
 		index++
 	}
 	return binary.AppendUvarint(out, uint64(index))
@@ -296,11 +323,10 @@ func (p *meterPass) names(r *reader) []byte {
 			}
 			entries = appendName(binary.AppendUvarint(entries, uint64(index)), sub.name())
 		}
-		if p.withPieces {
-			n += 2
-			entries = appendName(binary.AppendUvarint(entries, uint64(p.fill)), "memory.fill")
-			entries = appendName(binary.AppendUvarint(entries, uint64(p.copy)), "memory.copy")
+		for i, f := range p.added {
+			entries = appendName(binary.AppendUvarint(entries, uint64(len(p.m.functions)+1+i)), f.name)
 		}
+		n += uint32(len(p.added))
 		entries = append(binary.AppendUvarint(nil, uint64(n)), entries...)
 		out = binary.AppendUvarint(append(out, id), uint64(len(entries)))
 		out = append(out, entries...)

@@ -48,12 +48,11 @@ type survey struct {
 
 // code meters all functions and adds those that fill and copy.
 func (p *meterPass) code(r *reader) []byte {
-	n := r.u32()
-	count := n
-	if p.withPieces {
-		count += 2
+	var n uint32
+	if len(r.b) > 0 {
+		n = r.u32()
 	}
-	out := binary.AppendUvarint(make([]byte, 0, len(r.b)+len(r.b)/3), uint64(count))
+	out := binary.AppendUvarint(make([]byte, 0, len(r.b)+len(r.b)/3), uint64(n)+uint64(len(p.added)))
 	for i := uint32(0); i < n && r.err == nil; i++ {
 		body := r.take(r.u32())
 		metered, err := p.body.function(body, p.m.types[p.m.functions[p.m.imported+int(i)]], p.m.leaves[i] > 0)
@@ -62,11 +61,9 @@ func (p *meterPass) code(r *reader) []byte {
 		}
 		out = append(binary.AppendUvarint(out, uint64(len(metered))), metered...)
 	}
-	if p.withPieces {
-		for _, write := range []func() []byte{p.body.fillInPieces, p.body.copyInPieces} {
-			body := write()
-			out = append(binary.AppendUvarint(out, uint64(len(body))), body...)
-		}
+	for _, f := range p.added {
+		body := f.body()
+		out = append(binary.AppendUvarint(out, uint64(len(body))), body...)
 	}
 	return out
 }
@@ -251,11 +248,6 @@ func (b *bodyMeter) spend(check bool) {
 		b.op(opGlobalSet, b.pass.fuel)
 	}
 	b.plain(opEnd)
-}
-
-// mustRefill asks for more in any case, behind what may have taken long without having used fuel.
-func (b *bodyMeter) mustRefill() {
-	b.op(opGlobalGet, b.pass.fuel).op(opCall, b.pass.refill).op(opGlobalSet, b.pass.fuel)
 }
 
 // load puts the fuel on the stack.

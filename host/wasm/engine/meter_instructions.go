@@ -48,9 +48,6 @@ func (b *bodyMeter) instruction(in instruction, raw []byte) {
 	case opCall:
 		b.save()
 		b.out = b.pass.function(&b.r, append(b.out, byte(in.op)), in.index)
-		if int64(in.index) < int64(len(b.pass.slow)) && b.pass.slow[in.index] {
-			b.mustRefill()
-		}
 		b.reload()
 	case opCallIndirect:
 		b.save()
@@ -60,7 +57,7 @@ func (b *bodyMeter) instruction(in instruction, raw []byte) {
 		b.save()
 		b.out = append(b.out, raw...)
 	case opMemoryFill, opMemoryCopy:
-		if !b.pass.withPieces { // it is not valid
+		if b.pass.fill == 0 { // it is not valid
 			b.out = append(b.out, raw...)
 			return
 		}
@@ -106,6 +103,17 @@ func (b *bodyMeter) chargeLength(op opcode) {
 	}
 	b.plain(opI64Sub)
 	b.spend(true)
+}
+
+// passOn is a function that calls an imported one, and asks for more fuel behind it in any case: that may have taken long without having used any.
+func (b *bodyMeter) passOn(index, params uint32) []byte {
+	b.out = append(b.out[:0], 0)
+	for i := range params {
+		b.op(opLocalGet, i)
+	}
+	b.op(opCall, index)
+	b.op(opGlobalGet, b.pass.fuel).op(opCall, b.pass.refill).op(opGlobalSet, b.pass.fuel)
+	return b.plain(opEnd).out
 }
 
 // The parameters of the functions that fill and copy, and their local for the fuel.
