@@ -14,7 +14,7 @@ import (
 
 func newPluginInspect(std *streams) *cobra.Command {
 	s := newSettings()
-	var format, abi string
+	var format, abi, runtime string
 	cmd := &cobra.Command{
 		Use:   "inspect PATH",
 		Short: "Show what a plugin is and what it may do, without calling it",
@@ -28,10 +28,13 @@ the reason. Nothing of the code runs, but a script's top level.`,
 			if err := checkTable(format); err != nil {
 				return err
 			}
+			if err := checkScriptRuntime(runtime); err != nil {
+				return err
+			}
 			if err := s.resolve(); err != nil {
 				return err
 			}
-			inspected, err := inspect(cmd.Context(), std, s, args[0], abi)
+			inspected, err := inspect(cmd.Context(), std, s, args[0], abi, runtime)
 			if err != nil {
 				return err
 			}
@@ -43,12 +46,13 @@ the reason. Nothing of the code runs, but a script's top level.`,
 		},
 	}
 	cmd.Flags().StringVar(&abi, "abi", "", "what the module speaks, where detection is not enough: postern, cgi or stdio")
+	cmd.Flags().StringVar(&runtime, "runtime", "", "look at a script as it is on js or quickjs")
 	formatFlag(cmd, &format)
 	s.addBuild(cmd)
 	return cmd
 }
 
-func inspect(ctx context.Context, std *streams, s *settings, path, abi string) (_ *project.Inspection, err error) {
+func inspect(ctx context.Context, std *streams, s *settings, path, abi, runtime string) (_ *project.Inspection, err error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, usageErrorf("there is no file or folder %s", path)
 	}
@@ -60,6 +64,7 @@ func inspect(ctx context.Context, std *streams, s *settings, path, abi string) (
 	if abi != "" {
 		src.ABI = abi
 	}
+	src = onRuntime(src, runtime)
 	engine := &cases.Engine{} // no cache: how long compiling takes is told
 	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
 	rt, err := engine.Runtime(src.Runtime)

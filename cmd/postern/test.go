@@ -29,6 +29,7 @@ type tester struct {
 	update      bool
 	verbose     bool
 	conformance bool
+	runtime     string
 	format      string
 }
 
@@ -57,6 +58,7 @@ never has its secrets.`,
 	f.BoolVar(&t.update, "update", false, "write what came into the want sections of the cases")
 	f.BoolVarP(&t.verbose, "verbose", "v", false, "show what each call answered, logged and did")
 	f.BoolVar(&t.conformance, "conformance", false, "run the conformance cases")
+	f.StringVar(&t.runtime, "runtime", "", "run scripts on js or quickjs, whatever their definition says")
 	f.StringVarP(&t.format, "output", "o", formatText, "text or json")
 	t.settings.addBuild(cmd)
 	return cmd
@@ -75,6 +77,9 @@ func (t *tester) command(cmd *cobra.Command, args []string) error {
 	}
 	if t.conformance && (t.update || len(args) != 1) {
 		return usageErrorf("--conformance wants one guest, and does not go with --update or cases")
+	}
+	if err := checkScriptRuntime(t.runtime); err != nil {
+		return err
 	}
 	subjects, err := t.subjects(cmd.Context(), args)
 	if err != nil {
@@ -198,6 +203,24 @@ func (t *tester) rewrite(ctx context.Context, subject *cases.Subject, result *ca
 		return true, result, err
 	}
 	return true, subject.Run(ctx, c), nil
+}
+
+// checkScriptRuntime refuses a --runtime that is none for scripts.
+func checkScriptRuntime(name string) error {
+	if name != "" && name != host.RuntimeJS && name != host.RuntimeQuickJS {
+		return usageErrorf("--runtime: %q is neither %s nor %s", name, host.RuntimeJS, host.RuntimeQuickJS)
+	}
+	return nil
+}
+
+// onRuntime is code that runs on the runtime that was asked for, if it is a script.
+func onRuntime(src *host.Source, name string) *host.Source {
+	if name == "" || src.Runtime == host.RuntimeWasm {
+		return src
+	}
+	other := *src
+	other.Runtime = name
+	return &other
 }
 
 // conformanceFiles are the cases that the program brings along.

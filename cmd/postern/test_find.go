@@ -44,7 +44,7 @@ func (t *tester) subjects(ctx context.Context, args []string) ([]*testSubject, e
 		return nil, err
 	}
 	t.std.warn(warnings...)
-	s.src = source
+	s.src = onRuntime(source, t.runtime)
 	return []*testSubject{s}, nil
 }
 
@@ -102,7 +102,11 @@ func (t *tester) projectSubjects(ctx context.Context, dir string) ([]*testSubjec
 			return nil, err
 		}
 		base := *plugin
-		subjects = append(subjects, &testSubject{name: ref, src: plugin.Source, base: &base, files: files, read: os.ReadFile})
+		src := onRuntime(plugin.Source, t.runtime)
+		if src != plugin.Source {
+			base.Runtime = src.Runtime
+		}
+		subjects = append(subjects, &testSubject{name: ref, src: src, base: &base, files: files, read: os.ReadFile})
 	}
 	slices.SortFunc(subjects, func(a, b *testSubject) int { return strings.Compare(a.name, b.name) })
 	if len(subjects) == 0 {

@@ -102,6 +102,9 @@ func (e *Engine) Subject(ctx context.Context, src *host.Source, base *host.Plugi
 	if base != nil && base.ABI != "" {
 		s.src.ABI = base.ABI
 	}
+	if base != nil && base.Runtime != "" { // a script may be asked to run on another than it was bundled for
+		s.src.Runtime = base.Runtime
+	}
 	if _, err := s.module(ctx, ""); err != nil {
 		return nil, err
 	}
