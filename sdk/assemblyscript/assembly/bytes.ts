@@ -24,6 +24,12 @@ export class Bytes {
     this.length++;
   }
 
+  /** Writes bytes as they are. */
+  raw(ptr: usize, length: i32): void {
+    memory.copy(this.reserve(length), ptr, length);
+    this.length += length;
+  }
+
   /** Writes text as it is. */
   text(s: string): void {
     const n = String.UTF8.byteLength(s);
@@ -70,8 +76,7 @@ export class Bytes {
 
   /** Writes other bytes. */
   append(other: Bytes): void {
-    memory.copy(this.reserve(other.length), other.ptr, other.length);
-    this.length += other.length;
+    this.raw(other.ptr, other.length);
   }
 
   /** All of it as text. */

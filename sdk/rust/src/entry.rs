@@ -38,10 +38,14 @@ pub fn filter_response<R: Into<ResponseEdits>, E: Failure>(edit: impl FnOnce(Liv
     run(filter::response_of_call, edit, |edits| edits.into().write())
 }
 
+/// The text of bytes; what is not UTF-8 is replaced.
+pub(crate) fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
 /// The event of this call.
 pub(crate) fn event() -> Result<Event, Error> {
-    let text = String::from_utf8_lossy(&host::meta()?).into_owned();
-    Event::parse(text)
+    Event::parse(text_of(host::meta()?))
 }
 
 fn run<In, Out, E: Failure>(

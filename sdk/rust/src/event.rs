@@ -1,4 +1,4 @@
-use crate::json::{self, Value};
+use crate::json::Value;
 use crate::Error;
 
 /// A Lambda event of format 2.0 or 1.0, as functions and authorizers get it, or whatever JSON a function is called by name with. What is not
@@ -13,7 +13,7 @@ impl Event {
     /// Reads an event from its JSON, as a test does.
     pub fn parse(text: impl Into<String>) -> Result<Event, Error> {
         let text = text.into();
-        Ok(Event { value: json::parse(text.as_bytes())?, text })
+        Ok(Event { value: text.parse()?, text })
     }
 
     /// The whole event.

@@ -1,5 +1,6 @@
 //! What a plugin sees of the world beside its event.
 
+use crate::entry::text_of;
 use crate::json::{self, Value};
 use crate::{host, Error, ErrorKind};
 use std::time::Duration;
@@ -15,12 +16,12 @@ pub fn config() -> Result<Value, Error> {
 
 /// A variable of the plugin's `env:`; `None` where there is none of that name, and outside of a host.
 pub fn env(name: &str) -> Option<String> {
-    host::env(name).ok().map(text)
+    host::env(name).ok().map(text_of)
 }
 
 /// A secret that the definition declares for this plugin. One that is not there has [`ErrorKind::NotFound`].
 pub fn secret(name: &str) -> Result<String, Error> {
-    host::secret(name).map(text).map_err(|e| match e.kind() {
+    host::secret(name).map(text_of).map_err(|e| match e.kind() {
         ErrorKind::NotFound => Error::new(ErrorKind::NotFound, format!("the plugin declares no secret {name}")),
         _ => e,
     })
@@ -41,7 +42,7 @@ const MAX_RANDOM: usize = 65_536;
 
 /// The W3C `traceparent` of this call's span, where it is traced. A fetch does not send it by itself.
 pub fn trace_parent() -> Option<String> {
-    Some(text(host::trace_parent())).filter(|parent| !parent.is_empty())
+    Some(text_of(host::trace_parent())).filter(|parent| !parent.is_empty())
 }
 
 /// What the host tells of this call beside its event. All but the deadline is for functions alone.
@@ -168,8 +169,4 @@ pub mod metric {
     pub fn record(name: &str, value: f64) -> Result<(), Error> {
         host::metric(2, name, value)
     }
-}
-
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }

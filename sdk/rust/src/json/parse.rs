@@ -8,7 +8,10 @@ pub const MAX_DEPTH: usize = 128;
 /// Reads JSON (RFC 8259). Anything else, and what is deeper than [`MAX_DEPTH`], is an error of [`ErrorKind::Json`] that says where.
 pub fn parse(text: &[u8]) -> Result<Value, Error> {
     // Checked once, so that strings can be taken as they are.
-    let text = std::str::from_utf8(text).map_err(|e| wrong("UTF-8", e.valid_up_to()))?;
+    parse_text(std::str::from_utf8(text).map_err(|e| wrong("UTF-8", e.valid_up_to()))?)
+}
+
+fn parse_text(text: &str) -> Result<Value, Error> {
     let mut p = Parser { text, bytes: text.as_bytes(), at: 0, depth: 0 };
     let value = p.value()?;
     match p.next() {
@@ -21,7 +24,7 @@ impl FromStr for Value {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Value, Error> {
-        parse(text.as_bytes())
+        parse_text(text)
     }
 }
 
