@@ -29,6 +29,12 @@ func stackOf(fn api.Function) (stack reflect.Value) {
 	return stack
 }
 
+// A function is an export with its call stack.
+type function struct {
+	api.Function
+	stack reflect.Value
+}
+
 // A callStack is that of the running call, and what is counted of it.
 type callStack struct {
 	stack   reflect.Value // a slice; not valid while the instance starts

@@ -25,7 +25,7 @@ type Instance struct {
 	kept    any       // the carrier's, for as long as the instance has what it belongs to
 	origin  *snapshot // to which it is put back after each call; nil for none
 	system  system
-	funcs   map[string]api.Function // made on first use: each carries a call stack
+	funcs   map[string]function // made on first use: each carries a call stack
 	state   any
 	used    time.Time // when it became idle; guarded by the pool
 	leases  int       // guarded by the pool
@@ -76,7 +76,7 @@ func fromContext(ctx context.Context) *callContext {
 
 // start makes an instance and runs what it has to run before its first call, on effects of its own. once says that it is for one caller.
 func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance, error) {
-	inst := &Instance{pool: p, funcs: map[string]api.Function{}, state: p.state, linear: linearMemory{pool: p}, once: once}
+	inst := &Instance{pool: p, funcs: map[string]function{}, state: p.state, linear: linearMemory{pool: p}, once: once}
 	inst.system.init(inst)
 	if once { // what the guest sees of time is a matter of its effects alone
 		inst.system.base = fx.Now()
@@ -229,11 +229,12 @@ func (i *Instance) Run(ctx context.Context, p Process, fx host.Effects) error {
 }
 
 func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, export string, stack []uint64, state any, fx host.Effects) error {
-	fn := i.funcs[export]
-	if fn == nil {
-		if fn = i.module.ExportedFunction(export); fn == nil {
+	fn, ok := i.funcs[export]
+	if !ok {
+		if fn.Function = i.module.ExportedFunction(export); fn.Function == nil {
 			return &host.Error{Op: i.op(export), Kind: host.NotFound, Err: errors.New("the module does not export " + export)}
 		}
+		fn.stack = stackOf(fn.Function)
 		i.funcs[export] = fn
 	}
 	if err := ctx.Err(); err != nil {
@@ -253,7 +254,7 @@ func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, exp
 	i.gauge.fill(i.budget())
 	i.state, i.linear.refused = state, 0
 	i.system.begin(call, fx)
-	i.stack.stack = stackOf(fn)
+	i.stack.stack = fn.stack
 	err := fn.CallWithStack(call, stack)
 	i.leaveStack(export)
 	i.leaveSlot()

@@ -203,3 +203,28 @@ func TestTablesAreCounted(t *testing.T) {
 		_ = p.Close(ctx)
 	}
 }
+
+// A memory that nobody sees is limited too.
+func TestHiddenMemory(t *testing.T) {
+	e := newEngine(t, Options{Memory: 20 * pageSize})
+	c := compileText(t, e, `(module (memory 10) (func (export "handle") (result i32) (i32.const 0)))`)
+	for name, test := range map[string]struct {
+		pages int64
+		held  int64
+		kind  host.Kind
+		limit string
+	}{
+		"over the plugin's limit": {9, 0, host.Invalid, "memory"},
+		"over the host's":         {64, 11 * pageSize, host.Unavailable, "plugin-memory"},
+	} {
+		if !e.memory.take(test.held) {
+			t.Fatal("no room")
+		}
+		_, err := c.Open(context.Background(), PoolConfig{Plugin: host.PluginConfig{Name: "p", Limits: host.Limits{Memory: host.Default(test.pages * pageSize)}}})
+		var limit *host.LimitError
+		if !errors.Is(err, test.kind) || !errors.As(err, &limit) || limit.Limit != test.limit || host.Crashed(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		e.memory.used.Add(-test.held)
+	}
+}
