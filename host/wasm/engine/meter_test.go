@@ -86,14 +86,13 @@ func TestMeterNames(t *testing.T) {
 	if err != nil || with.fuel != "postern:::fuel" || len(with.globals) != 1 || with.globals[0] != "postern:::global:0" {
 		t.Fatalf("%+v, %v", with, err)
 	}
-	if taken := join(wasmHeader, section(sectionType, []byte{1, typeFunction, 0, 0}), section(sectionImport, []byte{1}, appendName(nil, meterModule), appendName(nil, "x"), []byte{kindFunc, 0})); true {
-		_, m, err := prepare(taken)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := meter(taken, m); err == nil || !strings.Contains(err.Error(), meterModule) {
-			t.Errorf("a module that imports the refill: %v", err)
-		}
+	taken := join(wasmHeader, section(sectionType, []byte{1, typeFunction, 0, 0}),
+		section(sectionImport, []byte{1}, appendName(nil, meterModule), appendName(nil, "x"), []byte{kindFunc, 0}))
+	if _, m, err = prepare(taken); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := meter(taken, m); err == nil || !strings.Contains(err.Error(), meterModule) {
+		t.Errorf("a module that imports the refill: %v", err)
 	}
 }
 
