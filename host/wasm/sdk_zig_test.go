@@ -32,7 +32,7 @@ func TestZigSDK(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := compile(t, newRuntime(t, wasm.Options{}), "zig", code)
-	testConformance(t, m, conformance{frame: "panic", exit: "unreachable"})
+	testContracts(t, m, conformance{frame: "panic", exit: "unreachable"})
 }
 
 // Each template is a plugin that builds with the SDK's sources beside it, and is what it is named for.
