@@ -1,10 +1,12 @@
 package wasm_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 
@@ -74,4 +76,43 @@ func TestAssemblyScriptTemplates(t *testing.T) {
 		}
 		return buildAssemblyScript(dir, filepath.Join(t.TempDir(), "plugin.wasm"))
 	})
+}
+
+// The README's examples build with the options that it names.
+func TestAssemblyScriptReadme(t *testing.T) {
+	sdk := needAssemblyScript(t)
+	text, err := os.ReadFile(filepath.Join(sdk, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fences := regexp.MustCompile("(?s)```(ts|json)\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	dir := t.TempDir()
+	if err := copyInto(filepath.Join(dir, "postern"), filepath.Join(sdk, "assembly"), "."); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Symlink(filepath.Join(sdk, "node_modules"), filepath.Join(dir, "node_modules")), os.Mkdir(filepath.Join(dir, "assembly"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	var sources []string
+	for _, fence := range fences {
+		if fence[1] == "ts" {
+			sources = append(sources, fence[2])
+		} else if err := os.WriteFile(filepath.Join(dir, "asconfig.json"), []byte(fence[2]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(sources) < 5 {
+		t.Fatalf("%d examples", len(sources))
+	}
+	for _, source := range sources {
+		if err := os.WriteFile(filepath.Join(dir, "assembly", "index.ts"), []byte(source), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		code, err := buildAssemblyScript(dir, filepath.Join(t.TempDir(), "plugin.wasm"))
+		if err != nil {
+			t.Errorf("%v\n%s", err, source)
+			continue
+		}
+		compile(t, newRuntime(t, wasm.Options{}), "readme", code)
+	}
 }
