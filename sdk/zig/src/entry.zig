@@ -75,6 +75,8 @@ pub fn run(entry: anytype) i32 {
     message = null;
     serve(entry, gpa) catch |err| {
         report(err);
+        // An instance at its limit is better replaced, and the host then says which limit it was.
+        if (abi.is_wasm and err == error.OutOfMemory) @trap();
         return 1;
     };
     return 0;
