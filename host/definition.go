@@ -394,7 +394,7 @@ const (
 	// slow: with 64, as many slow clients would stop an API.
 	DefaultFilterConcurrency = 512
 
-	DefaultFuel        = 10_000_000_000 // some seconds of a processor: the timeout comes first, unless one is set that is long
+	DefaultFuel        = 100_000_000_000 // some 16 s of a processor in a tight loop: the timeout comes first, unless one is set that is long
 	DefaultHostCalls   = 100_000
 	DefaultFetches     = 50       // Cloudflare Workers' on its free plan
 	DefaultFetchBytes  = 50 << 20 // Extism's default of a response

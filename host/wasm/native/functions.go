@@ -39,7 +39,7 @@ func Functions() []engine.Func {
 			s[0] = uint64(fn(g))
 		}}
 	}
-	return []engine.Func{
+	functions := []engine.Func{
 		f("meta_read", 2, metaRead), f("body_read", 2, inCall("body_read", moving(bodyRead))),
 		f("meta_write", 2, inCall("meta_write", metaWrite)), f("body_write", 2, inCall("body_write", moving(bodyWrite))),
 		f("body_flush", 0, inCall("body_flush", bodyFlush)), f("error", 6, inCall("error", reportError)),
@@ -59,7 +59,14 @@ func Functions() []engine.Func {
 			return g.call.kv.revision
 		}),
 	}
+	for i := range functions {
+		functions[i].Brief = !slices.Contains(waiting, functions[i].Name)
+	}
+	return functions
 }
+
+// waiting are the functions that may wait for somebody: a client, a reader, another host, the store. While a guest is in one, others execute.
+var waiting = []string{"body_read", "body_write", "body_flush", "fetch", "fetch_body_read", "fetch_close", "kv_get", "kv_keys", "kv_put", "kv_delete"}
 
 // inCall ends a guest that uses a function of calls while it starts.
 func inCall(name string, fn hostFunc) hostFunc {
