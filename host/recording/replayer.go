@@ -291,4 +291,3 @@ func (r *Replayer) Fact(name string, value []byte) []byte {
 	}
 	return r.shown(*g.Value)
 }
-
