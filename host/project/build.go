@@ -35,7 +35,8 @@ type builder struct {
 	run func(ctx context.Context, dir, out string) (artefact string, err error)
 	// command builds a WASI command instead; nil where run builds whatever the folder makes.
 	command func(ctx context.Context, dir, out string) (artefact string, err error)
-	kind    string // of what is built, where a folder may be built in two ways
+	kind    string      // of what is built, where a folder may be built in two ways
+	instead func() bool // reports whether run can do without the tool; nil where it cannot
 }
 
 // builders are the kinds of folder, in the order in which they are listed for people.
@@ -44,7 +45,8 @@ var builders = []*builder{
 	{files: []string{"package.json", "index.ts", "index.js"}},
 	{files: []string{"Cargo.toml"}, tool: "cargo", install: "install Rust: https://rustup.rs, then: rustup target add wasm32-wasip1", run: buildRust},
 	{files: []string{"asconfig.json"}, tool: "npx", install: "install Node.js: https://nodejs.org, then in the folder: npm install", run: buildAssemblyScript},
-	{files: []string{"build.zig"}, tool: "zig", install: "install Zig: https://ziglang.org/download/", run: buildZig},
+	{files: []string{"build.zig"}, tool: "zig", install: "install Zig: https://ziglang.org/download/, or python3 -m pip install ziglang", run: buildZig,
+		instead: func() bool { return zigCommand() != nil }},
 	{files: []string{"Makefile"}, tool: "make", install: "install make with your system's package manager", run: buildMake},
 }
 
@@ -82,7 +84,7 @@ func recognize(entries []fs.DirEntry) (*builder, []string) {
 // build runs a compiler on a folder. Compilers are run each time: they know best what changed, also outside of the
 // folder, and take a tenth of a second when nothing did.
 func (j *job) build(ctx context.Context, b *builder) *host.Source {
-	if _, err := exec.LookPath(b.tool); err != nil {
+	if _, err := exec.LookPath(b.tool); err != nil && (b.instead == nil || !b.instead()) {
 		j.everywhere(RuleMissingToolchain, fmt.Sprintf("./%s cannot be built: there is no %s in PATH", j.ref, b.tool), b.install)
 		return nil
 	}
@@ -242,10 +244,28 @@ func buildAssemblyScript(ctx context.Context, dir, out string) (string, error) {
 }
 
 func buildZig(ctx context.Context, dir, out string) (string, error) {
-	if err := command(ctx, dir, nil, "zig", "build", "--prefix", out, "--cache-dir", filepath.Join(out, "cache")); err != nil {
+	zig := zigCommand()
+	if zig == nil {
+		return "", errors.New("there is no zig, and no Python with the package ziglang")
+	}
+	args := append(zig[1:], "build", "--prefix", out, "--cache-dir", filepath.Join(out, "cache"))
+	if err := command(ctx, dir, nil, zig[0], args...); err != nil {
 		return "", err
 	}
 	return only(filepath.Join(out, "bin"))
+}
+
+// zigCommand is how Zig is run: by itself, or as the package that Python has it in. nil: it is not here.
+func zigCommand() []string {
+	if _, err := exec.LookPath("zig"); err == nil {
+		return []string{"zig"}
+	}
+	for _, python := range []string{"python3", "python"} {
+		if exec.Command(python, "-m", "ziglang", "version").Run() == nil {
+			return []string{python, "-m", "ziglang"}
+		}
+	}
+	return nil
 }
 
 // buildMake runs make, which leaves plugin.wasm in the folder, or where OUT says when it takes that up.

@@ -47,8 +47,8 @@ var languages = []language{
 		broken: "assembly/index.ts", with: "export function handle(): i32 {\n  return nothing;\n}\n", at: "f/assembly/index.ts:2:10 build",
 	},
 	{
-		name: "zig", install: "https://ziglang.org/download/",
-		tools: [][]string{{"zig", "version"}},
+		name: "zig", install: "https://ziglang.org/download/, or python3 -m pip install ziglang==0.17.1",
+		tools: [][]string{{"sh", "-c", "zig version || python3 -m ziglang version"}},
 		files: map[string]string{
 			"build.zig": `const std = @import("std");
 
