@@ -2,7 +2,7 @@
 GO ?= go
 GUESTS = $(shell git ls-files '*go.mod' | grep -v '^go.mod$$' | xargs -n1 dirname)
 
-.PHONY: build test test-langs check fuzz bench examples clean
+.PHONY: build test toolchains test-langs check fuzz bench examples clean
 
 build: ## the command, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/postern ./cmd/postern
@@ -10,8 +10,11 @@ build: ## the command, into bin/
 test: ## all tests: Go alone, a few minutes
 	$(GO) test ./...
 
-test-langs: ## plugins in Rust, AssemblyScript, Zig and C; skips what has no toolchain, in CI fails
-	POSTERN_LANGS=1 $(GO) test -count=1 -timeout 20m -run TestLanguages -v ./host/project
+toolchains: ## installs what test-langs needs, where it is missing
+	sh sdk/toolchains.sh
+
+test-langs: ## plugins in Rust, AssemblyScript, Zig and C: the SDKs, their templates, conformance; skips what has no toolchain, in CI fails
+	POSTERN_LANGS=1 $(GO) test -count=1 -timeout 20m -run 'TestLanguages|TestTemplates|Rust|AssemblyScript|Zig|TestC' ./host/project ./host/wasm ./host/cases
 
 check: ## the gate: format, vet, lint, tidy, race; fails on a dirty tree
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run: gofmt -w .'; exit 1; }

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -223,8 +224,14 @@ func goBuild(ctx context.Context, dir, out, mode string) (string, error) {
 		"go", "build", mode, "-trimpath", "-buildvcs=false", "-o", artefact, ".")
 }
 
+// buildRust builds for WASI, whose target had another name before Rust 1.78.
 func buildRust(ctx context.Context, dir, out string) (string, error) {
-	const target = "wasm32-wasip1"
+	target := "wasm32-wasip1"
+	listing := exec.CommandContext(ctx, "rustc", "--print", "target-list")
+	listing.Dir = dir // where rustup may be told to use another toolchain
+	if known, err := listing.Output(); err == nil && !bytes.Contains(known, []byte(target+"\n")) {
+		target = "wasm32-wasi"
+	}
 	err := command(ctx, dir, nil, "cargo", "build", "--release", "--target", target, "--target-dir", out, "--message-format", "short")
 	if err != nil {
 		return "", err
