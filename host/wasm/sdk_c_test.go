@@ -48,7 +48,7 @@ func cCompilers() map[string][]string {
 		}
 	}
 	if zig := zigCommand(); zig != "" && works("make --version") {
-		found["zig-cc"] = []string{"CC=" + zig + " cc", "WASM=-target wasm32-wasi -mexec-model=reactor -O2 -Wl,--stack-first"}
+		found["zig-cc"] = []string{"CC=" + zig + " cc", "WASM=-target wasm32-wasi -mexec-model=reactor -O2"} // which lays the stack first by itself
 	}
 	return found
 }
