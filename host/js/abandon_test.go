@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/postern/postern/host"
-	"github.com/postern/postern/host/js"
 )
 
 // endless never ends by itself, and goja's interrupt does not reach it: it is one built-in function that calls another.
@@ -47,7 +46,7 @@ func TestBuiltInOverrunsAtLoad(t *testing.T) {
 	noLeak(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := js.New(js.Options{}).Compile(ctx, source(t, "a.js", "export const handle = 1\n"+endless)); err == nil {
+	if _, err := newRuntime(t).Compile(ctx, source(t, "a.js", "export const handle = 1\n"+endless)); err == nil {
 		t.Error("compiled")
 	}
 	m := compile(t, "b.js", "export const handle = () => 1\nif (process.env.X) "+endless)

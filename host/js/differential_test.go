@@ -18,7 +18,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern/postern/host"
-	"github.com/postern/postern/host/js"
 	"github.com/postern/postern/host/js/bundle"
 )
 
@@ -111,7 +110,7 @@ export async function handle({ name }) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := js.New(js.Options{}).Compile(context.Background(), *res.Source)
+	m, err := newRuntime(t).Compile(context.Background(), *res.Source)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,9 @@ func TestErrorsHaveTheUsersPlace(t *testing.T) {
 		"broken getters": {"export function handle() { throw { get name() { throw 1 }, get message() { throw 2 }, get stack() { throw 3 } } }",
 			host.GuestError{Type: "Error", Message: "an object was thrown that is no Error", Pos: host.Position{File: "src/a.ts", Line: 1, Column: 28}}},
 	} {
+		if differs(t, name) {
+			continue
+		}
 		for _, isolation := range []host.Isolation{host.IsolationFresh, host.IsolationPooled} {
 			t.Run(name+" "+string(isolation), func(t *testing.T) {
 				p := open(t, "src/a.ts", c.code, func(cfg *host.PluginConfig) { cfg.Isolation = isolation })
@@ -56,7 +59,11 @@ func TestErrorsHaveTheUsersPlace(t *testing.T) {
 					}
 					got := *g
 					got.Stack = ""
-					if diff := cmp.Diff(c.want, got); diff != "" {
+					want := c.want
+					if isQuickJS(t) { // see placed
+						got.Pos.Column, want.Pos.Column = 0, 0
+					}
+					if diff := cmp.Diff(want, got); diff != "" {
 						t.Errorf("%s\n%s", diff, g.Stack)
 					}
 					if strings.Contains(g.Stack, "postern:") || !g.Pos.IsZero() && !strings.Contains(g.Stack, g.Pos.String()) {
@@ -85,12 +92,15 @@ func TestRefusedWhenCompiled(t *testing.T) {
 		"no such flag":        {"export const handle = (e: any) => /a/v.test(e)", "a.ts:1:35: compile script: the flag v"},
 		"timer at load":       {"export const handle = () => 1\nsetTimeout(() => {}, 1)", "a.ts:2:1: load script: TypeError: timers can be set within a call only"},
 	} {
+		if differs(t, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
-			_, err := js.New(js.Options{}).Compile(context.Background(), source(t, "a.ts", c.code))
+			_, err := newRuntime(t).Compile(context.Background(), source(t, "a.ts", c.code))
 			if c.want == "" && err == nil {
 				return
 			}
-			if !errors.Is(err, host.Invalid) || !strings.HasPrefix(err.Error(), c.want) {
+			if !errors.Is(err, host.Invalid) || !strings.HasPrefix(placed(t, err.Error()), placed(t, c.want)) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 		})
@@ -108,7 +118,7 @@ func TestBrokenSources(t *testing.T) {
 		"no mappings":    {Name: "x.js", Code: []byte("(function(){})"), SourceMap: []byte(`{"version":3}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := js.New(js.Options{}).Compile(context.Background(), src); !errors.Is(err, host.Invalid) {
+			if _, err := newRuntime(t).Compile(context.Background(), src); !errors.Is(err, host.Invalid) {
 				t.Error(err)
 			}
 		})
@@ -118,7 +128,7 @@ func TestBrokenSources(t *testing.T) {
 func TestLoadLoopsForEver(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := js.New(js.Options{}).Compile(ctx, source(t, "a.js", "export const handle = 1\nfor (;;) {}")); err == nil {
+	if _, err := newRuntime(t).Compile(ctx, source(t, "a.js", "export const handle = 1\nfor (;;) {}")); err == nil {
 		t.Error("compiled")
 	}
 }
@@ -129,7 +139,7 @@ func TestEnvironmentAtLoad(t *testing.T) {
 	if diff := cmp.Diff([]string{"handle"}, m.Info().Entries); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := m.Open(context.Background(), host.PluginConfig{}); !errors.Is(err, host.Invalid) || !strings.HasPrefix(err.Error(), "a.js:1:31: load script: Error: TABLE") {
+	if _, err := m.Open(context.Background(), host.PluginConfig{}); !errors.Is(err, host.Invalid) || !strings.HasPrefix(placed(t, err.Error()), placed(t, "a.js:1:31: load script: Error: TABLE")) {
 		t.Error(err)
 	}
 	p, err := m.Open(context.Background(), host.PluginConfig{Env: map[string]string{"TABLE": "orders"}})
@@ -275,6 +285,9 @@ func TestPropertyEscapesAtRunTime(t *testing.T) {
 		`/(b)(c)?/g.exec('abd').slice()`:                                                                 `["b","b",null]`,
 		`(() => { const r = /a/g; r.exec('aa'); return r.lastIndex })()`:                                 "1",
 	} {
+		if differs(t, code) {
+			continue
+		}
 		t.Run(code, func(t *testing.T) {
 			r, err := call(open(t, "a.js", "export const handle = (e) => "+code), "handle", `{"p": "\\p{None}"}`, nil, nil)
 			if want != "" {
@@ -307,7 +320,11 @@ func TestLimits(t *testing.T) {
 func TestDeepJSON(t *testing.T) {
 	p := open(t, "a.js", "export const handle = (e) => { try { JSON.parse(e.body) } catch (x) { return x.name } }")
 	deep := strings.Repeat("[", 5<<20)
-	if r, err := call(p, "handle", `{"version": "2.0"}`, body(deep), nil); err != nil || r.meta != `"SyntaxError"` {
+	want := `"SyntaxError"`
+	if isQuickJS(t) {
+		want = `"RangeError"`
+	}
+	if r, err := call(p, "handle", `{"version": "2.0"}`, body(deep), nil); err != nil || r.meta != want {
 		t.Error(r.meta, err)
 	}
 	if _, err := call(p, "handle", deep, nil, nil); !errors.Is(err, host.Internal) {

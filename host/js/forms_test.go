@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern/postern/host"
-	"github.com/postern/postern/host/js"
 )
 
 func TestEveryExportForm(t *testing.T) {
@@ -58,7 +57,7 @@ func TestEveryExportForm(t *testing.T) {
 
 func TestNothingUsable(t *testing.T) {
 	for _, code := range []string{"export const x = 1", "console.log(1)", "export default {}", "export const handler = 1"} {
-		_, err := js.New(js.Options{}).Compile(context.Background(), source(t, "a.js", code))
+		_, err := newRuntime(t).Compile(context.Background(), source(t, "a.js", code))
 		if !errors.Is(err, host.Invalid) || !strings.Contains(err.Error(), "must export a function") {
 			t.Errorf("%s: %v", code, err)
 		}

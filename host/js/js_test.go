@@ -122,9 +122,17 @@ func source(t testing.TB, name, text string) host.Source {
 	return *res.Source
 }
 
+// newRuntime makes the runtime that a test is to run on (quickjs_test.go).
+func newRuntime(t testing.TB) host.Runtime {
+	if strings.HasPrefix(t.Name(), onQuickJS) {
+		return quickJS()
+	}
+	return js.New(js.Options{})
+}
+
 func compile(t testing.TB, name, text string) host.Module {
 	t.Helper()
-	m, err := js.New(js.Options{}).Compile(context.Background(), source(t, name, text))
+	m, err := newRuntime(t).Compile(context.Background(), source(t, name, text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +143,7 @@ func open(t testing.TB, name, text string, change ...func(*host.PluginConfig)) h
 	t.Helper()
 	cfg := host.PluginConfig{Name: "test", Isolation: host.IsolationFresh}
 	cfg.Limits.Timeout.Value = 25 * time.Second // a machine may be busy; tests of time set their own
+	cfg.Limits.Fuel.Value = 1 << 40
 	for _, c := range change {
 		c(&cfg)
 	}

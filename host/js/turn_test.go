@@ -70,7 +70,11 @@ func TestHalvesHaveTheirOwnEffects(t *testing.T) {
 		}
 		ends(t, out.Body)
 	}
-	if a, b := strings.Join(one.lines, "|"), strings.Join(two.lines, "|"); a != "INFO loaded|INFO first" || b != "INFO second" {
+	loaded := "INFO loaded|"
+	if isQuickJS(t) { // before the call
+		loaded = ""
+	}
+	if a, b := strings.Join(one.lines, "|"), strings.Join(two.lines, "|"); a != loaded+"INFO first" || b != "INFO second" {
 		t.Error(a, b)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern/postern/host"
-	"github.com/postern/postern/host/js"
 	"github.com/postern/postern/host/js/bundle"
 )
 
@@ -130,7 +129,7 @@ func TestConsole(t *testing.T) {
 		fx := &effects{}
 		eval(t, "console.log("+code+")", fx)
 		got := strings.TrimPrefix(strings.Join(fx.lines, "|"), "INFO ")
-		if got != want {
+		if placed(t, got) != placed(t, want) {
 			t.Errorf("%s\ngot  %s\nwant %s", code, got, want)
 		}
 	}
@@ -150,7 +149,7 @@ func TestModulesOfNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := js.New(js.Options{}).Compile(context.Background(), *res.Source)
+	m, err := newRuntime(t).Compile(context.Background(), *res.Source)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,11 +64,23 @@ func (c *call) failed(err error) error {
 		}
 	}
 	kind := host.Internal
-	if guest.Type == "InternalError" && strings.Contains(guest.Message, "out of memory") {
+	if c.isOutOfMemory(guest) {
 		c.inst.Break()
 		kind = c.outOfMemory(guest)
 	}
 	return &host.Error{Op: op, Kind: kind, Pos: guest.Pos, Err: guest}
+}
+
+// isOutOfMemory reports whether QuickJS failed for want of memory. Where it has not even enough for an error, it throws null.
+func (c *call) isOutOfMemory(guest *host.GuestError) bool {
+	switch guest.Type {
+	case "InternalError":
+		return strings.Contains(guest.Message, "out of memory")
+	case "Error":
+		_, limit := c.inst.Refused()
+		return guest.Message == "null" && limit != nil
+	}
+	return false
 }
 
 func (c *call) outOfMemory(guest *host.GuestError) host.Kind {

@@ -7,8 +7,10 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/wasm/engine"
 )
 
 // filter calls one half of a filter on an instance of its own, which it keeps until the result's body is closed.
@@ -43,10 +45,11 @@ func (r *releasing) Close() error {
 // the bodies of both may stream at once.
 type pinned struct {
 	plugin *Plugin
-	ctx    context.Context
 	over   atomic.Bool // nobody answers any more
+	waited time.Duration
 
 	mu       sync.Mutex
+	inst     *engine.Instance
 	call     *call // nil until the first half comes
 	released bool
 
@@ -56,11 +59,15 @@ type pinned struct {
 
 var _ host.Pinned = (*pinned)(nil)
 
-// Pin makes ready for an instance, which the first call takes, as it is to start on that call's effects where they are those of a start. A
-// call's timeout ends when its answer is there. From then on, while bodies pass, it bounds the time that the script goes without
+// Pin leases an instance. A call's timeout ends when its answer is there. From then on, while bodies pass, it bounds the time that the script goes without
 // reading or writing some, and that is not counted while it waits for who sends or reads them.
 func (p *Plugin) Pin(ctx context.Context) (host.Pinned, error) {
-	return &pinned{plugin: p, ctx: ctx}, nil
+	asked := time.Now()
+	inst, err := p.instances.Acquire(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &pinned{plugin: p, inst: inst, waited: time.Since(asked)}, nil
 }
 
 // Call runs one half. It may begin while the body of the other still streams.
@@ -97,13 +104,16 @@ func (s *pinned) begin(ctx context.Context, a *asking, fx host.Effects) (c *call
 		}
 		return s.call, false, nil
 	}
-	inst, err := s.plugin.instances.Acquire(ctx, fx)
-	if err != nil {
-		return nil, false, err
+	if _, ok := fx.(host.Starter); ok { // it wants one that was started on its effects, which Pin cannot know
+		s.inst.Release()
+		if s.inst, err = s.plugin.instances.Acquire(ctx, fx); err != nil {
+			s.released = true
+			return nil, false, err
+		}
 	}
-	c = s.plugin.newCall(ctx, fx, inst)
+	c = s.plugin.newCall(ctx, fx, s.inst)
 	c.pinned = s
-	a.cold = inst.Cold()
+	a.cold, a.waited = s.inst.Cold(), s.waited
 	s.call, s.asking = c, a
 	c.follow(a)
 	c.queue = append(c.queue, c.event(a, true))
@@ -170,7 +180,11 @@ func (s *pinned) Release() {
 	c, again := s.call, s.released
 	s.released = true
 	s.mu.Unlock()
-	if again || c == nil {
+	switch {
+	case again:
+		return
+	case c == nil:
+		s.inst.Release()
 		return
 	}
 	c.loop.post(func() []any {

@@ -266,7 +266,6 @@ func (c *call) endStream(id int, err error) {
 	if p == nil {
 		return
 	}
-	delete(c.pipes, id)
 	if c.open.take(p) && p.answers {
 		c.streams--
 	}

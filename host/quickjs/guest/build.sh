@@ -24,13 +24,13 @@ fi
 patch -s -p0 <"$here/quickjs.patch"
 cp "$here/postern.c" .
 
-stack=1048576
+stack=655360
 builtins=/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a
 clang-19 --target=wasm32-wasi --sysroot=/ -isystem /usr/include/wasm32-wasi -nodefaultlibs -nostartfiles -mexec-model=reactor \
-	-O2 -DNDEBUG -D_GNU_SOURCE -DEMSCRIPTEN=1 -DFE_DOWNWARD=0 -DFE_UPWARD=0 -DPOSTERN_STACK=$stack -D_WASI_EMULATED_SIGNAL \
+	-Oz -DNDEBUG -D_GNU_SOURCE -DEMSCRIPTEN=1 -DFE_DOWNWARD=0 -DFE_UPWARD=0 -DPOSTERN_LIMIT=400000 -D_WASI_EMULATED_SIGNAL \
 	-mbulk-memory -msign-ext -mmutable-globals -mnontrapping-fptoint -w -ffile-prefix-map="$work"=. \
 	-Wl,--stack-first -Wl,-z,stack-size=$stack -Wl,--strip-debug -Wl,--export=__stack_pointer \
 	/usr/lib/wasm32-wasi/crt1-reactor.o libregexp.c libunicode.c quickjs.c dtoa.c postern.c \
 	-L/usr/lib/wasm32-wasi -lc "$builtins" -o out.wasm
-wasm-opt -O3 --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals out.wasm -o "$here/../quickjs.wasm"
+wasm-opt -Oz --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals out.wasm -o "$here/../quickjs.wasm"
 sha256sum "$here/../quickjs.wasm"

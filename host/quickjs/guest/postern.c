@@ -22,13 +22,14 @@ void JS_SetAsyncValues(JSContext *ctx, JSValue values);
 enum { UNDEFINED, NUL, FALSE, TRUE, NUMBER, TEXT, UTF16, BYTES, BUFFER, LIST, HANDLE, ERROR };
 
 #define MAX_DEPTH 16         // of lists in lists
-#define STACK_RESERVE 131072 // bytes of the stack that are left for what does not look at its end
+#define STACK_LIMIT POSTERN_LIMIT // bytes of the stack that scripts may use: of wazero's own stack, calls take twenty times that
 
 
 static JSRuntime *rt;
 static JSContext *ctx;
 static JSClassID handle_class;
 static JSValue dispatch, describe, make_error, rejected; // of boot.js
+static JSValue error_class;
 
 // Writing.
 
@@ -277,8 +278,7 @@ static void reject(JSContext *c, JSValueConst promise, JSValueConst reason, bool
 // interrupt tells the host where the script is when its time is nearly over. What ends it is the host, whatever it does.
 static int interrupt(JSRuntime *r, void *opaque) {
   if (!host_late()) return 0;
-  JS_ThrowPlainError(ctx, "late");
-  JSValue e = JS_GetException(ctx), stack = JS_GetPropertyStr(ctx, e, "stack");
+  JSValue e = JS_CallConstructor(ctx, error_class, 0, NULL), stack = JS_IsException(e) ? e : JS_GetPropertyStr(ctx, e, "stack");
   const char *text = JS_IsException(stack) ? NULL : JS_ToCString(ctx, stack);
   if (text) host_trace(text, (int32_t)strlen(text));
   else JS_FreeValue(ctx, JS_GetException(ctx));
@@ -333,11 +333,14 @@ EXPORT(prepare) int32_t prepare(void) {
     host_fail(no_memory, sizeof no_memory - 1);
     return 1;
   }
-  JS_SetMaxStackSize(rt, POSTERN_STACK - STACK_RESERVE);
+  JS_SetMaxStackSize(rt, STACK_LIMIT);
   JS_UpdateStackTop(rt);
   JS_NewClassID(rt, &handle_class);
   JS_NewClass(rt, handle_class, &handles);
   dispatch = describe = make_error = rejected = JS_UNDEFINED;
+  JSValue global = JS_GetGlobalObject(ctx);
+  error_class = member(global, "Error");
+  JS_FreeValue(ctx, global);
   JSValue args[3] = {ask_for("boot"), JS_NewString(ctx, "postern:boot.js"), JS_TRUE};
   JSValue boot = evaluate(ctx, JS_UNDEFINED, 3, (JSValueConst *)args);
   JSValue given[3] = {JS_NewCFunction(ctx, host, "host", 1), JS_NewCFunction(ctx, evaluate, "evaluate", 3),
