@@ -97,10 +97,14 @@ type spot struct {
 	name string        // for messages: "timeout", item 2 of "targets"
 }
 
-// find walks from n along keys and indexes. It stops early where the path leaves the tree.
-func (n *node) find(path []string) spot {
-	s := spot{node: n, at: place{pos: n.pos}, key: n.pos, name: "the file"}
-	key := ""
+// whole is the spot of a file's root.
+func (n *node) whole() spot {
+	return spot{node: n, at: place{pos: n.pos}, key: n.pos, name: "the file"}
+}
+
+// find walks on along keys and indexes. It stops early where the path leaves the tree.
+func (s spot) find(path []string) spot {
+	key := s.name
 	for _, step := range path {
 		switch s.node.shape {
 		case shapeObject:

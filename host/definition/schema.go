@@ -100,7 +100,7 @@ func (r *report) validate(root *node) error {
 
 // explainAll reports what the schema library found.
 func (r *report) explainAll(s *schema, failed *jsonschema.ValidationError, root *node) {
-	findings := slices.DeleteFunc(s.leaves(failed, root, nil), func(f finding) bool { return r.within(f.at.path) })
+	findings := slices.DeleteFunc(s.leaves(failed, root.whole(), nil), func(f finding) bool { return r.within(f.at.path) })
 	quiet := map[place]bool{} // objects about which one thing is said that makes the others guesses
 	for _, f := range findings {
 		switch k := f.kind.(type) {
@@ -124,7 +124,7 @@ func (r *report) within(path string) bool {
 }
 
 // leaves collects the errors that have no deeper reason.
-func (s *schema) leaves(ve *jsonschema.ValidationError, root *node, into []finding) []finding {
+func (s *schema) leaves(ve *jsonschema.ValidationError, root spot, into []finding) []finding {
 	switch ve.ErrorKind.(type) {
 	case *kind.PropertyNames: // a nameWalk has seen them; the library says the wrong place
 		return into

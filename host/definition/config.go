@@ -1,0 +1,214 @@
+package definition
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/postern/postern/host"
+)
+
+// RuleConfig is the rule of a plugin's configuration that is not as the plugin's schema has it, and of a schema that is none.
+const RuleConfig = "config"
+
+// A ConfigSchema says what a plugin takes as its configuration.
+type ConfigSchema struct{ schema *schema }
+
+const (
+	configSchemaBase = "postern:///" // as where it lies; nothing is there
+	configSchemaURL  = configSchemaBase + "config.schema.json"
+	draft2020        = "https://json-schema.org/draft/2020-12/schema"
+)
+
+// ParseConfigSchema compiles a JSON Schema of draft 2020-12 that refers to nothing outside of itself. It takes formats for assertions. The
+// error says in one line what the schema cannot be.
+func ParseConfigSchema(data []byte) (*ConfigSchema, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("it is not JSON: %w", err)
+	}
+	var root map[string]any
+	if err := json.Unmarshal(data, &root); err != nil || root == nil {
+		return nil, errors.New("it is not an object")
+	}
+	if draft, ok := root["$schema"]; ok && strings.TrimSuffix(fmt.Sprint(draft), "#") != draft2020 {
+		return nil, fmt.Errorf("its $schema is %v, and not %s", draft, draft2020)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	c.UseLoader(nowhere{})
+	if err := c.AddResource(configSchemaURL, doc); err != nil {
+		return nil, plainly(err)
+	}
+	compiled, err := c.Compile(configSchemaURL)
+	if err != nil {
+		return nil, plainly(err)
+	}
+	return &ConfigSchema{&schema{compiled: compiled, root: root}}, nil
+}
+
+// nowhere refuses to load what a schema refers to.
+type nowhere struct{}
+
+// Load implements jsonschema.URLLoader.
+func (nowhere) Load(url string) (any, error) {
+	return nil, fmt.Errorf("it refers to %s, and must be self-contained", strings.TrimPrefix(url, configSchemaBase))
+}
+
+// plainly says what is wrong with a schema without the name that it was compiled by.
+func plainly(err error) error {
+	var load *jsonschema.LoadURLError
+	if errors.As(err, &load) {
+		return load.Err
+	}
+	var invalid *jsonschema.SchemaValidationError
+	if errors.As(err, &invalid) {
+		err = invalid.Err
+	}
+	text := strings.ReplaceAll(err.Error(), configSchemaURL, "")
+	lines := strings.FieldsFunc(text, func(c rune) bool { return c == '\n' })
+	var said []string
+	for _, line := range lines {
+		if line = strings.TrimLeft(line, " -"); len(lines) == 1 || !strings.HasPrefix(line, "jsonschema ") {
+			said = append(said, line)
+		}
+	}
+	return errors.New(strings.Join(said, "; "))
+}
+
+// A Text is a definition, or another file of YAML or JSON, that is looked into for places.
+type Text struct{ root *node }
+
+// ReadText reads a file. Where it is no object, it has no places.
+func ReadText(name string, data []byte) *Text {
+	return &Text{(&report{file: name}).readTree(data)}
+}
+
+// Config checks the configuration that stands in the text at a path, as functions.f.config. What stands nowhere, and what is empty, is
+// checked as an object without keys, at the place otherwise. The error of each violation has the place of its value.
+func (t *Text) Config(s *ConfigSchema, path string, otherwise host.Position) Errors {
+	r := &report{file: otherwise.File}
+	at := spot{at: place{otherwise, path}, key: otherwise, name: "config"}
+	if t.root != nil {
+		if m := t.root.reach("", path); m != nil {
+			at.node, at.at.pos, at.key = m.val, m.val.pos, m.pos
+		}
+	}
+	if at.node == nil || at.node.shape == shapeNull {
+		at.node = &node{pos: at.at.pos, shape: shapeObject, size: 1, depth: 1}
+	}
+	r.config(s.schema, at)
+	return r.errs
+}
+
+// reach returns the member that a path leads to, nil where there is none; at is the path of n.
+func (n *node) reach(at, path string) *member {
+	step := func(to string) (here, deeper bool) {
+		rest, ok := strings.CutPrefix(path, to)
+		return ok && rest == "", ok && rest != "" && (rest[0] == '.' || rest[0] == '[')
+	}
+	for i := range n.members {
+		m := &n.members[i]
+		to := KeyPath(at, m.key)
+		if here, deeper := step(to); here {
+			return m
+		} else if deeper {
+			return m.val.reach(to, path)
+		}
+	}
+	for i, item := range n.items {
+		if to := indexPath(at, i); strings.HasPrefix(path, to+".") || strings.HasPrefix(path, to+"[") {
+			return item.reach(to, path)
+		}
+	}
+	return nil
+}
+
+// config reports how a configuration differs from its schema.
+func (r *report) config(s *schema, at spot) {
+	err := s.compiled.Validate(at.node.plain())
+	var failed *jsonschema.ValidationError
+	if err == nil {
+		return
+	}
+	if !errors.As(err, &failed) {
+		r.add(at.at, RuleConfig, "config cannot be checked: "+err.Error())
+		return
+	}
+	for _, f := range s.configLeaves(failed, at, nil) {
+		r.explainConfig(f)
+	}
+	for _, e := range r.errs {
+		e.Rule = RuleConfig
+	}
+	r.errs.Sort()
+}
+
+// configLeaves collects the errors that have no deeper reason. What fits none of several forms is one error: that it does not fit each of them is
+// no reason.
+func (s *schema) configLeaves(ve *jsonschema.ValidationError, root spot, into []finding) []finding {
+	switch k := ve.ErrorKind.(type) {
+	case *kind.OneOf, *kind.AnyOf:
+	case *kind.PropertyNames:
+		f := finding{spot: root.find(ve.InstanceLocation), kind: k, schema: s}
+		f.at.path = KeyPath(f.at.path, k.Property)
+		if m := f.node.get(k.Property); m != nil {
+			f.at.pos = m.pos
+		}
+		return append(into, f)
+	default:
+		if len(ve.Causes) > 0 {
+			for _, cause := range ve.Causes {
+				into = s.configLeaves(cause, root, into)
+			}
+			return into
+		}
+	}
+	part, _ := s.at(ve.SchemaURL)
+	return append(into, finding{spot: root.find(ve.InstanceLocation), kind: ve.ErrorKind, schema: s, part: part})
+}
+
+// explainConfig turns a finding into errors: in the words that a definition's have, and the schema's own or its library's for the rest.
+func (r *report) explainConfig(f finding) {
+	own, has := f.part["errorMessage"].(string)
+	switch k := f.kind.(type) {
+	case *kind.AdditionalProperties, *kind.Required:
+		r.explain(f, false)
+	case *kind.PropertyNames:
+		r.add(f.at, RuleConfig, quote(k.Property)+" is not a name that a key of "+f.name+" may have")
+	case *kind.FalseSchema:
+		r.add(f.at, RuleConfig, f.name+" may not be there")
+	default:
+		switch {
+		case has:
+			r.add(f.at, RuleConfig, f.name+" "+own+not(f.node))
+		case isOwnWord(k):
+			r.explain(f, false)
+		default:
+			said := (&jsonschema.ValidationError{SchemaURL: configSchemaURL, ErrorKind: k}).BasicOutput().Error.String()
+			r.add(f.at, RuleConfig, f.name+" is not as the plugin's schema has it: "+said)
+		}
+	}
+}
+
+// isOwnWord reports whether explain has words for what any schema may ask.
+func isOwnWord(k jsonschema.ErrorKind) bool {
+	switch k := k.(type) {
+	case *kind.Type:
+		return true
+	case *kind.Enum:
+		for _, want := range k.Want {
+			if _, text := want.(string); !text {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
