@@ -76,7 +76,7 @@ func (u *configFlags) whole(name string, std *streams) (*catalog.FunctionConfig,
 	if err != nil {
 		return nil, err
 	}
-	if _, err := definition.ParseFunction(name, text); err != nil {
+	if _, err := definition.ParseFunction(name, text, ""); err != nil {
 		var errs definition.Errors
 		if errors.As(err, &errs) {
 			for _, e := range errs { // where the user wrote it
@@ -102,7 +102,7 @@ func (u *configFlags) check(cmd *cobra.Command, name string, config *catalog.Fun
 		return err
 	}
 	var errs, own definition.Errors
-	if _, err := definition.ParseFunction(name, text); !errors.As(err, &errs) {
+	if _, err := definition.ParseFunction(name, text, ""); !errors.As(err, &errs) {
 		return nil
 	}
 	for _, e := range errs {

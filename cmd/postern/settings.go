@@ -43,6 +43,7 @@ type settings struct {
 	natsReplicas                                         int
 	natsPrefix                                           string
 	keep                                                 int
+	allowGoja                                            bool
 	adminCert, adminKey                                  string
 
 	before func(host.Runtime) host.Runtime // of server.Config; set by the command alone

@@ -25,6 +25,7 @@ func (s *settings) addState() {
 	f.IntVar(&s.natsReplicas, "nats-replicas", 1, "copies of all state that a NATS cluster keeps, 1 to 5")
 	f.StringVar(&s.natsPrefix, "nats-prefix", "postern", "of the buckets and streams: hosts with one prefix share their state")
 	f.StringVar(&s.secretsKey, "secrets-key", "", "`file` with the age identities that seal secrets; by default secrets.key in the data folder, made at the first start")
+	f.BoolVar(&s.allowGoja, "allow-goja", false, "run scripts that are uploaded on goja, unless they say otherwise: faster, and without a cap on their memory")
 	f.IntVar(&s.keep, "keep-versions", 0, "versions of a function, and deployments of an API, to keep that nothing points at; 0 keeps all")
 	f.StringVar(&s.adminCert, "admin-tls-cert", "", "PEM `file` with the admin listener's certificate chain")
 	f.StringVar(&s.adminKey, "admin-tls-key", "", "PEM `file` with its private key")
@@ -72,7 +73,7 @@ func (s *settings) state() (*hostState, error) {
 		return nil, err
 	}
 	return &hostState{server.State{
-		DataDir: s.data, Quarantine: []string{program, compileCheck}, SecretsKey: s.secretsKey, Keep: s.keep,
+		DataDir: s.data, Quarantine: []string{program, compileCheck}, SecretsKey: s.secretsKey, Keep: s.keep, AllowGoja: s.allowGoja,
 		Store: jetstream.Options{URL: s.nats, Credentials: s.natsCreds, NKey: s.natsNKey, CA: s.natsCA, Cert: s.natsCert, Key: s.natsKey,
 			SyncAlways: s.sync == syncAlways, Replicas: s.natsReplicas, Prefix: s.natsPrefix},
 	}}, nil

@@ -183,7 +183,7 @@ func configuration(v catalog.Version, arn, revision string) functionConfiguratio
 	sum, _ := hex.DecodeString(v.Digest) // a digest is hexadecimal
 	timeout, memory := host.DefaultFunctionTimeout, int64(host.DefaultMemory)
 	if text, err := json.Marshal(v.Config); err == nil {
-		if f, err := definition.ParseFunction(v.Function, text); err == nil {
+		if f, err := definition.ParseFunction(v.Function, text, ""); err == nil {
 			timeout, memory = f.Plugin.Limits.Timeout.Value, f.Plugin.Limits.Memory.Value
 		}
 	}

@@ -155,6 +155,9 @@ func (r *run) config(carrier, entry string) (*host.PluginConfig, bool) {
 		r.fail(c.calls[0].line, "", "%v", err)
 		return nil, false
 	}
+	if !r.fits(carrier) {
+		return nil, false
+	}
 	if r.subject.src.Runtime == host.RuntimeJS {
 		if cfg.Isolation == host.IsolationReset {
 			r.NotOffered = "the runtime js cannot reset an instance"
@@ -170,7 +173,7 @@ func (r *run) config(carrier, entry string) (*host.PluginConfig, bool) {
 	if carrier == host.ABICGI || carrier == host.ABIStdio {
 		cfg.Isolation = host.IsolationFresh // a command runs once
 	}
-	if errs := (definition.Use{Plugin: cfg, Function: entry == host.EntryHandle}).Settle(); len(errs) > 0 {
+	if errs := (definition.Use{Plugin: cfg, Function: entry == host.EntryHandle}).Settle(""); len(errs) > 0 {
 		r.fail(c.calls[0].line, "", "%s", errs[0].Message)
 		return nil, false
 	}

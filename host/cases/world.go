@@ -166,11 +166,29 @@ func (w *world) settings() (*host.PluginConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := definition.ParseFunction("case", text)
+	f, err := definition.ParseFunction("case", text, "")
 	if err != nil {
 		return nil, err
 	}
 	return &f.Plugin, nil
+}
+
+// fits holds the configuration that the world makes against the plugin's schema. What a definition says has been checked with it.
+func (r *run) fits(carrier string) bool {
+	w, base := &r.Case.world, r.subject.base
+	none := len(w.Config) == 0
+	if r.subject.config == nil || carrier == host.ABICGI || carrier == host.ABIStdio || none && base != nil && len(base.Config) > 0 {
+		return true
+	}
+	text, before, at := definition.ReadText(r.Case.File, nil), 0, host.Position{File: r.Case.File, Line: r.Case.calls[0].line}
+	if w.section != nil {
+		text, before, at = definition.ReadText(r.Case.File, w.section.data), w.section.line, host.Position{}
+	}
+	errs := text.Config(r.subject.config, "config", at)
+	for _, e := range errs {
+		r.fail(before+e.Pos.Line, sectionWorld, "%s", e.Message)
+	}
+	return len(errs) == 0
 }
 
 // plugin is the configuration that a case opens the code with. What it does not set is base's, which may be nil.

@@ -26,7 +26,7 @@ func (r *attempt) applyFunction(ctx context.Context, f *host.Function) error {
 	if err != nil {
 		return err
 	}
-	v := &versionDoc{Project: r.name, Code: r.bundle.Code[codeKey(f.Plugin.Ref)], Config: configOf(f)}
+	v := &versionDoc{Project: r.name, Code: r.bundle.Code[codeKey(f.Plugin.Ref)], Config: configOf(f, r.catalog.opts.Scripts)}
 	if err := v.Config.canonical(); err != nil {
 		return err
 	}
@@ -83,17 +83,17 @@ func (r *attempt) functionFacets(ctx context.Context, name string, ref *versionR
 	if err != nil {
 		return nil, err
 	}
-	f, err := definition.ParseFunction(name, v.Config.text())
+	f, err := definition.ParseFunction(name, v.Config.text(), r.catalog.opts.Scripts)
 	if err != nil {
 		return nil, nil // a configuration that this version of Postern refuses has no details
 	}
 	f.Plugin.Source = r.catalog.source(name, f.Plugin.ABI, v.Code)
-	_ = definition.Use{Plugin: &f.Plugin, Function: true}.Settle() // as above
+	_ = definition.Use{Plugin: &f.Plugin, Function: true}.Settle(r.catalog.opts.Scripts) // as above
 	return functionFacets(f), nil
 }
 
-// configOf is what a definition says of a function, without what it leaves to the defaults.
-func configOf(f *host.Function) FunctionConfig {
+// configOf is what a definition says of a function, without what it leaves to the defaults: scripts is what runs scripts then.
+func configOf(f *host.Function, scripts string) FunctionConfig {
 	p := &f.Plugin
 	c := FunctionConfig{ABI: p.ABI, Env: p.Env, Egress: p.Egress, Config: p.Config, URL: f.URL}
 	c.Timeout = written(p.Limits.Timeout, time.Duration.String)
@@ -105,7 +105,7 @@ func configOf(f *host.Function) FunctionConfig {
 	if p.Isolation != defaultIsolation(p) {
 		c.Isolation = string(p.Isolation)
 	}
-	if p.Runtime == host.RuntimeQuickJS {
+	if p.Runtime == host.RuntimeQuickJS && p.Runtime != scripts {
 		c.Runtime = p.Runtime
 	}
 	if p.KV != definition.FunctionMap(f.Name) {

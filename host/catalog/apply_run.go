@@ -94,7 +94,7 @@ func (r *attempt) parse(ctx context.Context) (more definition.Errors, err error)
 	}
 	r.bundle.Code = map[string]Code{}
 	maps.Copy(r.bundle.Code, r.in.Bundle.Code)
-	if r.snapshot, err = r.bundle.parseText(); r.snapshot == nil {
+	if r.snapshot, err = r.bundle.parseText(r.catalog.opts.Scripts); r.snapshot == nil {
 		return nil, err
 	}
 	more, failed := r.pin(ctx)

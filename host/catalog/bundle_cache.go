@@ -52,7 +52,7 @@ func (s *state) bundle(ctx context.Context, digest string) (*parsedBundle, error
 
 // parse makes a snapshot of a bundle that was accepted before. What it is refused for now, a newer version of Postern refuses.
 func (c *Catalog) parse(b *Bundle, digest string) (*parsedBundle, error) {
-	snapshot, err := b.parseText()
+	snapshot, err := b.parseText(c.opts.Scripts)
 	if err != nil {
 		return nil, err
 	}

@@ -114,8 +114,8 @@ func (c Code) check() error {
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // parseText reads the definition alone.
-func (b *Bundle) parseText() (*host.Snapshot, error) {
-	return definition.Parse(b.File, []byte(b.Text), definition.Options{Host: true})
+func (b *Bundle) parseText(scripts string) (*host.Snapshot, error) {
+	return definition.Parse(b.File, []byte(b.Text), definition.Options{Host: true, Scripts: scripts})
 }
 
 // resolve puts into a snapshot what the bundle has for its references, and returns what is not as it should be. strict also wants
@@ -132,7 +132,7 @@ func (c *Catalog) resolve(b *Bundle, snapshot *host.Snapshot, strict bool) defin
 		}
 		used[key] = true
 		use.Plugin.Source = c.source(key, use.Plugin.ABI, code)
-		errs = append(errs, use.Settle()...)
+		errs = append(errs, use.Settle(c.opts.Scripts)...)
 	}
 	for _, u := range snapshot.Upstreams {
 		u.TLS.CA = b.file(u, "ca", u.TLS.CAFile, used, &errs)

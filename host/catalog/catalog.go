@@ -30,6 +30,9 @@ type Options struct {
 	// called before a change is written, with the parts that are new. nil checks nothing more than the definition.
 	Check func(ctx context.Context, snapshot *host.Snapshot) error
 
+	// Scripts is what runs scripts that name no runtime, as definition.Options.Scripts.
+	Scripts string
+
 	// Progress is told what takes long, in a few words; nil for none. A context made by WithProgress overrides it.
 	Progress func(line string)
 

@@ -28,11 +28,11 @@ functions:
 		t.Fatal(err)
 	}
 	for _, f := range s.Functions {
-		config := configOf(f)
+		config := configOf(f, "")
 		if err := config.canonical(); err != nil {
 			t.Fatal(err)
 		}
-		got, err := definition.ParseFunction(f.Name, config.text())
+		got, err := definition.ParseFunction(f.Name, config.text(), "")
 		if err != nil {
 			t.Fatal(f.Name, err)
 		}
@@ -41,7 +41,7 @@ functions:
 			runtime = host.RuntimeWasm
 		}
 		got.Plugin.Source = &host.Source{Runtime: runtime}
-		if errs := (definition.Use{Plugin: &got.Plugin, Function: true}).Settle(); errs != nil {
+		if errs := (definition.Use{Plugin: &got.Plugin, Function: true}).Settle(""); errs != nil {
 			t.Fatal(f.Name, errs)
 		}
 		if diff := cmp.Diff(f.Plugin, got.Plugin, cmpopts.IgnoreTypes(host.Position{}, &host.Source{}), cmpopts.IgnoreFields(host.PluginConfig{}, "Ref"), cmpopts.EquateEmpty()); diff != "" {

@@ -114,7 +114,7 @@ func (s *state) functionAt(ctx context.Context, name string, number int) (*host.
 // function makes what runs of a version. Its code is loaded when it is needed, and its secrets have their values of now. What is wrong
 // with its configuration is a definition.Errors.
 func (s *state) function(ctx context.Context, name string, v *versionDoc) (*host.Function, error) {
-	f, err := definition.ParseFunction(name, v.Config.text())
+	f, err := definition.ParseFunction(name, v.Config.text(), s.catalog.opts.Scripts)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *state) function(ctx context.Context, name string, v *versionDoc) (*host
 		p.Ref = fmt.Sprintf("%s@%d", name, v.Number)
 	}
 	p.Source = s.catalog.source(p.Ref, p.ABI, v.Code)
-	if errs := (definition.Use{Plugin: p, Function: true}).Settle(); len(errs) > 0 {
+	if errs := (definition.Use{Plugin: p, Function: true}).Settle(s.catalog.opts.Scripts); len(errs) > 0 {
 		return nil, errs
 	}
 	return f, s.reveal(ctx, v.Project, p.Secrets)
@@ -178,7 +178,7 @@ func (c *Catalog) Versions(ctx context.Context, function string) ([]Version, err
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, v.public(function))
+		all = append(all, v.public(function, c.opts.Scripts))
 	}
 	return all, nil
 }
@@ -197,7 +197,7 @@ func (c *Catalog) Version(ctx context.Context, function, qualifier string) (Vers
 	if err != nil {
 		return Version{}, err
 	}
-	return v.public(function), nil
+	return v.public(function, c.opts.Scripts), nil
 }
 
 func (d *functionDoc) public(name string) Function {
@@ -217,15 +217,21 @@ func (d *functionDoc) public(name string) Function {
 	return f
 }
 
-func (v *versionDoc) public(function string) Version {
+func (v *versionDoc) public(function, scripts string) Version {
 	return Version{
-		Function: function, Version: v.Number, ARN: host.FunctionARN(function, strconv.Itoa(v.Number)), Runtime: v.runtime(),
+		Function: function, Version: v.Number, ARN: host.FunctionARN(function, strconv.Itoa(v.Number)), Runtime: v.runtime(scripts),
 		Digest: v.Code.Digest, Size: v.Code.Size, Config: v.Config, Message: v.Message, Created: v.Created, By: v.By,
 	}
 }
 
-// runtime is what runs a version: what its configuration says, since a script runs on either of two, or else what its code is for.
-func (v *versionDoc) runtime() string { return cmp.Or(v.Config.Runtime, v.Code.Runtime) }
+// runtime is what runs a version: what its configuration says, since a script runs on either of two, or else what its code is for. scripts is
+// what runs scripts otherwise.
+func (v *versionDoc) runtime(scripts string) string {
+	if v.Config.Runtime == "" && v.Code.Runtime == host.RuntimeJS {
+		return cmp.Or(scripts, host.RuntimeJS)
+	}
+	return cmp.Or(v.Config.Runtime, v.Code.Runtime)
+}
 
 // uses tells what a version points at. From is what follows the name of the version.
 func (v *versionDoc) uses(function string) []use {

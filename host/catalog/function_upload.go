@@ -35,7 +35,7 @@ func (c *Catalog) UploadFunction(ctx context.Context, name string, up Upload, ch
 		if err != nil {
 			return err
 		}
-		uploaded = v.public(name)
+		uploaded = v.public(name, c.opts.Scripts)
 		return nil
 	})
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *state) checkFunction(ctx context.Context, name string, v *versionDoc) e
 	if err != nil || c.opts.Check == nil {
 		return err
 	}
-	c.progress(ctx, "checking %s (%s)", name, v.runtime())
+	c.progress(ctx, "checking %s (%s)", name, v.runtime(c.opts.Scripts))
 	if f.Version == 0 {
 		f.Version = 1 // it has no number yet, and one that runs needs one
 	}
@@ -181,7 +181,7 @@ func (t *tx) addVersion(ctx context.Context, name string, doc *functionDoc, v *v
 		if err != nil {
 			return nil, err
 		}
-		doc.Versions = append(doc.Versions, versionRef{Number: v.Number, Document: digest, Runtime: v.runtime(), URL: v.Config.URL, Uses: v.uses(name)})
+		doc.Versions = append(doc.Versions, versionRef{Number: v.Number, Document: digest, Runtime: v.runtime(t.catalog.opts.Scripts), URL: v.Config.URL, Uses: v.uses(name)})
 	}
 	if promote {
 		t.point(doc, host.AliasLive, v.Number, 0, 0)

@@ -25,6 +25,10 @@ type Options struct {
 	// Host says that a host with a store reads it, which knows more than the file: uploaded functions, their versions and aliases,
 	// saved blobs and secrets of the store. What names these is then checked for its form alone.
 	Host bool
+
+	// Scripts is what runs scripts that name no runtime; "" is host.RuntimeJS. With host.RuntimeQuickJS, naming js is an error: the scripts are
+	// somebody else's than the host's.
+	Scripts string
 }
 
 var errNotFile = errors.New("it is not a regular file")

@@ -9,8 +9,8 @@ import (
 // ParseFunction decodes the configuration of a function that is uploaded: an object in JSON with the keys that a function of a
 // definition has, but for plugin. What is left out has the same defaults; no configuration at all is one of defaults. The error is Errors,
 // with places in the file "config" and paths that begin at the configuration's keys. The plugin has no reference and no source: Settle it
-// when it has one. deadLetter and secrets of the store are checked for their form alone.
-func ParseFunction(name string, config []byte) (*host.Function, error) {
+// when it has one. deadLetter and secrets of the store are checked for their form alone. scripts is Options.Scripts.
+func ParseFunction(name string, config []byte, scripts string) (*host.Function, error) {
 	r := &report{file: "config"}
 	if len(config) == 0 {
 		config = []byte("{}")
@@ -28,7 +28,7 @@ func ParseFunction(name string, config []byte) (*host.Function, error) {
 	code.measure()
 	root.members = append(root.members, member{key: "plugin", pos: root.pos, val: code})
 	functions := object(name, root)
-	snapshot, err := r.interpret(object("functions", functions), Options{Host: true})
+	snapshot, err := r.interpret(object("functions", functions), Options{Host: true, Scripts: scripts})
 	if err != nil {
 		return nil, err
 	}

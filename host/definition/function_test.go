@@ -15,7 +15,7 @@ import (
 )
 
 func TestParseFunction(t *testing.T) {
-	f, err := definition.ParseFunction("Greet_2", []byte("{\n\t\"timeout\": \"5s\", \"env\": {\"A\": \"\\ud83d\\ude00\"},\n\t\"config\": {\"a\": [1]}, \"egress\": [\"https://x.example\"]}"))
+	f, err := definition.ParseFunction("Greet_2", []byte("{\n\t\"timeout\": \"5s\", \"env\": {\"A\": \"\\ud83d\\ude00\"},\n\t\"config\": {\"a\": [1]}, \"egress\": [\"https://x.example\"]}"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestParseFunction(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	for _, empty := range []string{"", "{}"} {
-		if f, err := definition.ParseFunction("f", []byte(empty)); err != nil || f.Plugin.Limits.Timeout.Value != host.DefaultFunctionTimeout {
+		if f, err := definition.ParseFunction("f", []byte(empty), ""); err != nil || f.Plugin.Limits.Timeout.Value != host.DefaultFunctionTimeout {
 			t.Errorf("%q: %+v, %v", empty, f, err)
 		}
 	}
@@ -47,7 +47,7 @@ func TestParseFunctionRefuses(t *testing.T) {
 		{"", `{}`, "", definition.RuleInvalidValue, 1},
 	}
 	for _, tt := range tests {
-		f, err := definition.ParseFunction(tt.name, []byte(tt.config))
+		f, err := definition.ParseFunction(tt.name, []byte(tt.config), "")
 		var errs definition.Errors
 		if !errors.As(err, &errs) || f != nil || host.KindOf(err) != host.Invalid {
 			t.Errorf("%q %s: %v, %v", tt.name, tt.config, f, err)
@@ -61,13 +61,13 @@ func TestParseFunctionRefuses(t *testing.T) {
 
 // What settles a plugin is what its reference came to: a function of an unknown kind gets the defaults of that kind.
 func TestSettle(t *testing.T) {
-	f, err := definition.ParseFunction("f", []byte(`{"memory": "1MiB", "abi": "postern"}`))
+	f, err := definition.ParseFunction("f", []byte(`{"memory": "1MiB", "abi": "postern"}`), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	use := definition.Use{Plugin: &f.Plugin, Function: true}
 	f.Plugin.Source = &host.Source{Runtime: host.RuntimeJS}
-	errs := use.Settle()
+	errs := use.Settle("")
 	if len(errs) != 2 || errs[0].Path != "memory" || errs[0].Pos.Line != 1 || errs[1].Rule != definition.RuleConflict {
 		t.Errorf("%v", errs)
 	}
@@ -87,14 +87,14 @@ func TestSettle(t *testing.T) {
 		if tt.written != "" {
 			config = fmt.Sprintf(`{"runtime": %q}`, tt.written)
 		}
-		f, err := definition.ParseFunction("f", []byte(config))
+		f, err := definition.ParseFunction("f", []byte(config), "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.Plugin.Source = &host.Source{Runtime: tt.runtime}
 		use := definition.Use{Plugin: &f.Plugin, Function: true}
 		for range 2 { // it may be settled again
-			if errs := use.Settle(); errs != nil {
+			if errs := use.Settle(""); errs != nil {
 				t.Error(errs)
 			}
 			got := []any{f.Plugin.Runtime, f.Plugin.Isolation, f.Plugin.Limits.Memory.Value, f.Plugin.Limits.Fuel.Value}
@@ -103,7 +103,7 @@ func TestSettle(t *testing.T) {
 			}
 		}
 		f.Plugin.Runtime = "other"
-		if errs := use.Settle(); len(errs) != 1 || errs[0].Rule != definition.RuleConflict {
+		if errs := use.Settle(""); len(errs) != 1 || errs[0].Rule != definition.RuleConflict {
 			t.Error(errs)
 		}
 	}
@@ -116,22 +116,22 @@ func TestSettleRefuses(t *testing.T) {
 		`{"limits": {"fuel": 1000000}}`: "limits.fuel",
 		`{"memory": "1MiB"}`:            "memory",
 	} {
-		f, err := definition.ParseFunction("f", []byte(config))
+		f, err := definition.ParseFunction("f", []byte(config), "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.Plugin.Source = &host.Source{Runtime: host.RuntimeJS}
-		errs := definition.Use{Plugin: &f.Plugin, Function: true}.Settle()
+		errs := definition.Use{Plugin: &f.Plugin, Function: true}.Settle("")
 		if len(errs) != 1 || errs[0].Rule != definition.RuleUnsupported || errs[0].Path != want || !strings.Contains(errs[0].Hint, "quickjs") {
 			t.Errorf("%s: %v", config, errs)
 		}
 	}
-	f, err := definition.ParseFunction("f", []byte(`{"runtime": "quickjs"}`))
+	f, err := definition.ParseFunction("f", []byte(`{"runtime": "quickjs"}`), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Plugin.Source = &host.Source{Runtime: host.RuntimeWasm}
-	if errs := (definition.Use{Plugin: &f.Plugin, Function: true}).Settle(); len(errs) != 1 || errs[0].Rule != definition.RuleConflict {
+	if errs := (definition.Use{Plugin: &f.Plugin, Function: true}).Settle(""); len(errs) != 1 || errs[0].Rule != definition.RuleConflict {
 		t.Error(errs)
 	}
 }

@@ -29,7 +29,7 @@ func FuzzParse(f *testing.F) {
 		if _, err := definition.Parse("postern.yaml", data, definition.Options{Host: true}); err != nil && host.KindOf(err) != host.Invalid {
 			t.Fatal(err)
 		}
-		if f, err := definition.ParseFunction("f", data); (f == nil) == (err == nil) || err != nil && host.KindOf(err) != host.Invalid {
+		if f, err := definition.ParseFunction("f", data, ""); (f == nil) == (err == nil) || err != nil && host.KindOf(err) != host.Invalid {
 			t.Fatalf("ParseFunction = %v, %v", f, err)
 		}
 		snapshot, err := definition.Parse("postern.yaml", data, definition.Options{})

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -210,6 +211,10 @@ func (b *builder) onlyABI(def *settingsDef, p *host.PluginConfig, what string, f
 // runtime checks the reference and returns what runs it, "" where only its folder can tell.
 func (b *builder) runtime(def *settingsDef) string {
 	ref := def.Plugin
+	if def.Runtime.Value == host.RuntimeJS && b.opts.Scripts == host.RuntimeQuickJS {
+		b.add(def.Runtime.place, RuleUnsupported, "this host runs the scripts that it is given on quickjs, and not on js, which cannot cap their memory").
+			Hint = "remove runtime, or let the host's administrator start it with --allow-goja"
+	}
 	if !ref.written() {
 		return def.Runtime.Value
 	}
@@ -219,6 +224,8 @@ func (b *builder) runtime(def *settingsDef) string {
 		return def.Runtime.Value
 	case runtime == host.RuntimeJS && def.Runtime.Value == host.RuntimeQuickJS: // a script runs on either
 		return host.RuntimeQuickJS
+	case runtime == host.RuntimeJS && !def.Runtime.written():
+		return cmp.Or(b.opts.Scripts, runtime)
 	case def.Runtime.written() && def.Runtime.Value != runtime:
 		b.add(def.Runtime.place, RuleConflict, fmt.Sprintf("%s runs on %s, not on %s", quote(ref.Value), runtime, def.Runtime.Value)).Hint = "remove it"
 	}

@@ -70,8 +70,8 @@ func (u Use) Problem(rule, message, hint string) *Error {
 }
 
 // Settle decides what the definition could not, because it did not know what its reference would come to: the runtime, the default of
-// isolation, and that goja has no limits of memory and fuel. Plugin.Source must be set. It may be called again.
-func (u Use) Settle() Errors {
+// isolation, and that goja has no limits of memory and fuel. Plugin.Source must be set. scripts is Options.Scripts. It may be called again.
+func (u Use) Settle(scripts string) Errors {
 	p := u.Plugin
 	either := p.Runtime == host.RuntimeQuickJS && p.Source.Runtime == host.RuntimeJS // which is what scripts are written for
 	if p.Runtime != "" && p.Runtime != p.Source.Runtime && !either {
@@ -79,6 +79,9 @@ func (u Use) Settle() Errors {
 	}
 	if p.Runtime == "" {
 		p.Runtime = p.Source.Runtime
+		if scripts != "" && p.Runtime == host.RuntimeJS {
+			p.Runtime = scripts
+		}
 	}
 	if p.Isolation == "" {
 		p.Isolation = host.IsolationPooled

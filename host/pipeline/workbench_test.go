@@ -49,10 +49,8 @@ func newWorkbench(t *testing.T, environ map[string]string) *workbench {
 		if left := w.shared.Stats(); left != (pipeline.Stats{}) {
 			t.Errorf("left open: %+v", left)
 		}
-		for _, r := range runtimes {
-			if err := r.Close(ctx); err != nil {
-				t.Error(err)
-			}
+		if err := server.CloseRuntimes(ctx, runtimes); err != nil {
+			t.Error(err)
 		}
 		if err := w.telemetry.Shutdown(ctx); err != nil {
 			t.Error(err)

@@ -25,7 +25,8 @@ type loader struct {
 	foreign  bool  // somebody else has sent the folder
 	maxInput int64 // bytes of a script with all that it imports; 0 for any number
 
-	told map[host.Position]bool // where the definition is wrong by itself: nothing is added there
+	told map[host.Position]bool  // where the definition is wrong by itself: nothing is added there
+	text func() *definition.Text // of the definition, for places in configurations
 
 	mu       sync.Mutex
 	errs     definition.Errors
@@ -54,6 +55,7 @@ func newLoader(p *Project, opts Options, broken definition.Errors) (*loader, err
 		return nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
 	}
 	l := &loader{opts: opts, project: p, root: root, inputs: map[string]bool{}, told: map[host.Position]bool{}, errs: broken}
+	l.text = sync.OnceValue(func() *definition.Text { return definition.ReadText(p.File, p.Text) })
 	for _, e := range broken {
 		l.told[e.Pos] = true
 	}
@@ -113,7 +115,7 @@ func (l *loader) resolve(ctx context.Context, snapshot *host.Snapshot) {
 	_ = group.Wait() // errors are in l.errs
 	for _, use := range all {
 		if use.Plugin.Source != nil {
-			l.fail(use.Settle()...)
+			l.fail(use.Settle("")...)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/js"
 	"github.com/postern/postern/host/project"
+	"github.com/postern/postern/host/quickjs"
 	"github.com/postern/postern/host/wasm"
 )
 
@@ -89,16 +90,17 @@ func source(ctx context.Context, req *request, upload io.Reader) *answer {
 	if err != nil {
 		return &answer{Error: pack(err, 0)}
 	}
-	return &answer{source: src, Compiled: compile(ctx, src, req.CacheDir) == nil}
+	return &answer{source: src, Compiled: compile(ctx, compiledFor(*src, req.Scripts), req.CacheDir) == nil}
 }
 
 // compile compiles code as the host will.
 func compile(ctx context.Context, src *host.Source, cacheDir string) error {
-	if src.Runtime == host.RuntimeJS {
+	switch src.Runtime {
+	case host.RuntimeJS:
 		_, err := js.New(js.Options{}).Compile(ctx, *src)
 		return err
-	}
-	if src.Runtime != host.RuntimeWasm {
+	case host.RuntimeWasm, host.RuntimeQuickJS:
+	default:
 		return &host.Error{Op: op, Kind: host.Invalid, Err: fmt.Errorf("there is no runtime %q", src.Runtime)}
 	}
 	runtime, err := wasm.New(wasm.Options{CacheDir: cacheDir})
@@ -106,6 +108,14 @@ func compile(ctx context.Context, src *host.Source, cacheDir string) error {
 		runtime, err = wasm.New(wasm.Options{})
 	}
 	if err != nil {
+		return err
+	}
+	if src.Runtime == host.RuntimeQuickJS {
+		scripts, err := quickjs.New(quickjs.Options{Engine: runtime.Engine()})
+		if err != nil {
+			return err
+		}
+		_, err = scripts.Compile(ctx, *src)
 		return err
 	}
 	_, err = runtime.Compile(ctx, *src)

@@ -32,6 +32,7 @@ type request struct {
 	ContentType string
 	Limits      project.UploadLimits
 	Upload      int64 // bytes
+	Scripts     string
 	Source      *code
 }
 

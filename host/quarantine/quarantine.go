@@ -39,6 +39,7 @@ type Options struct {
 	Command  []string     // starts the child, which calls Main; needed
 	Temp     string       // where children have their folders; "" is the system's
 	CacheDir string       // as of wasm.Options: what a child compiles is found by the host; "" compiles twice
+	Scripts  string       // the runtime that scripts are compiled for when they are uploaded; "" is host.RuntimeJS
 	Passed   string       // the file that remembers what has passed; "" remembers it until the process ends
 	Logger   *slog.Logger // nil discards
 }
@@ -79,7 +80,7 @@ func (q *Quarantine) Source(ctx context.Context, r io.Reader, contentType string
 		return nil, err
 	}
 	defer upload.Close()
-	in := &request{Op: opSource, ContentType: contentType, Limits: limits, Upload: size}
+	in := &request{Op: opSource, ContentType: contentType, Limits: limits, Upload: size, Scripts: q.opts.Scripts}
 	out, err := q.run(ctx, dir, in, upload)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (q *Quarantine) Source(ctx context.Context, r io.Reader, contentType string
 		return nil, out.failed
 	}
 	if out.Compiled {
-		q.pass(keyOf(out.source))
+		q.pass(keyOf(compiledFor(*out.source, q.opts.Scripts)))
 	}
 	return out.source, nil
 }
@@ -124,17 +125,28 @@ func (q *Quarantine) Check(ctx context.Context, src *host.Source) error {
 	return nil
 }
 
-// Runtime returns a runtime that compiles what has passed Check.
-func (q *Quarantine) Runtime(inner host.Runtime) host.Runtime { return &checked{inner, q} }
+// compiledFor is a script as it is compiled for one of the runtimes of scripts, and all else as it is.
+func compiledFor(src host.Source, scripts string) *host.Source {
+	if src.Runtime == host.RuntimeJS {
+		src.Runtime = cmp.Or(scripts, host.RuntimeJS)
+	}
+	return &src
+}
+
+// Runtime returns the runtime of that name, which compiles what has passed Check.
+func (q *Quarantine) Runtime(name string, inner host.Runtime) host.Runtime {
+	return &checked{inner, name, q}
+}
 
 type checked struct {
 	host.Runtime
+	name       string
 	quarantine *Quarantine
 }
 
 // Compile implements host.Runtime.
 func (c *checked) Compile(ctx context.Context, src host.Source) (host.Module, error) {
-	if err := c.quarantine.Check(ctx, &src); err != nil {
+	if err := c.quarantine.Check(ctx, compiledFor(src, c.name)); err != nil {
 		return nil, err
 	}
 	return c.Runtime.Compile(ctx, src)

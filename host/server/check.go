@@ -22,10 +22,7 @@ func Check(ctx context.Context, snapshot *host.Snapshot, cacheDir string, log *s
 		return err
 	}
 	defer func() {
-		for _, r := range runtimes {
-			err = errors.Join(err, r.Close(ctx))
-		}
-		err = errors.Join(err, silent.Shutdown(ctx))
+		err = errors.Join(err, CloseRuntimes(ctx, runtimes), silent.Shutdown(ctx))
 	}()
 	resolveListeners(snapshot, func(name string) string { return name + "://127.0.0.1" }) // nothing listens, and any address will do
 	shared := pipeline.NewShared(runtimes, silent, nil)

@@ -31,6 +31,10 @@ type State struct {
 	Keep       int    // as catalog.Options.Keep
 	Open       bool   // for development: the admin API asks for no token, and its listener must be on loopback
 
+	// AllowGoja runs the scripts that this host is given on goja where they do not say otherwise: it is fast, and cannot cap their memory.
+	// Without it they run on QuickJS, within limits, and naming the runtime js is an error. In development scripts are one's own.
+	AllowGoja bool
+
 	// Quarantine is the command that starts a child for foreign code, as quarantine.Options.Command; nil compiles in this process, as for
 	// one's own code. What has passed is remembered in the data folder, and not checked again at a restart.
 	Quarantine []string
@@ -126,9 +130,17 @@ func openControl(s *Server, o State) (c *control, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.catalog = catalog.New(catalog.Options{Store: c.state.Store(), Blobs: c.state.Blobs(), Sealer: c.key, Env: secretEnv, Check: c.check, Domain: s.cfg.Domain, Keep: o.Keep})
+	c.catalog = catalog.New(catalog.Options{Store: c.state.Store(), Blobs: c.state.Blobs(), Sealer: c.key, Env: secretEnv, Check: c.check, Domain: s.cfg.Domain, Keep: o.Keep, Scripts: o.scripts()})
 	c.access = access.New(access.Options{Store: c.state.Store(), Sealer: c.key, Logger: s.log})
 	return c, nil
+}
+
+// scripts is what runs scripts that name no runtime.
+func (o *State) scripts() string {
+	if o.Open || o.AllowGoja {
+		return host.RuntimeJS
+	}
+	return host.RuntimeQuickJS
 }
 
 // secretEnv is the environment as secrets see it: without the host's own settings, which may hold what leads into the store. Everything else
@@ -201,13 +213,13 @@ func (c *control) quarantine() {
 	if len(c.Quarantine) == 0 {
 		return
 	}
-	o := quarantine.Options{Command: c.Quarantine, Temp: c.temp(), CacheDir: wasmCache(c.server.cfg.CacheDir), Logger: c.log}
+	o := quarantine.Options{Command: c.Quarantine, Temp: c.temp(), CacheDir: wasmCache(c.server.cfg.CacheDir), Scripts: c.scripts(), Logger: c.log}
 	if c.dir != nil {
 		o.Passed = c.dir.Path(passedName)
 	}
 	c.foreign = quarantine.New(o)
 	for name, r := range c.server.runtimes {
-		c.server.runtimes[name] = c.foreign.Runtime(r)
+		c.server.runtimes[name] = c.foreign.Runtime(name, r)
 	}
 }
 

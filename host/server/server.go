@@ -24,6 +24,7 @@ import (
 	"github.com/postern/postern/host/kv"
 	"github.com/postern/postern/host/listener"
 	"github.com/postern/postern/host/pipeline"
+	"github.com/postern/postern/host/quickjs"
 	"github.com/postern/postern/host/telemetry"
 	"github.com/postern/postern/host/wasm"
 )
@@ -158,7 +159,13 @@ func OpenRuntimes(o RuntimeOptions) (map[string]host.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]host.Runtime{host.RuntimeWasm: wasmRuntime, host.RuntimeJS: js.New(js.Options{Logger: o.Logger})}, nil
+	quickJS, err := quickjs.New(quickjs.Options{Engine: wasmRuntime.Engine(), Logger: o.Logger})
+	if err != nil {
+		return nil, errors.Join(err, wasmRuntime.Close(context.Background()))
+	}
+	return map[string]host.Runtime{
+		host.RuntimeWasm: wasmRuntime, host.RuntimeJS: js.New(js.Options{Logger: o.Logger}), host.RuntimeQuickJS: quickJS,
+	}, nil
 }
 
 // wasmCache is the folder for the native code of modules within that for compiled code, "" in none.
@@ -292,7 +299,18 @@ func (s *Server) Close(ctx context.Context) error {
 	if err := s.shared.Wait(ctx); err != nil { // guests still run: their runtimes must outlive them
 		return errors.Join(append(errs, err)...)
 	}
-	for _, r := range s.runtimes {
+	return errors.Join(append(errs, CloseRuntimes(ctx, s.runtimes))...)
+}
+
+// CloseRuntimes closes what OpenRuntimes opened, wasm last: its engine is that of others too.
+func CloseRuntimes(ctx context.Context, runtimes map[string]host.Runtime) error {
+	var errs []error
+	for name, r := range runtimes {
+		if name != host.RuntimeWasm {
+			errs = append(errs, r.Close(ctx))
+		}
+	}
+	if r := runtimes[host.RuntimeWasm]; r != nil {
 		errs = append(errs, r.Close(ctx))
 	}
 	return errors.Join(errs...)

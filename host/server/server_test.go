@@ -188,10 +188,8 @@ func TestUnusableCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range runtimes {
-		if err := r.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
+	if err := server.CloseRuntimes(t.Context(), runtimes); err != nil {
+		t.Error(err)
 	}
 	if !strings.Contains(log.String(), "--cache-dir") {
 		t.Errorf("the log says %q", log.String())
