@@ -21,6 +21,7 @@ void JS_SetAsyncValues(JSContext *ctx, JSValue values);
 
 enum { UNDEFINED, NUL, FALSE, TRUE, NUMBER, TEXT, UTF16, BYTES, BUFFER, LIST, HANDLE, ERROR };
 
+#define HEADROOM (1 << 20) // bytes that calls may use before the memory grows: an instance that has grown cannot be put back
 #define MAX_DEPTH 16         // of lists in lists
 #define STACK_LIMIT POSTERN_LIMIT // bytes of the stack that scripts may use: of wazero's own stack, calls take twenty times that
 
@@ -358,7 +359,11 @@ EXPORT(prepare) int32_t prepare(void) {
   rejected = member(made, "rejected");
   JS_SetHostPromiseRejectionTracker(rt, reject, NULL);
   JS_SetInterruptHandler(rt, interrupt, NULL);
-  return !(done(JS_Call(ctx, member(made, "load"), JS_UNDEFINED, 0, NULL)) && jobs());
+  if (!done(JS_Call(ctx, member(made, "load"), JS_UNDEFINED, 0, NULL)) || !jobs()) return 1;
+  JS_RunGC(rt);
+  void *volatile room = malloc(HEADROOM); // volatile, or the compiler leaves it out
+  free(room);
+  return 0;
 }
 
 // run serves what the host has for the script, until there is nothing more.
