@@ -183,3 +183,40 @@ functions:
 		}
 	}
 }
+
+// A host that runs scripts of others on quickjs does so where they name no runtime, and tells those that name another.
+func TestScriptsOfOthers(t *testing.T) {
+	text := `
+apis: {a: {routes: {GET /: {integration: {function: script}}}}}
+functions:
+  script: {plugin: ./a.ts}
+  folder: {plugin: ./f}
+  named: {plugin: ./b.js, runtime: quickjs}
+  wasm: {plugin: ./c.wasm}
+`
+	options := definition.Options{Host: true, Scripts: host.RuntimeQuickJS}
+	s, err := definition.Parse("postern.yaml", []byte(text), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"script": host.RuntimeQuickJS, "folder": "", "named": host.RuntimeQuickJS, "wasm": host.RuntimeWasm}
+	for _, f := range s.Functions {
+		if f.Plugin.Runtime != want[f.Name] {
+			t.Errorf("%s runs on %q, want %q", f.Name, f.Plugin.Runtime, want[f.Name])
+		}
+		if f.Name != "folder" {
+			continue
+		}
+		f.Plugin.Source = &host.Source{Runtime: host.RuntimeJS}
+		if errs := (definition.Use{Plugin: &f.Plugin, Function: true}).Settle(host.RuntimeQuickJS); errs != nil || f.Plugin.Runtime != host.RuntimeQuickJS || f.Plugin.Isolation != host.IsolationReset {
+			t.Errorf("a folder of scripts: %q, %q, %v", f.Plugin.Runtime, f.Plugin.Isolation, errs)
+		}
+	}
+	for _, ref := range []string{"./a.ts", "./f"} {
+		_, err := definition.Parse("postern.yaml", []byte("functions:\n  f: {plugin: "+ref+", runtime: js}\n"), options)
+		var errs definition.Errors
+		if !errors.As(err, &errs) || !strings.Contains(errs[0].Hint, "--allow-goja") || errs[0].Pos.Line != 2 {
+			t.Errorf("%s on js: %v", ref, err)
+		}
+	}
+}
