@@ -39,6 +39,8 @@ type Source struct {
 	Exports   []string // names that a script exports; nil for Wasm
 	Digest    string   // SHA-256 of Code, in hexadecimal
 
+	ConfigSchema []byte `json:"-"` // JSON Schema of its configuration, where it was found beside the code; nil for none
+
 	// Load returns Code and SourceMap where the code is kept elsewhere until it is needed: Code and SourceMap are nil then, and
 	// MapDigest is the SHA-256 of the map, "" for none. It may be called any number of times, from any goroutine.
 	Load      func(ctx context.Context) (code, sourceMap []byte, err error) `json:"-"`

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/js"
 	"github.com/postern/postern/host/quickjs"
 	"github.com/postern/postern/host/wasm"
@@ -92,7 +93,8 @@ type Subject struct {
 	engine  *Engine
 	src     host.Source
 	base    *host.PluginConfig
-	modules map[string]host.Module // by what is asked of their ABI
+	config  *definition.ConfigSchema // nil where the code has none
+	modules map[string]host.Module   // by what is asked of their ABI
 }
 
 // Subject makes a subject of code. What a case's world does not set of its configuration is base's, which may be nil: environment,
@@ -104,6 +106,13 @@ func (e *Engine) Subject(ctx context.Context, src *host.Source, base *host.Plugi
 	}
 	if base != nil && base.Runtime != "" { // a script may be asked to run on another than it was bundled for
 		s.src.Runtime = base.Runtime
+	}
+	if src.ConfigSchema != nil {
+		schema, err := definition.ParseConfigSchema(src.ConfigSchema)
+		if err != nil {
+			return nil, &host.Error{Op: "run cases", Kind: host.Invalid, Err: fmt.Errorf("the schema of %s: %w", src.Name, err)}
+		}
+		s.config = schema
 	}
 	if _, err := s.module(ctx, ""); err != nil {
 		return nil, err

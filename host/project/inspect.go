@@ -32,6 +32,7 @@ type Inspection struct {
 	MaxMemory  int64      `json:"maxMemory,omitempty"` // bytes that the module itself allows; 0 for no bound of its own
 	Reset      bool       `json:"reset"`               // isolation: reset is possible
 	NoReset    string     `json:"noReset,omitempty"`   // why not
+	Schema     bool       `json:"configSchema"`        // its configuration is checked against a schema beside it
 	ProducedBy []Producer `json:"producedBy,omitempty"`
 }
 
@@ -87,7 +88,8 @@ func Inspect(ctx context.Context, src *host.Source, rt host.Runtime) (_ *Inspect
 	defer func() { err = errors.Join(err, m.Close(context.WithoutCancel(ctx))) }()
 	info := m.Info()
 	out := &Inspection{Name: src.Name, Runtime: src.Runtime, Carrier: info.Carrier, Entries: info.Entries, Exports: info.Exports,
-		Bytes: len(src.Code), SHA256: src.Digest, Compile: took, Memory: info.Memory}
+		Bytes: len(src.Code), SHA256: src.Digest, Compile: took, Memory: info.Memory,
+		Schema: src.ConfigSchema != nil}
 	if src.Runtime != host.RuntimeWasm {
 		out.May, out.Exports = slices.Clone(scriptsMay), src.Exports
 	} else {
@@ -261,6 +263,9 @@ func (i *Inspection) Text() [][2]string {
 		reset = "not possible: " + i.NoReset
 	}
 	lines = append(lines, [2]string{"isolation reset", reset})
+	if i.Schema {
+		lines = append(lines, [2]string{"configuration", "checked against the schema beside it"})
+	}
 	for _, p := range i.ProducedBy {
 		lines = append(lines, [2]string{p.Field, strings.TrimSpace(p.Name + " " + p.Version)})
 	}

@@ -154,8 +154,8 @@ functions:
 	if got := caller.Secrets[0].Value.Reveal(); got != "from THE_KEY" {
 		t.Errorf("KEY = %q", got)
 	}
-	want := []string{"authorizers/caller.ts", "db.secret", "functions/get.wasm", "functions/page", "functions/page/index.ts",
-		"lib/check.ts", "mappings/in.js", "postern.yaml"}
+	want := []string{"authorizers/caller.schema.json", "authorizers/caller.ts", "db.secret", "functions/get.schema.json", "functions/get.wasm",
+		"functions/page", "functions/page/config.schema.json", "functions/page/index.ts", "lib/check.ts", "mappings/in.js", "mappings/in.schema.json", "postern.yaml"}
 	if diff := cmp.Diff(want, p.Inputs); diff != "" {
 		t.Errorf("inputs: %s", diff)
 	}

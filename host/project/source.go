@@ -47,10 +47,12 @@ func (j *job) once(errs definition.Errors) {
 
 // run makes the code and hands it to the uses.
 func (j *job) run(ctx context.Context) {
+	schema := j.configs()
 	src := j.source(ctx)
 	if src == nil {
 		return
 	}
+	src.ConfigSchema = schema
 	for _, u := range j.uses {
 		u.Plugin.Source = src
 	}

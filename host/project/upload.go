@@ -242,9 +242,11 @@ func (l *loader) only(ctx context.Context, ref, abi string) (*host.Source, error
 	}
 	use := definition.Use{Plugin: &host.PluginConfig{Ref: ref, ABI: abi, Pos: at}, Function: true}
 	j := &job{loader: l, ref: ref, uses: []definition.Use{use}}
+	schema, _ := j.schema()
 	src := j.source(ctx)
 	switch {
-	case src != nil:
+	case src != nil && len(l.errs) == 0:
+		src.ConfigSchema = schema
 		return src, nil
 	case ctx.Err() != nil:
 		return nil, &host.Error{Op: opUpload, Kind: host.Unavailable, Err: context.Cause(ctx)}
