@@ -126,7 +126,7 @@ func (m *pluginMap) KVGet(ctx context.Context, key string) (host.KVEntry, error)
 	if err := checkMapKey(op, key); err != nil {
 		return host.KVEntry{}, err
 	}
-	msg, err := m.last(ctx, key)
+	_, msg, err := m.last(ctx, key)
 	if err != nil {
 		return host.KVEntry{}, m.fail(op, err)
 	}
@@ -136,17 +136,17 @@ func (m *pluginMap) KVGet(ctx context.Context, key string) (host.KVEntry, error)
 	return host.KVEntry{Value: msg.Data, Revision: int64(msg.Sequence)}, nil
 }
 
-// last is the message of a key; nil for none.
-func (m *pluginMap) last(ctx context.Context, key string) (*jetstream.RawStreamMsg, error) {
+// last is the message of a key, nil for none, and the stream that has it.
+func (m *pluginMap) last(ctx context.Context, key string) (jetstream.Stream, *jetstream.RawStreamMsg, error) {
 	stream, err := m.find(ctx)
 	if stream == nil {
-		return nil, err
+		return nil, nil, err
 	}
 	msg, err := stream.GetLastMsgForSubject(ctx, m.subject(key))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, nil
+		return stream, nil, nil
 	}
-	return msg, err
+	return stream, msg, err
 }
 
 // KVPut writes an entry; see host.KV.
@@ -175,9 +175,13 @@ func (m *pluginMap) KVPut(ctx context.Context, key string, value []byte, o host.
 	return m.write(ctx, op, key, msg, o.Revision)
 }
 
+// maxTTL is what a longer lifetime becomes. The server adds it to the time of now, in nanoseconds since 1970, which must not overflow: an entry
+// would end at once.
+const maxTTL = 100 * 365 * 24 * time.Hour
+
 // wholeSeconds is d in NATS's form, rounded up.
 func wholeSeconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+	return strconv.FormatInt(int64((min(d, maxTTL)+time.Second-1)/time.Second), 10)
 }
 
 // write publishes what becomes the last message of key, where its revision is the one that is asked for.
@@ -214,7 +218,7 @@ func (m *pluginMap) KVDelete(ctx context.Context, key string, revision int64) er
 	if err := checkMapKey(op, key); err != nil {
 		return err
 	}
-	last, err := m.last(ctx, key)
+	stream, last, err := m.last(ctx, key)
 	if err != nil {
 		return m.fail(op, err)
 	}
@@ -225,22 +229,16 @@ func (m *pluginMap) KVDelete(ctx context.Context, key string, revision int64) er
 		return lost(op, uint64(revision))
 	}
 	// A message has one sequence, which is gone once another has taken its place: deleting it is a compare-and-swap.
-	err = m.stream.DeleteMsg(ctx, last.Sequence)
-	if err == nil || revision == host.AnyRevision && gone(err) {
+	if err = stream.DeleteMsg(ctx, last.Sequence); err == nil {
 		return nil
 	}
-	if gone(err) {
-		return lost(op, uint64(revision))
+	if _, now, looked := m.last(ctx, key); looked != nil || now != nil && now.Sequence == last.Sequence {
+		return m.fail(op, err)
 	}
-	return m.fail(op, err)
-}
-
-// codeNoMessage is the answer to the deletion of a message that is not there.
-const codeNoMessage = 10043
-
-func gone(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrMsgNotFound) || errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeMessageNotFound || api.ErrorCode == codeNoMessage)
+	if revision == host.AnyRevision { // who wrote meanwhile did so behind the deletion
+		return nil
+	}
+	return lost(op, uint64(revision))
 }
 
 // KVKeys lists keys; see host.KV.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,6 +111,7 @@ func TestMapEntriesEnd(t *testing.T) {
 	kv := open(t, jetstream.Options{Dir: t.TempDir()}).Maps().Map("m", 1<<20)
 	mustPut(t, kv, "short", "x", host.KVOptions{TTL: 10 * time.Millisecond})
 	mustPut(t, kv, "long", "x", host.KVOptions{TTL: time.Hour})
+	mustPut(t, kv, "longest", "x", host.KVOptions{TTL: math.MaxInt64})
 	deadline := time.Now().Add(patience)
 	for {
 		_, err := kv.KVGet(t.Context(), "short")
@@ -121,8 +124,51 @@ func TestMapEntriesEnd(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	mustPut(t, kv, "short", "again", host.KVOptions{})
-	if _, err := kv.KVGet(t.Context(), "long"); err != nil {
-		t.Error(err)
+	for _, key := range []string{"long", "longest"} {
+		if _, err := kv.KVGet(t.Context(), key); err != nil {
+			t.Error(key, err)
+		}
+	}
+}
+
+// Who deletes does not mind another who writes meanwhile, and opens the stream anew for a new limit.
+func TestMapDeleteBesideWrites(t *testing.T) {
+	s := open(t, jetstream.Options{}).Maps()
+	mustPut(t, s.Map("m", 1<<20), "k", "v", host.KVOptions{})
+	for limit := range int64(20) {
+		kv := s.Map("m", 2<<20+limit)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := kv.KVDelete(t.Context(), "k", anyRevision); err != nil {
+				t.Error(err)
+			}
+		})
+		mustPut(t, kv, "k", "v", host.KVOptions{Revision: anyRevision})
+		wg.Wait()
+	}
+}
+
+// Of several who delete one revision, one succeeds, and the others hear that it is gone.
+func TestMapDeleteIsCompareAndSwap(t *testing.T) {
+	kv := open(t, jetstream.Options{}).Maps().Map("m", 1<<20)
+	for range 10 {
+		revision := mustPut(t, kv, "k", "v", host.KVOptions{Revision: anyRevision})
+		var wg sync.WaitGroup
+		var deleted atomic.Int64
+		for range 4 {
+			wg.Go(func() {
+				switch err := kv.KVDelete(t.Context(), "k", revision); {
+				case err == nil:
+					deleted.Add(1)
+				case !errors.Is(err, host.Conflict):
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := deleted.Load(); n != 1 {
+			t.Errorf("%d of 4 deleted it", n)
+		}
 	}
 }
 
