@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/postern/postern/host"
@@ -93,8 +95,8 @@ func env(_ context.Context, c *call, _ args) (any, error) {
 		c.loading.envRead = true
 	}
 	list := []any{}
-	for name, value := range c.plugin.cfg.Env {
-		list = append(list, []any{name, value})
+	for _, name := range slices.Sorted(maps.Keys(c.plugin.cfg.Env)) {
+		list = append(list, []any{name, c.plugin.cfg.Env[name]})
 	}
 	return list, nil
 }

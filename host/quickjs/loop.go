@@ -231,7 +231,9 @@ func (c *call) turn(ctx context.Context) []any {
 	case due:
 		return c.fire(l.heap[0])
 	case len(l.heap) > 0:
-		c.pause(ctx, l.heap[0].at.Sub(c.fx.Now()))
+		if next := l.heap[0]; !c.pause(ctx, next.at.Sub(c.fx.Now())) {
+			return c.fire(next)
+		}
 	case l.pending > 0:
 		c.pause(ctx, -1)
 	case c.pinned != nil && !c.pinned.giveUp():
@@ -276,21 +278,22 @@ func (c *call) runPosted(ctx context.Context) (event []any, ran bool) {
 	}
 }
 
-// pause lets time pass, d or, when it is negative, as much as it takes. It ends early when something is posted, or was and has run.
-func (c *call) pause(ctx context.Context, d time.Duration) {
+// pause lets time pass, d or, when it is negative, as much as it takes. It ends early, woken, when something is posted, or was and has run.
+func (c *call) pause(ctx context.Context, d time.Duration) (woken bool) {
 	begun := time.Now()
 	goOn := c.idle()
-	c.inst.Wait(ctx, func() { c.sleep(ctx, d) })
+	c.inst.Wait(ctx, func() { woken = c.sleep(ctx, d) })
 	goOn()
 	c.hostTime += time.Since(begun)
+	return woken
 }
 
 // sleep is as long as pause. When ctx ends, so does the guest, whatever is to come.
-func (c *call) sleep(ctx context.Context, d time.Duration) {
+func (c *call) sleep(ctx context.Context, d time.Duration) (woken bool) {
 	fx := c.fx.Effects // taken here: the second half of a filter brings other ones
 	if order := c.loop.order; order != nil {
-		_, _ = order.Pause(ctx, d, c.loop.wake)
-		return
+		woken, _ = order.Pause(ctx, d, c.loop.wake)
+		return woken
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -304,7 +307,9 @@ func (c *call) sleep(ctx context.Context, d time.Duration) {
 	}
 	select {
 	case <-c.loop.wake:
+		return true
 	case <-slept:
 	case <-ctx.Done():
 	}
+	return false
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,8 +163,8 @@ func loadOps() map[string]op {
 		},
 		"globals": func(context.Context, *call, args) (any, error) {
 			list := make([]any, 0, len(prelude.Globals))
-			for name, file := range prelude.Globals {
-				if file != "weak.js" { // QuickJS has its own
+			for _, name := range slices.Sorted(maps.Keys(prelude.Globals)) { // sorted, so that a replay finds the same memory
+				if file := prelude.Globals[name]; file != "weak.js" { // QuickJS has its own
 					list = append(list, []any{name, file})
 				}
 			}
