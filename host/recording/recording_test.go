@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ import (
 	"github.com/postern/postern/host/js"
 	"github.com/postern/postern/host/js/bundle"
 	"github.com/postern/postern/host/kv"
+	"github.com/postern/postern/host/quickjs"
 	"github.com/postern/postern/host/recording"
 	"github.com/postern/postern/host/wasm"
 )
@@ -170,10 +172,21 @@ func wasmFile(t *testing.T, path string) host.Source {
 func load(t *testing.T, src host.Source) host.Module {
 	t.Helper()
 	var rt host.Runtime = js.New(js.Options{})
-	if src.Runtime == host.RuntimeWasm {
-		var err error
-		if rt, err = wasm.New(wasm.Options{}); err != nil {
+	if src.Runtime == host.RuntimeWasm || src.Runtime == host.RuntimeQuickJS {
+		w, err := wasm.New(wasm.Options{})
+		if err != nil {
 			t.Fatal(err)
+		}
+		rt = w
+		if src.Runtime == host.RuntimeQuickJS {
+			if rt, err = quickjs.New(quickjs.Options{Engine: w.Engine()}); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := w.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 	}
 	m, err := rt.Compile(context.Background(), src)
@@ -235,7 +248,17 @@ var secrets = map[string]string{"TOKEN": "s3cret-value", "OTHER": "another-value
 // A recorded call replays exactly: the guest asks for the same, hears of it in the same order, and answers the same; and nothing
 // of it reaches the world.
 func TestReplay(t *testing.T) {
+	all := maps.Clone(guests)
 	for name, g := range guests {
+		if strings.HasPrefix(name, "js") { // the same scripts on the other runtime
+			all["quick"+name] = guest{func(t *testing.T) host.Source {
+				src := g.source(t)
+				src.Runtime = host.RuntimeQuickJS
+				return src
+			}, g.calls}
+		}
+	}
+	for name, g := range all {
 		t.Run(name, func(t *testing.T) {
 			m := load(t, g.source(t))
 			origin, requests := upstream(t)
@@ -340,6 +363,19 @@ func TestRefusals(t *testing.T) {
 		if _, err := recording.Decode([]byte(text)); !errors.Is(err, host.Invalid) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// A reason names a URL, and no secret that stands in it.
+func TestCutHasNoSecret(t *testing.T) {
+	origin, _ := upstream(t)
+	m := load(t, script(t, fmt.Sprintf(`export async function handle(event, context) {
+		await fetch('%s/x?key=' + context.secrets.TOKEN, { method: 'POST', body: 'x'.repeat(2 << 20) });
+	}`, origin)))
+	var store kv.Store
+	doc, _, _, err := record(t, m, newEffects(origin, &store), host.Event{Meta: []byte("{}")}) // which looks for the secret
+	if err != nil || len(doc.Cut) != 1 || !strings.Contains(string(doc.Cut[0]), "{{secret TOKEN ") {
+		t.Errorf("%q, %v", doc.Cut, err)
 	}
 }
 
