@@ -21,7 +21,6 @@ type Code struct {
 	name     string
 	compiled wazero.CompiledModule
 	imports  []Import
-	fuel     string   // the name by which the global with an instance's fuel is exported
 	globals  []string // the names by which the mutable numbers among its globals are exported: all that reset has to put back
 	changes  error    // see resettable
 	tables   int64    // bytes of an instance's tables
@@ -56,7 +55,7 @@ func (e *Engine) Compile(ctx context.Context, name string, code []byte) (*Code, 
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
 	}
 	e.codes.Add(1)
-	return &Code{engine: e, name: name, tables: m.tableBytes(), compiled: compiled, imports: m.imports, fuel: metered.fuel, globals: metered.globals, changes: m.changes}, nil
+	return &Code{engine: e, name: name, tables: m.tableBytes(), compiled: compiled, imports: m.imports, globals: metered.globals, changes: m.changes}, nil
 }
 
 // tableBytes returns what the tables of an instance take: what they may grow to, where they can grow.

@@ -3,26 +3,23 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 )
 
-// The metering's own names: the import by which guests get more fuel, and the prefix of exports.
+// The metering's own names: the import by which guests get more fuel, and its exports. A module that has any like them is refused.
 const (
 	meterModule  = "postern:meter"
 	meterRefill  = "refill"
-	exportPrefix = "postern:"
-	exportFuel   = "fuel"
-	exportGlobal = "global:" // and its index
+	exportFuel   = meterModule + ":fuel"
+	exportGlobal = meterModule + ":global:" // and its index
 )
 
 // Units of fuel. One is about one instruction; what takes no time of its own, as blocks, takes none.
 const (
 	maxLeaf       = 40 // of a function that is charged to its callers
 	unitsIndirect = 8  // of call_indirect, which may call such a function
-	unitsHost     = 50 // of the call of an imported function
+	unitsHost     = 50 // of the call of an imported function, and of growing, which the host does
 	maxMerged     = 16 // that are charged together although not all of them may be run
 )
 
@@ -33,6 +30,8 @@ func units(op opcode) uint32 {
 		return 0
 	case opCallIndirect:
 		return unitsIndirect
+	case opMemoryGrow, opTableGrow:
+		return unitsHost
 	}
 	return 1
 }
@@ -41,7 +40,6 @@ func units(op opcode) uint32 {
 // are not imported; the fuel, and the functions that are added, stand at the end, and move nothing.
 type meterPass struct {
 	m       *module
-	prefix  string
 	globals []string // the names of the exports that are added for resets
 	added   []addedFunction
 	instead map[uint32]uint32 // the functions that are called in the place of imported ones
@@ -62,8 +60,7 @@ type addedFunction struct {
 // A metered module has the metering, and exports its mutable numbers.
 type metered struct {
 	code    []byte
-	fuel    string   // the names of exports
-	globals []string // in their order
+	globals []string // the names of their exports, in their order
 }
 
 // meter adds the metering to a module that prepare has let pass.
@@ -73,6 +70,9 @@ func meter(code []byte, m *module) (metered, error) {
 		if im.Module == meterModule {
 			return metered{}, fmt.Errorf("import %s: the module %q is the host's own", im, meterModule)
 		}
+	}
+	if m.reserved {
+		return metered{}, fmt.Errorf("an export begins with %q, which is the host's own", meterModule)
 	}
 	for i, t := range m.functions {
 		if int64(t) >= int64(len(m.types)) { // which may be a type that is added
@@ -98,17 +98,14 @@ func meter(code []byte, m *module) (metered, error) {
 			out = append(out, body...)
 		}
 	}
-	return metered{out, p.prefix + exportFuel, p.globals}, nil
+	return metered{out, p.globals}, nil
 }
 
 func newMeterPass(m *module) *meterPass {
-	p := &meterPass{m: m, prefix: exportPrefix, instead: map[uint32]uint32{}}
-	for slices.ContainsFunc(m.reserved, func(name string) bool { return strings.HasPrefix(name, p.prefix) }) {
-		p.prefix += ":"
-	}
+	p := &meterPass{m: m, instead: map[uint32]uint32{}}
 	for i, t := range m.globals {
 		if i >= m.importedGlobal && t.mutable && t.numeric() {
-			p.globals = append(p.globals, fmt.Sprint(p.prefix, exportGlobal, i))
+			p.globals = append(p.globals, fmt.Sprint(exportGlobal, i))
 		}
 	}
 	p.refillType, p.pieceType = uint32(len(m.types)), uint32(len(m.types)+1)
@@ -266,7 +263,7 @@ func (p *meterPass) exports(r *reader) []byte {
 			out = binary.AppendUvarint(out, uint64(index))
 		}
 	}
-	out = append(appendName(out, p.prefix+exportFuel), kindGlobal)
+	out = append(appendName(out, exportFuel), kindGlobal)
 	out = binary.AppendUvarint(out, uint64(p.fuel))
 	next := 0
 	for i, t := range p.m.globals {

@@ -54,7 +54,7 @@ type module struct {
 	entries        uint64   // of tables, when an instance starts
 	entriesMost    uint64   // that they may grow to
 	growsTables    bool     // whether there is a table.grow
-	reserved       []string // names of exports that start as those of the metering do
+	reserved       bool     // whether an export begins as those of the metering do
 	leaves         []uint32 // of each function that is not imported, the units that its callers are charged; 0 where it is charged itself
 	bulk           bool     // whether there is a memory.fill or a memory.copy
 	changes        error    // what keeps instances from being reset; nil for nothing
@@ -123,12 +123,13 @@ func (m *module) custom(body []byte) ([]byte, error) {
 	}
 	m.named = true
 	out := append([]byte{}, body[:len(body)-len(r.b)]...)
-	for len(r.b) > 0 && r.err == nil {
+	for given := false; len(r.b) > 0 && r.err == nil; {
 		id := r.byte()
 		sub := r.take(r.u32())
-		if id != 1 || r.err != nil {
+		if id != 1 || given || r.err != nil { // there is one list of each kind; the metering adds to all that it finds
 			continue
 		}
+		given = true
 		names := &reader{b: sub}
 		for n := names.count("names of functions", maxFunctions, 2); n > 0 && names.err == nil; n-- {
 			names.u32()
@@ -264,8 +265,8 @@ func (m *module) boundTables(r *reader) []byte {
 
 func (m *module) readExports(r *reader) {
 	for n := r.count("exports", maxExports, 3); n > 0 && r.err == nil; n-- {
-		if name := r.take(r.u32()); bytes.HasPrefix(name, []byte(exportPrefix)) {
-			m.reserved = append(m.reserved, string(name))
+		if bytes.HasPrefix(r.take(r.u32()), []byte(meterModule)) {
+			m.reserved = true
 		}
 		if kind := r.byte(); kind > kindGlobal {
 			r.fail(fmt.Errorf("an export has unknown kind %d", kind))
