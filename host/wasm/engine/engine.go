@@ -157,6 +157,10 @@ func (e *Engine) Offer(ctx context.Context, module string, funcs []Func) error {
 	return nil
 }
 
+// briefCalls is how many calls of brief functions may be between two looks at a guest's turn: one that copies much takes a millisecond, and
+// a guest calls thousands on the fuel of a slice.
+const briefCalls = 16
+
 // run ends a guest whose call has ended meanwhile: it may call brief functions without end on little fuel.
 func (f Func) run() api.GoModuleFunc {
 	return func(ctx context.Context, _ api.Module, stack []uint64) {
@@ -168,6 +172,10 @@ func (f Func) run() api.GoModuleFunc {
 		f.Call(ctx, call.guest, stack)
 		if call.Err() != nil {
 			panic(interrupt{})
+		}
+		slot := &call.guest.slot
+		if slot.brief++; slot.brief%briefCalls == 0 {
+			call.guest.yield(call)
 		}
 	}
 }

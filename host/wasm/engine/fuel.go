@@ -88,15 +88,12 @@ func (i *Instance) yield(ctx context.Context) {
 	now := time.Now()
 	s := &i.slot
 	switch {
-	case s.since.IsZero():
-		s.since, s.yielded = now, now
 	case s.ran+now.Sub(s.since) >= quota && i.pool.code.engine.slots.wanted():
 		i.leaveSlot()
 		s.ran = 0
 		if i.enterSlot(ctx) != nil {
 			panic(interrupt{})
 		}
-		s.since, s.yielded = time.Now(), time.Now()
 	case now.Sub(s.yielded) >= turn:
 		runtime.Gosched()
 		s.yielded = now

@@ -76,7 +76,8 @@ func fromContext(ctx context.Context) *callContext {
 
 // start makes an instance and runs what it has to run before its first call, on effects of its own. once says that it is for one caller.
 func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance, error) {
-	inst := &Instance{pool: p, funcs: map[string]function{}, state: p.state, linear: linearMemory{pool: p}, once: once}
+	inst := &Instance{pool: p, funcs: map[string]function{}, state: p.state, once: once}
+	inst.linear.pool, inst.linear.guest = p, inst
 	inst.system.init(inst)
 	if once { // what the guest sees of time is a matter of its effects alone
 		inst.system.base = fx.Now()
@@ -101,7 +102,7 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 		return nil, inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
 	}
 	inst.module, inst.memory = module, module.Memory()
-	inst.gauge.global = module.ExportedGlobal(p.code.fuel).(api.MutableGlobal)
+	inst.gauge.global = module.ExportedGlobal(exportFuel).(api.MutableGlobal)
 	if initialize := module.ExportedFunction("_initialize"); initialize != nil && p.args == nil {
 		if err := initialize.CallWithStack(call, nil); err != nil {
 			err = inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
@@ -112,7 +113,7 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 	}
 	if err := inst.prepare(ctx, call); err != nil {
 		_ = module.Close(ctx)
-		inst.linear.release()
+		inst.release()
 		return nil, err
 	}
 	inst.started = inst.size()

@@ -11,8 +11,9 @@ const pageSize = 64 << 10 // bytes; WebAssembly core specification 2.0, section 
 // A linearMemory is the memory of one instance. It grows up to the plugin's limit, and while the host has room for it (budget), and no
 // further. Its addresses are reserved once and backed as it grows, so that it never moves and growing copies nothing.
 type linearMemory struct {
-	pool *Pool
-	room region
+	pool  *Pool
+	guest *Instance
+	room  region
 
 	refused uint64 // the size that was asked for last and not given; 0 for none
 	byHost  bool   // it was the host that had none left
@@ -38,8 +39,12 @@ type firstMemory struct {
 // Reallocate is that of linearMemory, but for the first size, which must be given.
 func (f *firstMemory) Reallocate(size uint64) []byte {
 	view := f.linearMemory.Reallocate(size)
-	if view == nil && f.first {
+	switch {
+	case view != nil:
+	case f.first:
 		panic(noMemory{})
+	case f.byHost: // which has gone through all plugins for it
+		f.guest.system.wait(func() {})
 	}
 	f.first = false
 	return view

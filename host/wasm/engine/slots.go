@@ -86,8 +86,9 @@ func (s *slots) remove(at int) {
 type place struct {
 	held    bool
 	ran     time.Duration // before it waited in a host function
-	since   time.Time     // when it got the slot, or was refilled first after; zero where that is to come
+	since   time.Time     // when it got the slot
 	yielded time.Time     // to Go's scheduler
+	brief   int           // calls of brief host functions so far
 }
 
 var errNoSlot = errors.New("no processor came free")
@@ -95,7 +96,8 @@ var errNoSlot = errors.New("no processor came free")
 func (i *Instance) enterSlot(ctx context.Context) error {
 	err := i.pool.code.engine.slots.take(ctx, i.slot.ran > 0)
 	i.slot.held = err == nil
-	i.slot.since = time.Time{}
+	i.slot.since = time.Now() // and not at its next refill, or a guest that waits shortly behind each would seem to use nothing
+	i.slot.yielded = i.slot.since
 	return err
 }
 
@@ -110,10 +112,7 @@ func (i *Instance) leaveSlot() {
 // Host functions are run like this, unless they are Brief.
 func (i *Instance) Wait(ctx context.Context, f func()) {
 	s := &i.slot
-	if !s.since.IsZero() {
-		s.ran += time.Since(s.since)
-	}
-	s.ran = max(s.ran, 1) // it comes back
+	s.ran = max(s.ran+time.Since(s.since), 1) // it comes back
 	if s.ran >= quota {
 		s.ran = 0
 	}

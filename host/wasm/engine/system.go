@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,12 +151,19 @@ type lineWriter struct {
 	line   []byte // unfinished; no longer than MaxLogLine, and a little to see that it was
 }
 
-// Write never fails: a guest cannot do anything about its log.
+// Write never fails: a guest cannot do anything about its log. It may write all of its memory at once.
 func (w *lineWriter) Write(p []byte) (int, error) {
-	w.system.mustGoOn()
 	if w.level == slog.LevelWarn {
 		w.system.keepTail(p)
 	}
+	for piece := range slices.Chunk(p, MaxLogLine) {
+		w.system.mustGoOn()
+		w.write(piece)
+	}
+	return len(p), nil
+}
+
+func (w *lineWriter) write(p []byte) {
 	for rest := p; len(rest) > 0; {
 		line, after, whole := bytes.Cut(rest, []byte("\n"))
 		if room := MaxLogLine + 1 - len(w.line); len(line) > room {
@@ -167,7 +175,6 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 		}
 		rest = after
 	}
-	return len(p), nil
 }
 
 func (w *lineWriter) flush() {

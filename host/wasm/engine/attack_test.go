@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/postern/postern/host"
+)
+
+const tooLong = 500 * time.Millisecond // after its time is over, that a guest goes on
+
+// TestRefusedGrowth has a guest ask again and again for memory that the host does not have, which is looked for in all plugins each time.
+func TestRefusedGrowth(t *testing.T) {
+	e, err := New(Options{Memory: 100 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &opened{engine: e}
+	for i := range 1000 {
+		o.open(t, fmt.Sprint("idle ", i), runnable(1, nil, nil), time.Second, 0)
+	}
+	const pages = 2000
+	loop := join([]byte{0x03, 0x40, 0x41}, appendSigned(nil, pages), []byte{0x40, 0, 0x1a, 0x0c, 0, 0x0b})
+	code, err := e.Compile(t.Context(), "grows", runnable(1, loop, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const timeout = 300 * time.Millisecond
+	cfg := host.PluginConfig{Name: "grows", Limits: host.Limits{Timeout: host.Default(timeout), Memory: host.Default[int64](2 * pages * pageSize)}}
+	p, err := code.Open(t.Context(), PoolConfig{Plugin: cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = p.Close(t.Context()), code.Close(t.Context()) }()
+	if _, took, err := runOnce(t.Context(), p); !errors.Is(err, host.Timeout) || took > timeout+tooLong {
+		t.Errorf("it ended after %v: %v", took, err)
+	}
+}
+
+// TestLongWrites has a guest write all of its memory, which is short lines, to its log at once.
+func TestLongWrites(t *testing.T) {
+	const pages, timeout = 1024, 100 * time.Millisecond
+	// memory.fill with newlines; a list of 64 times the whole memory; fd_write(1, list, 64, 1024)
+	run := join([]byte{0, 0x41, 0, 0x41, 10, 0x41}, appendSigned(nil, pages*pageSize), []byte{0xfc, 0x0b, 0})
+	for i := range 64 {
+		run = join(run, []byte{0x41}, appendSigned(nil, int64(8*i)), []byte{0x41, 0, 0x36, 2, 0, 0x41}, appendSigned(nil, int64(8*i+4)),
+			[]byte{0x41}, appendSigned(nil, pages*pageSize), []byte{0x36, 2, 0})
+	}
+	run = join(run, []byte{0x41, 1, 0x41, 0, 0x41}, appendSigned(nil, 64), []byte{0x41}, appendSigned(nil, 1024), []byte{0x10, 0, 0x1a, 0x0b})
+	code := join(wasmHeader, section(sectionType, []byte{2, typeFunction, 0, 0, typeFunction, 4}, repeat(4, typeI32), []byte{1, typeI32}),
+		section(sectionImport, []byte{1}, appendName(nil, "wasi_snapshot_preview1"), appendName(nil, "fd_write"), []byte{kindFunc, 1}),
+		section(sectionFunction, []byte{1, 0}), section(sectionMemory, []byte{1, 0}, number(pages)),
+		section(sectionExport, []byte{1, 3, 'r', 'u', 'n', kindFunc, 1}), section(sectionCode, []byte{1}, number(len(run)), run))
+	p := newOpened(t).open(t, "writes", code, timeout, 0)
+	fx := &host.StartEffects{Logger: slog.New(slog.DiscardHandler), Plugin: p.Plugin()}
+	inst, err := p.Acquire(t.Context(), fx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inst.Release()
+	begun := time.Now()
+	err = inst.Call(t.Context(), "run", nil, nil, fx)
+	if took := time.Since(begun); !errors.Is(err, host.Timeout) || took > timeout+tooLong {
+		t.Errorf("it ended after %v: %v", took, err)
+	}
+}
+
+// TestRefusedStarts has instances that the carrier cannot make ready: nothing of them stays counted.
+func TestRefusedStarts(t *testing.T) {
+	o := newOpened(t)
+	code, err := o.engine.Compile(t.Context(), "refused", join(wasmHeader, section(sectionTable, []byte{1, typeFuncref, 0}, number(1000)), section(sectionMemory, []byte{1, 0, 1})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = code.Close(t.Context()) }()
+	refuse := func(context.Context, *Instance, Runner) error { return errors.New("it is no good") }
+	if _, err := code.Open(t.Context(), PoolConfig{Prepare: refuse}); err == nil {
+		t.Error("it was opened")
+	}
+	if s := o.engine.Stats(); s.Memory != 0 || s.Pools != 0 || s.Leased != 0 {
+		t.Errorf("it left %+v", s)
+	}
+}
+
+// TestShortWaits has guests that wait in host functions for no time, just before each refill, while somebody wants to begin.
+func TestShortWaits(t *testing.T) {
+	o := newOpened(t)
+	o.engine.slots = newSlots(2) // one slot
+	p := o.open(t, "waits", runnable(1, nil, nil), time.Minute, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan struct{})
+	for range 3 {
+		inst, err := p.Acquire(t.Context(), &host.StartEffects{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			defer func() {
+				_ = recover() // what ends a guest
+				inst.leaveSlot()
+				inst.Release()
+				ended <- struct{}{}
+			}()
+			for err := inst.enterSlot(ctx); err == nil; {
+				for begun := time.Now(); time.Since(begun) < time.Millisecond/2; { // as a guest computes
+				}
+				inst.Wait(ctx, func() {})
+			}
+		}()
+	}
+	for !o.engine.slots.wanted() {
+		time.Sleep(time.Millisecond)
+	}
+	waits, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	defer stop()
+	if err := o.engine.slots.take(waits, false); err != nil {
+		t.Error("who wants to begin is never let in:", err)
+	} else {
+		o.engine.slots.give()
+	}
+	cancel()
+	for range 3 {
+		<-ended
+	}
+}
