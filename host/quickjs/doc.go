@@ -9,7 +9,7 @@
 //
 // A call is one call of the guest's export run, which asks the host what happens next until it is over (wait, in loop.go): that an entry is
 // called, that a timer is due, that a fetch is done. Scripts reach the host by one function, whose operations are in the maps of ops.go,
-// effects.go and webops.go, and whose arguments and results are written as values.go says. What computes in vain within an operation is
+// effects.go, webops.go and textops.go, and whose arguments and results are written as values.go says. What computes in vain within an operation is
 // bounded; all else is the guest's, and ends with its fuel, its time and its memory.
 //
 // # What differs from goja

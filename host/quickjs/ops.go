@@ -128,7 +128,7 @@ type op func(ctx context.Context, c *call, a args) (any, error)
 // operations are all of them, as boot.js names them.
 func operations() map[string]op {
 	all := map[string]op{}
-	for _, some := range []map[string]op{loadOps(), callOps(), bodyOps(), effectOps(), webOps(), textOps()} {
+	for _, some := range []map[string]op{loadOps(), callOps(), bodyOps(), effectOps(), webOps(), cryptoOps(), textOps()} {
 		for name, run := range some {
 			all[name] = run
 		}
@@ -148,10 +148,11 @@ func loadOps() map[string]op {
 			return bundleName, nil
 		},
 		"part": func(_ context.Context, _ *call, a args) (any, error) {
-			if a.text(0) == "postern/buffer.js" {
-				return bufferNumbers, nil
+			from, name := prelude.Files, a.text(0)
+			if own, ok := strings.CutPrefix(name, "postern/"); ok {
+				from, name = parts, own
 			}
-			b, err := prelude.Files.ReadFile(a.text(0))
+			b, err := from.ReadFile(name)
 			return string(b), err
 		},
 		"has": func(_ context.Context, _ *call, a args) (any, error) {

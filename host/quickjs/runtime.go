@@ -2,7 +2,7 @@ package quickjs
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"log/slog"
 	"runtime"
@@ -19,8 +19,8 @@ var guest []byte
 //go:embed boot.js
 var boot string
 
-//go:embed buffer.js
-var bufferNumbers string
+//go:embed buffer.js context.js
+var parts embed.FS
 
 // Options set a Runtime up.
 type Options struct {

@@ -4,19 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/subtle"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
-	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/js/web"
 )
 
-// webOps are those of URLs, forms, headers, cryptography and compression.
+// webOps are those of URLs, forms, headers and paths.
 func webOps() map[string]op {
 	return map[string]op{
 		"parseURL": func(_ context.Context, _ *call, a args) (any, error) {
@@ -73,7 +69,13 @@ func webOps() map[string]op {
 		"isToken":           func(_ context.Context, _ *call, a args) (any, error) { return host.IsToken(a.text(0)), nil },
 		"isConnectionField": func(_ context.Context, _ *call, a args) (any, error) { return host.IsConnectionField(a.text(0)), nil },
 		"path":              path,
-		"hash":              func(_ context.Context, _ *call, a args) (any, error) { return web.Hash(a.text(0), a.bytes(1)) },
+	}
+}
+
+// cryptoOps are those of cryptography and compression.
+func cryptoOps() map[string]op {
+	return map[string]op{
+		"hash": func(_ context.Context, _ *call, a args) (any, error) { return web.Hash(a.text(0), a.bytes(1)) },
 		"hmac": func(_ context.Context, _ *call, a args) (any, error) {
 			return web.HMAC(a.text(0), a.bytes(1), a.bytes(2))
 		},
@@ -261,172 +263,4 @@ func (c *call) subtleResult(v any) any {
 		return list
 	}
 	return v
-}
-
-// textOps are those of text and bytes.
-func textOps() map[string]op {
-	return map[string]op{
-		"atob": func(_ context.Context, _ *call, a args) (any, error) {
-			raw, ok := web.Atob(a.text(0))
-			if !ok {
-				return nil, &web.Exception{Name: "InvalidCharacterError", Message: "The string is not correctly encoded"}
-			}
-			return latin1(raw, 0xff), nil
-		},
-		"btoa": func(_ context.Context, _ *call, a args) (any, error) {
-			encoded, ok := web.Btoa(a.text(0))
-			if !ok {
-				return nil, &web.Exception{Name: "InvalidCharacterError", Message: "The string contains a character outside of Latin-1"}
-			}
-			return encoded, nil
-		},
-		"encode": func(_ context.Context, _ *call, a args) (any, error) { return []byte(a.text(0)), nil },
-		"decode": func(_ context.Context, _ *call, a args) (any, error) {
-			text, ok := web.Decode(a.text(0), a.bytes(1), a.yes(2))
-			if !ok {
-				return null{}, nil
-			}
-			return text, nil
-		},
-		"decodeText": decodeText,
-		"encodeText": encodeText,
-		"unescapeBytes": func(_ context.Context, _ *call, a args) (any, error) {
-			return web.RepairUTF8([]byte(web.PercentDecode(a.text(0)))), nil
-		},
-		"cleanStack": func(_ context.Context, c *call, a args) (any, error) {
-			stack, _ := c.plugin.module.userStack(a.text(0))
-			return stack, nil
-		},
-	}
-}
-
-func latin1(b []byte, mask byte) utf16 {
-	units := make(utf16, len(b))
-	for i := range b {
-		units[i] = uint16(b[i] & mask)
-	}
-	return units
-}
-
-// decodeText is the text of bytes in one of Node's encodings; null for what is no UTF-8 when the encoding is "strict".
-func decodeText(_ context.Context, _ *call, a args) (any, error) {
-	b := a.bytes(0)
-	switch a.text(1) {
-	case "strict":
-		if !utf8.Valid(b) {
-			return null{}, nil
-		}
-	case "hex":
-		return hex.EncodeToString(b), nil
-	case "base64":
-		return web.Base64(b), nil
-	case "base64url":
-		return base64.RawURLEncoding.EncodeToString(b), nil
-	case "latin1":
-		return latin1(b, 0xff), nil
-	case "ascii":
-		return latin1(b, 0x7f), nil
-	case "utf16le":
-		units := make(utf16, len(b)/2)
-		for i := range units {
-			units[i] = uint16(b[2*i]) | uint16(b[2*i+1])<<8
-		}
-		return units, nil
-	}
-	return web.RepairUTF8(b), nil
-}
-
-// encodeText is text's bytes in one of Node's encodings. Those that take UTF-16 apart are boot.js's.
-func encodeText(_ context.Context, _ *call, a args) (any, error) {
-	switch a.text(1) {
-	case "hex":
-		return web.HexBytes(a.text(0)), nil
-	case "base64", "base64url":
-		return web.Unbase64(a.text(0)), nil
-	}
-	return []byte(a.text(0)), nil
-}
-
-// fetch begins a request: its body is nil for none, text, bytes, a source, or the number of a stream in a list.
-func fetch(_ context.Context, c *call, a args) (any, error) {
-	if c.loading != nil {
-		return nil, wrong("fetch is possible within a call only, not while the script is loaded")
-	}
-	job, err := web.NewFetch(a.text(0), a.text(1), a.text(3))
-	if err != nil {
-		return nil, err
-	}
-	fields, _ := a.at(2).([]any)
-	for _, field := range fields {
-		two, _ := field.([]any)
-		job.Header.Add(args(two).text(0), args(two).text(1))
-	}
-	c.fetchBody(job, a.at(4))
-	return c.startFetch(job), nil
-}
-
-// fetchBody gives a fetch its body. A source or a stream cannot be sent twice.
-func (c *call) fetchBody(job *web.Fetch, v any) {
-	job.HasBody = v != nil
-	switch b := v.(type) {
-	case string:
-		job.Body = []byte(b)
-	case []byte:
-		job.Body = bytes.Clone(b)
-	case handle:
-		if s, ok := c.kept.handles[b].(*source); ok && s.body != nil {
-			job.Stream, job.Length = s.pass(), s.length
-		}
-	case []any:
-		if p := c.pipes[args(b).int(0)]; p != nil {
-			job.Stream, job.Length = p, -1
-		}
-	}
-}
-
-func (c *call) startFetch(job *web.Fetch) int {
-	ctx, cancel := context.WithCancel(c.ctx)
-	id, fx := c.id(), c.fx.Effects // the second half of a filter brings other ones
-	if c.fetches == nil {
-		c.fetches = map[int]context.CancelFunc{}
-	}
-	c.fetches[id] = cancel
-	ctx, bring := c.loop.expect(ctx)
-	c.loop.beside(func() {
-		resp, err := job.Run(ctx, fx)
-		if err == nil && resp.Body != nil {
-			c.open.add(resp.Body) // here, because the call may end before the script hears of it
-		}
-		bring(func() []any {
-			if err != nil {
-				cancel()
-				delete(c.fetches, id)
-				return failedEvent(id, fetchFailed(err))
-			}
-			return doneEvent(id, c.response(job, resp, cancel))
-		})
-	})
-	return id
-}
-
-func fetchFailed(err error) *web.Exception {
-	return &web.Exception{Name: "TypeError", Message: web.FetchFailed(err)}
-}
-
-// response is what the guest hears of a response.
-func (c *call) response(job *web.Fetch, resp *host.Response, cancel context.CancelFunc) any {
-	fields := []any{}
-	for f := range web.Shown(resp.Header) {
-		fields = append(fields, []any{f.Name, f.Value})
-	}
-	body := &source{call: c, reject: fetchFailed, length: resp.Length, closer: func() {
-		cancel()
-		if resp.Body != nil {
-			c.open.close(resp.Body)
-		}
-	}}
-	if resp.Body != nil {
-		body.body = resp.Body
-	}
-	return []any{resp.Status, http.StatusText(resp.Status), fields, job.URL(), job.Redirected(), c.handle(body)}
 }
