@@ -211,6 +211,8 @@ func TestHostile(t *testing.T) {
 	b.toldOf(t)
 	if good := stop(); good < 20 {
 		t.Errorf("only %d good requests were made", good)
+	} else {
+		t.Logf("%d good requests", good)
 	}
 	for n := range 10 { // and after it all, as ever
 		for _, q := range b.questions(n) {
