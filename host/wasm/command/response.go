@@ -30,7 +30,9 @@ func (s *cgiSink) write(p []byte) error {
 	if s.whole {
 		return s.stream.Out.Write(s.ctx, p)
 	}
-	s.head = append(s.head, p...)
+	// A program may write all of its memory at once: of what may not be a head, no more is kept than shows that.
+	taken := min(len(p), maxHead+1-len(s.head))
+	s.head = append(s.head, p[:taken]...)
 	n, whole := headEnd(s.head, s.line)
 	if !whole {
 		s.line = n
@@ -49,7 +51,10 @@ func (s *cgiSink) write(p []byte) error {
 	body := s.head[n:]
 	s.whole, s.head = true, nil
 	s.begin()
-	return s.stream.Out.Write(s.ctx, body)
+	if err := s.stream.Out.Write(s.ctx, body); err != nil {
+		return err
+	}
+	return s.stream.Out.Write(s.ctx, p[taken:])
 }
 
 func (s *cgiSink) end() error {

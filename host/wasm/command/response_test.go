@@ -11,6 +11,8 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/lambda"
+	"github.com/postern/postern/host/wasm/engine"
+	"github.com/postern/postern/host/wasm/stream"
 )
 
 func TestParseHead(t *testing.T) {
@@ -106,4 +108,30 @@ func FuzzResponse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHeadsAreKeptInPart has a program write far more than a head at once, in the place of a head and behind one.
+func TestHeadsAreKeptInPart(t *testing.T) {
+	long := strings.Repeat("y", 1<<20)
+	for _, pieces := range [][]string{{"X: " + long}, {"X: ", long}, {strings.Repeat("X", maxHead), "y", long}} {
+		s := &cgiSink{call: &call{plugin: &host.PluginConfig{}, ctx: t.Context(), stream: stream.New(nil)}}
+		var err error
+		for _, p := range pieces {
+			err = s.write([]byte(p))
+		}
+		if !errors.Is(err, host.Internal) || cap(s.head) > 4*maxHead {
+			t.Errorf("%d bytes of a head are kept: %v", cap(s.head), err)
+		}
+	}
+	s := &cgiSink{call: &call{plugin: &host.PluginConfig{}, ctx: t.Context(), stream: stream.New(nil), inst: &engine.Instance{}}}
+	written := make(chan error, 1)
+	go func() {
+		err := s.write([]byte("Status: 200\n\n" + long))
+		s.stream.Out.End(nil)
+		written <- err
+	}()
+	body, err := io.ReadAll(s.stream.Body())
+	if err := errors.Join(err, <-written); err != nil || string(body) != long {
+		t.Errorf("%d bytes of the body came: %v", len(body), err)
+	}
 }
