@@ -128,3 +128,41 @@ func TestShortWaits(t *testing.T) {
 		<-ended
 	}
 }
+
+// TestClosedStreams has a guest close its standard output in one call, and write to it in the next.
+func TestClosedStreams(t *testing.T) {
+	e, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close(t.Context()) }()
+	code := compileText(t, e, `(module
+		(import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+		(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+		(memory (export "memory") 1)
+		(data (i32.const 0) "\10\00\00\00\02\00\00\00")
+		(data (i32.const 16) "x\n")
+		(func (export "close") (result i32) (call $close (i32.const 1)))
+		(func (export "other") (result i32) (call $close (i32.const 3)))
+		(func (export "write") (result i32) (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))`)
+	p, err := code.Open(t.Context(), PoolConfig{Plugin: host.PluginConfig{Isolation: host.IsolationReset}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close(t.Context()) }()
+	for _, call := range []struct {
+		export string
+		errno  uint64
+	}{{"close", 0}, {"other", errnoBadf}, {"write", 0}} {
+		fx := &host.StartEffects{Logger: slog.New(slog.DiscardHandler), Plugin: p.Plugin()}
+		inst, err := p.Acquire(t.Context(), fx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stack := make([]uint64, 1)
+		if err := inst.Call(t.Context(), call.export, stack, nil, fx); err != nil || stack[0] != call.errno {
+			t.Errorf("%s: errno %d, %v; want %d", call.export, stack[0], err, call.errno)
+		}
+		inst.Release()
+	}
+}

@@ -110,6 +110,7 @@ func New(opts Options) (*Engine, error) {
 	system := e.runtime.NewHostModuleBuilder(wasi_snapshot_preview1.ModuleName)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(system)
 	exportEnviron(system)
+	exportClose(system)
 	_, err := system.Instantiate(ctx)
 	if err == nil {
 		err = e.offerRefill(ctx)

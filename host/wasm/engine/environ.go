@@ -27,7 +27,23 @@ func exportEnviron(b wazero.HostModuleBuilder) {
 	}
 }
 
-const errnoFault = 21 // wasi_snapshot_preview1, type errno, "fault"
+// wasi_snapshot_preview1, type errno.
+const (
+	errnoBadf  = 8
+	errnoFault = 21
+)
+
+// exportClose replaces wazero's fd_close: the standard streams, which are all that is open, would stay closed for the calls that come after, and
+// that is no part of what a reset puts back.
+func exportClose(b wazero.HostModuleBuilder) {
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) {
+		if uint32(stack[0]) > 2 {
+			stack[0] = errnoBadf
+			return
+		}
+		stack[0] = 0
+	}), []Type{I32}, []Type{I32}).Export("fd_close")
+}
 
 // environ returns NAME=value lines: the running command's, or the plugin's, sorted.
 func (s *system) environ() []string {
