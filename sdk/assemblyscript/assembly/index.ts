@@ -7,7 +7,7 @@ export { decide, filterRequest, filterResponse, mapBody, postern_abi_1, serve } 
 export { Fields } from "./answer";
 export { AuthorizerEvent, Decision } from "./authorizer";
 export { Body, Writer } from "./body";
-export { decode, encode } from "./bytes";
+export { Bytes, decode, encode } from "./bytes";
 export { Event } from "./event";
 export { ErrorKind, Failure } from "./failure";
 export { LiveRequest, LiveResponse, RequestEdits, ResponseEdits } from "./filter";

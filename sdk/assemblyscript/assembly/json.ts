@@ -16,7 +16,7 @@ export class Value {
   private str: string = "";
   private list: Array<Value> | null = null; // items, or the values of members
   private names: Array<string> | null = null;
-  private source: ArrayBuffer | null = null; // a string, list or object that is still text
+  private source: ArrayBuffer | null = null; // a number as it was written, or a string, list or object that is still text
   private start: i32 = 0; // in it
   private end: i32 = 0;
 
@@ -82,9 +82,9 @@ export class Value {
       case 0x5b: v.kind = Kind.Array; break;
       case 0x22: v.kind = Kind.String; break;
       default: {
-        const text = String.UTF8.decodeUnsafe(p, end - start);
-        if (text.length <= 18 && isWhole(p, end - start)) return Value.from<i64>(I64.parseInt(text)); // of which all fit
-        return Value.from<f64>(F64.parseFloat(text));
+        const text = String.UTF8.decodeUnsafe(p, end - start), whole = text.length <= 18 && isWhole(p, end - start); // of which all fit
+        v.kind = whole ? Kind.Int : Kind.Float;
+        v.bits = whole ? I64.parseInt(text) : reinterpret<i64>(F64.parseFloat(text));
       }
     }
     v.source = source;
@@ -116,7 +116,7 @@ export class Value {
   /** Makes items or members of what is still text. */
   private expand(): void {
     const source = this.source;
-    if (source == null || this.kind == Kind.String) return;
+    if (source == null || this.kind <= Kind.String) return;
     const list = new Array<Value>(), names = new Array<string>();
     open(source, this.start + 1, this.end);
     while (next() != 0x7d && next() != 0x5d) {
@@ -135,7 +135,7 @@ export class Value {
     this.source = null;
   }
 
-  /** An item of a list; null's value where there is none. */
+  /** An item of a list, or the value of an object's member at that place among its keys; null's value where there is none. */
   at(i: i32): Value {
     return i < 0 || i >= this.length ? new Value() : this.list![i];
   }
@@ -219,7 +219,7 @@ export class Value {
     return this;
   }
 
-  /** JSON. What was parsed, and not changed since, is as it was written. */
+  /** JSON. What was parsed, and not changed since, is as it was written: a number has all its digits. */
   toString(): string {
     const out = new Bytes();
     this.write(out);
