@@ -28,7 +28,9 @@ impl Config {
             match name.as_str() {
                 "detect" => config.kinds = kinds_of(value)?,
                 "fields" => config.fields = texts("fields", value)?.iter().map(|name| name.to_lowercase()).collect(),
-                "mask" => config.mask = value.as_str().filter(|mask| is_mask(mask)).ok_or("config: mask is printable ASCII, without \" and \\")?.into(),
+                "mask" => {
+                    config.mask = value.as_str().filter(|mask| is_mask(mask)).ok_or("config: mask is printable ASCII, without \" and \\")?.into()
+                }
                 "on" => {
                     let halves = texts("on", value)?;
                     if halves.is_empty() || halves.iter().any(|half| half != "request" && half != "response") {
@@ -79,4 +81,28 @@ fn kinds_of(value: &Value) -> Result<Kinds> {
         }
     }
     Ok(kinds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_an_error() {
+        let of = |text: &str| Config::of(&text.parse().unwrap());
+        assert!(of(r#"{"detect":[],"fields":["SSN"],"mask":"","on":["request"],"unreadable":"refuse"}"#).is_ok());
+        let wrong = [
+            r#"{"field":[]}"#,
+            r#"{"detect":["ssn"]}"#,
+            r#"{"fields":[1]}"#,
+            r#"{"mask":"\""}"#,
+            r#"{"mask":"é"}"#,
+            r#"{"on":[]}"#,
+            "[]",
+            r#"{"unreadable":1}"#,
+        ];
+        for text in wrong {
+            assert!(of(text).is_err(), "{text}");
+        }
+    }
 }

@@ -27,10 +27,10 @@ pub struct Json {
     mask: String, // as a string of JSON
     fields: Vec<String>,
     state: State,
-    word: Vec<u8>,      // a name, or a number
-    escape: [u8; 6],    // what has come of one
-    nested: Vec<bool>,  // of each that is open, whether it is an object
-    named: bool,        // whether the next string is a name
+    word: Vec<u8>,       // a name, or a number
+    escape: [u8; 6],     // what has come of one
+    nested: Vec<bool>,   // of each that is open, whether it is an object
+    named: bool,         // whether the next string is a name
     hide: Option<usize>, // while a value is left out: how many were open before it
 }
 
@@ -252,7 +252,10 @@ mod tests {
             (r#"{"a": "bob@example.com", "b": [4111111111111111, 12, -1.5e+3]}"#, r#"{"a": "***", "b": ["***", 12, -1.5e+3]}"#),
             (r#"{"a":"x\nbob\u0040example.com\"y\\z"}"#, r#"{"a":"x\n***\"y\\z"}"#),
             (r#"{"Password" : {"a":["}"],"password":1}, "b":1}"#, r#"{"Password" :"***", "b":1}"#),
-            (r#"[{"password":"a\"b"},{"\u0070assword":null},"password",{"x":"password"}]"#, r#"[{"password":"***"},{"password":"***"},"password",{"x":"password"}]"#),
+            (
+                r#"[{"password":"a\"b"},{"\u0070assword":null},"password",{"x":"password"}]"#,
+                r#"[{"password":"***"},{"password":"***"},"password",{"x":"password"}]"#,
+            ),
             (r#"{"Größe":1,"bob@example.com":2,"\u00fc\ud83d\ude00":"\ud800"}"#, r#"{"Größe":"***","***":2,"ü\ud83d\ude00":"\ud800"}"#),
             ("{\"a\":1}\n{\"password\":true}\n4111111111111111", "{\"a\":1}\n{\"password\":\"***\"}\n\"***\""),
             (r#"{"a":"\u00"#, r#"{"a":"\u00"#),

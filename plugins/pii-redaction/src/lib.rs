@@ -125,7 +125,9 @@ mod tests {
         };
         assert_eq!(of("Application/Problem+JSON; charset=\"UTF-8\"", "identity"), Some(Format::Json));
         assert_eq!(of("text/html; charset=iso-8859-1", "identity"), Some(Format::Text));
-        for (content_type, encoding) in [("text/plain; charset=utf-16", "identity"), ("text/plain", "gzip"), ("image/png", "identity"), ("application/grpc+json", "identity")] {
+        for (content_type, encoding) in
+            [("text/plain; charset=utf-16", "identity"), ("text/plain", "gzip"), ("image/png", "identity"), ("application/grpc+json", "identity")]
+        {
             assert_eq!(of(content_type, encoding), None);
         }
         assert_eq!(Format::of(&Fields::default()), None);

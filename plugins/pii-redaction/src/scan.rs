@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn wherever_a_piece_ends() {
-        let text = "Bob <bob@example.com>, card 4111 1111 1111 1111, to DE89 3704 0044 0532 0130 00 or (555) 123-4567 / +49 30 123456. In 2026, 1-2-3.";
+        let text =
+            "Bob <bob@example.com>, card 4111 1111 1111 1111, to DE89 3704 0044 0532 0130 00 or (555) 123-4567 / +49 30 123456. In 2026, 1-2-3.";
         let want = "Bob <***>, card ***, to *** or *** / ***. In 2026, 1-2-3.";
         assert_eq!(mask(&[text.as_bytes()]), want);
         for i in 0..text.len() {

@@ -132,4 +132,13 @@ mod tests {
             assert!(!config.is_sound(id), "{id}");
         }
     }
+
+    #[test]
+    fn what_is_wrong_is_an_error() {
+        let of = |text: &str| Config::of(&text.parse().unwrap());
+        assert!(of(r#"{"header":"x","trust":false,"format":"hex","maxLength":1,"response":false}"#).is_ok());
+        for text in [r#"{"format":"ulid"}"#, r#"{"trusted":false}"#, r#"{"trust":"no"}"#, r#"{"maxLength":0}"#, r#"{"header":""}"#, "1"] {
+            assert!(of(text).is_err(), "{text}");
+        }
+    }
 }
