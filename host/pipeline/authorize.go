@@ -141,24 +141,27 @@ func (a *authorizer) ask(ctx context.Context, x *host.Exchange, identity []strin
 	if err != nil {
 		return nil, a.refuse(host.Internal, host.AuthorizerFailure, err)
 	}
-	out, err := a.plugin.call(ctx, a.telemetry, x, host.EntryAuthorize, host.Event{Meta: event})
-	if err != nil {
+	var verdict *lambda.Verdict
+	code := host.AuthorizerFailure
+	call := &pluginCall{on: a.plugin.Plugin, telemetry: a.telemetry, exchange: x, entry: host.EntryAuthorize, accept: func(out host.Event) (err error) {
+		if out.Body != nil {
+			_ = out.Body.Close() // an authorizer's result is its meta
+		}
+		if verdict, err = lambda.ParseAuthorizerResult(out.Meta, a.def.PayloadFormat); err != nil {
+			code, err = host.AuthorizerConfiguration, malformed(err)
+		}
+		return err
+	}}
+	if _, err = a.plugin.run(ctx, call, host.Event{Meta: event}); err != nil {
 		var guest *host.GuestError
 		if errors.As(err, &guest) && guest.Message == "Unauthorized" && !host.Crashed(err) {
 			return nil, a.refuse(host.Unauthenticated, host.UnauthorizedResponse, err)
 		}
 		err = a.plugin.answer(ctx, err)
 		if host.KindOf(err) == host.Unavailable {
-			return nil, a.refuse(host.Unavailable, host.AuthorizerFailure, err)
+			return nil, a.refuse(host.Unavailable, code, err)
 		}
-		return nil, a.refuse(host.Internal, host.AuthorizerFailure, err)
-	}
-	if out.Body != nil {
-		_ = out.Body.Close() // an authorizer's result is its meta
-	}
-	verdict, err := lambda.ParseAuthorizerResult(out.Meta, a.def.PayloadFormat)
-	if err != nil {
-		return nil, a.refuse(host.Internal, host.AuthorizerConfiguration, a.plugin.answer(ctx, malformed(err)))
+		return nil, a.refuse(host.Internal, code, err)
 	}
 	return verdict, nil
 }

@@ -68,6 +68,7 @@ func (b *breaker) Close(context.Context) error {
 type trial struct {
 	*breaker
 	only bool // the one call that tries whether the plugin is well again
+	half bool // of a filter's first half, behind which comes a second: that it went well says nothing yet
 }
 
 // admit lets a call through, or refuses it with Kind Unavailable.
@@ -90,20 +91,6 @@ func (b *breaker) admit() (trial, error) {
 	return trial{breaker: b, only: true}, nil
 }
 
-// peek is the error that admit would give now, and takes nothing: for what is needed before the call.
-func (b *breaker) peek() error {
-	if !b.wary.Load() {
-		return nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	err := b.refusal()
-	if err != nil {
-		b.refused.Add(1)
-	}
-	return err
-}
-
 // refusal says why no call may pass now. The lock is held.
 func (b *breaker) refusal() error {
 	reason := ""
@@ -124,14 +111,14 @@ type leftAlone struct{ text string }
 
 func (l *leftAlone) Error() string { return l.text }
 
-// passed says that the result's head is there, of a call whose body is still in the making.
+// passed says that the result's head is there, of a call whose body is still in the making, or whose second half comes later.
 func (t trial) passed() {
 	if !t.only {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// The body may take hours, and nobody else should wait for it. One more crash opens the breaker again.
+	// That may take hours, and nobody else should wait for it. One more crash opens the breaker again.
 	t.inRow = crashesToOpen - 1
 	t.change(BreakerClosed)
 }
@@ -139,6 +126,8 @@ func (t trial) passed() {
 // ended takes how a call ended, with its body.
 func (t trial) ended(ctx context.Context, err error) {
 	switch {
+	case err == nil && t.half:
+		t.passed()
 	case err == nil:
 		t.well()
 	case crashed(ctx, err):

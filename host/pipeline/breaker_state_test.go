@@ -24,6 +24,7 @@ type bench struct {
 	*testing.T
 	*breaker
 	clock time.Time
+	tel   *telemetry.Telemetry
 }
 
 func newBench(t *testing.T) *bench {
@@ -32,7 +33,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
-	b := &bench{T: t, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), breaker: newBreaker(&host.PluginConfig{Name: "p"}, "function", tel)}
+	b := &bench{T: t, tel: tel, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), breaker: newBreaker(&host.PluginConfig{Name: "p"}, "function", tel)}
 	b.now = func() time.Time { return b.clock }
 	return b
 }
@@ -61,9 +62,6 @@ func (b *bench) refuses() {
 	if _, err := b.admit(); !errors.Is(err, host.Unavailable) {
 		b.Fatalf("got %v, want Kind Unavailable", err)
 	}
-	if err := b.peek(); !errors.Is(err, host.Unavailable) {
-		b.Fatalf("peek: %v", err)
-	}
 }
 
 func TestBreakerOpensAfterCrashesInARow(t *testing.T) {
@@ -86,7 +84,7 @@ func TestBreakerOpensAfterCrashesInARow(t *testing.T) {
 	b.call(ctx, errTrap)
 	b.want(BreakerOpen, crashesToOpen)
 	b.refuses()
-	if s := (PluginStatus{}); b.status(&s).LastCrash == nil || s.LastCrash.Type != host.GuestTrap || s.Crashes != 2*crashesToOpen-1 || s.Refused != 2 {
+	if s := (PluginStatus{}); b.status(&s).LastCrash == nil || s.LastCrash.Type != host.GuestTrap || s.Crashes != 2*crashesToOpen-1 || s.Refused != 1 {
 		t.Errorf("%+v %+v", s, s.LastCrash)
 	}
 }
@@ -201,5 +199,26 @@ func TestBreakerKey(t *testing.T) {
 		if change(&other); breakerKey(&other) == key {
 			t.Errorf("another %s is the same plugin", name)
 		}
+	}
+}
+
+// An unborn plugin's instances crash while they start.
+type unborn struct{ host.Plugin }
+
+func (unborn) Pin(context.Context) (host.Pinned, error) { return nil, errTrap }
+
+// An instance that a filter needs for both halves, and that cannot start, counts as a crash.
+func TestBreakerCountsInstancesThatCannotStart(t *testing.T) {
+	b := newBench(t)
+	f := &filter{telemetry: b.tel, pinner: unborn{}, request: true, response: true,
+		plugin: &plugin{Plugin: unborn{}, cfg: &host.PluginConfig{Name: "p"}, breaker: b.breaker, metrics: b.tel.Metrics.Plugin("p", host.RuntimeJS)}}
+	for range crashesToOpen {
+		if _, err := f.Handle(t.Context(), &host.Exchange{}); !errors.Is(err, host.Internal) {
+			t.Fatal(err)
+		}
+	}
+	b.want(BreakerOpen, crashesToOpen)
+	if _, err := f.Handle(t.Context(), &host.Exchange{}); !errors.Is(err, host.Unavailable) {
+		t.Error(err)
 	}
 }

@@ -28,28 +28,18 @@ type pluginCall struct {
 	function  *function // nil for what is no function
 	alias     string    // by which the function was called; "" for none
 	tail      *logTail  // gets the guest's lines beside the log; nil for none
-	kept      bool      // on an instance that has been called before, so that the breaker has let it pass
+	trial     *trial    // of a call on an instance that is kept, which the breaker has let pass; nil asks it
+	accept    accept    // nil takes any result
 }
 
-// call runs one entry of a plugin that is no function under a span of its own, which ends with the result's body.
-func (p *plugin) call(ctx context.Context, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
-	return p.callOn(ctx, p.Plugin, false, tel, x, entry, in)
-}
+// An accept takes a result, whose failure is the guest's: it has answered what breaks its contract. It closes the body of one that it refuses.
+type accept func(out host.Event) error
 
-// callOn is call on an instance of the plugin's. kept says that it was called before.
-func (p *plugin) callOn(ctx context.Context, on caller, kept bool, tel *telemetry.Telemetry, x *host.Exchange, entry string, in host.Event) (host.Event, error) {
-	return p.run(ctx, &pluginCall{on: on, telemetry: tel, exchange: x, entry: entry, kept: kept}, in)
-}
-
-// run makes a call, unless the plugin is left alone.
+// run makes a call under a span of its own, which ends with the result's body, unless the plugin is left alone.
 func (p *plugin) run(ctx context.Context, c *pluginCall, in host.Event) (host.Event, error) {
-	t := trial{breaker: p.breaker}
-	if !c.kept {
-		var err error
-		if t, err = p.breaker.admit(); err != nil {
-			p.metrics.Record(ctx, telemetry.OutcomeOpen, 0)
-			return host.Event{}, err
-		}
+	t, err := p.admit(ctx, c.trial)
+	if err != nil {
+		return host.Event{}, err
 	}
 	whole := false
 	defer func() {
@@ -62,6 +52,18 @@ func (p *plugin) run(ctx context.Context, c *pluginCall, in host.Event) (host.Ev
 	return out, err
 }
 
+// admit asks the breaker for a call that has no trial yet.
+func (p *plugin) admit(ctx context.Context, has *trial) (trial, error) {
+	if has != nil {
+		return *has, nil
+	}
+	t, err := p.breaker.admit()
+	if err != nil {
+		p.metrics.Record(ctx, telemetry.OutcomeOpen, 0)
+	}
+	return t, err
+}
+
 // traced makes a call under its span, and tells the breaker how it went.
 func (p *plugin) traced(ctx context.Context, c *pluginCall, in host.Event, t trial) (host.Event, error) {
 	span := trace.SpanFromContext(ctx)
@@ -72,8 +74,22 @@ func (p *plugin) traced(ctx context.Context, c *pluginCall, in host.Event, t tri
 	started := time.Now()
 	out, err := c.on.Call(ctx, c.entry, in, &effects{plugin: p, call: c, span: span, recorded: recording})
 	elapsed := time.Since(started)
+	e := &ending{end: func(err error) {
+		t.ended(ctx, err)
+		if recording {
+			endSpan(span, err)
+		}
+	}}
+	if err == nil {
+		if out.Body != nil {
+			out.Body = closing(out.Body, e.body)
+		}
+		if c.accept != nil {
+			err = c.accept(out)
+		}
+	}
 	if err != nil {
-		err = &host.Error{Op: "plugin " + p.cfg.Name, Kind: host.KindOf(err), Err: err}
+		err = &host.Error{Op: "plugin " + p.cfg.Name, Kind: host.KindOf(err), Code: codeOf(err), Err: err}
 	}
 	outcome := outcomeOf(ctx, err)
 	p.metrics.Record(ctx, outcome, elapsed)
@@ -81,19 +97,53 @@ func (p *plugin) traced(ctx context.Context, c *pluginCall, in host.Event, t tri
 		span.SetAttributes(callAttributes(&in, &out, outcome, elapsed)...)
 		span.SetAttributes(p.limits...)
 	}
-	end := func(err error) {
-		t.ended(ctx, err)
-		if recording {
-			endSpan(span, err)
-		}
+	if err == nil && out.Body != nil {
+		t.passed()
 	}
-	if err != nil || out.Body == nil {
-		end(err)
-		return out, err
+	e.call(err, out.Body != nil)
+	return out, err
+}
+
+// An ending ends a call: when it has failed or has no body, or else with its body, which may have been read before the call was accepted.
+type ending struct {
+	end func(error)
+
+	mu             sync.Mutex
+	called, bodied bool
+	err            error // of the body
+}
+
+// body takes how the body ended.
+func (e *ending) body(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.bodied, e.err = true, err
+	if e.called {
+		e.end(err)
 	}
-	t.passed()
-	out.Body = closing(out.Body, end)
-	return out, nil
+}
+
+// call takes how the call ended, which may have a body that comes.
+func (e *ending) call(err error, body bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case err != nil || !body:
+		e.end(err)
+	case e.bodied:
+		e.end(e.err)
+	default:
+		e.called = true
+	}
+}
+
+// codeOf is the code of the outermost error that has a place among errors of the gateway's, "" for none.
+func codeOf(err error) host.ResponseType {
+	var typed *host.Error
+	if errors.As(err, &typed) {
+		return typed.Code
+	}
+	return ""
 }
 
 // attributes are what a call's span begins with.

@@ -34,7 +34,7 @@ func newFilter(p *plugin, tel *telemetry.Telemetry) *filter {
 	return f
 }
 
-// checkFilter says what is wrong with a plugin that is to be a filter, "" for nothing: it needs one half, and for both an instance that
+// checkFilter says what is wrong with a plugin that is to be a filter: it needs one half, and for both an instance that
 // can be kept.
 func checkFilter(p *plugin) error {
 	request := slices.Contains(p.info.Entries, host.EntryFilterRequest)
@@ -58,11 +58,9 @@ func (f *filter) Handle(ctx context.Context, x *host.Exchange) (host.Second, err
 		}
 	}()
 	if f.pinner != nil {
-		pinned, err := f.pin(ctx)
-		if err != nil {
+		if err := h.pin(ctx); err != nil {
 			return nil, f.plugin.spare(ctx, f.telemetry, x, f.failed(err), false)
 		}
-		h.pinned, h.callee = pinned, pinned
 	}
 	if f.request {
 		if err := h.first(ctx, x); err != nil || h.gone {
@@ -71,14 +69,6 @@ func (f *filter) Handle(ctx context.Context, x *host.Exchange) (host.Second, err
 	}
 	passed, h.sent, h.path = true, x.Request, x.Match.Path
 	return h, nil
-}
-
-// pin keeps an instance, unless the plugin is left alone.
-func (f *filter) pin(ctx context.Context) (host.Pinned, error) {
-	if err := f.plugin.breaker.peek(); err != nil {
-		return nil, err
-	}
-	return f.pinner.Pin(ctx)
 }
 
 // failed is the error of a filter's own: a 500, but for an instance that did not come free.
@@ -95,6 +85,7 @@ type filterHalf struct {
 	*filter
 	callee   caller      // the pinned instance, or any
 	pinned   host.Pinned // nil without both halves
+	trial    *trial      // of the call that pinned is for; nil without both halves
 	made     *madeBody   // the request's body, where the filter makes a new one
 	answer   *madeBody   // the response's
 	answered bool        // it answered early: its own answer is not for its second half
@@ -103,34 +94,68 @@ type filterHalf struct {
 	path     string // of sent, below stage and base path
 }
 
+// pin keeps an instance, unless the plugin is left alone. An instance that cannot start is as bad as one that crashes in its call.
+func (h *filterHalf) pin(ctx context.Context) error {
+	t, err := h.plugin.admit(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if h.pinned, err = h.pinner.Pin(ctx); err != nil {
+		h.pinned = nil
+		t.ended(ctx, err)
+		return err
+	}
+	t.half = true
+	h.callee, h.trial = h.pinned, &t
+	return nil
+}
+
+// call calls the plugin for one half.
+func (h *filterHalf) call(ctx context.Context, x *host.Exchange, entry string, in host.Event, accept accept) error {
+	_, err := h.plugin.run(ctx, &pluginCall{on: h.callee, telemetry: h.telemetry, exchange: x, entry: entry, trial: h.trial, accept: accept}, in)
+	if h.trial != nil {
+		h.trial = &trial{breaker: h.plugin.breaker} // the second half is not what the breaker waits for
+	}
+	return err
+}
+
 // first shows the request to the guest and applies its edits.
 func (h *filterHalf) first(ctx context.Context, x *host.Exchange) error {
 	r := x.Request
 	in := lend(r.Body, host.Invalid)
 	meta, err := encodeMeta(x, r, x.Match.Path, nil)
 	if err != nil {
+		if h.trial != nil {
+			h.trial.ended(ctx, err)
+		}
 		return h.failed(err)
 	}
-	out, err := h.plugin.callOn(ctx, h.callee, false, h.telemetry, x, host.EntryFilterRequest, host.Event{Meta: meta, Body: in, Length: r.Length})
+	var edits requestEdits
+	var body *madeBody
+	var early *host.Response
+	path := ""
+	err = h.call(ctx, x, host.EntryFilterRequest, host.Event{Meta: meta, Body: in, Length: r.Length}, func(out host.Event) error {
+		body = h.make(out.Body, in)
+		err := decodeEdits(out.Meta, &edits)
+		if err == nil {
+			err = h.plugin.countEdits(&edits.headerEdits, edits.Response)
+		}
+		if err == nil {
+			r, path, err = edits.apply(r, x.Match.BasePath, x.Match.Path)
+		}
+		if err == nil && edits.Response != nil {
+			early, err = edits.Response.apply()
+		}
+		return body.accepted(err, edits.Body || edits.Response != nil)
+	})
 	if err != nil {
 		return h.lost(ctx, x, in, err)
 	}
-	var edits requestEdits
-	path := ""
-	if err = decodeEdits(out.Meta, &edits); err == nil {
-		err = h.plugin.countEdits(&edits.headerEdits, edits.Response)
-	}
-	if err == nil {
-		r, path, err = edits.apply(r, x.Match.BasePath, x.Match.Path)
-	}
-	if err == nil && edits.Response != nil {
-		x.Response, err = edits.Response.apply()
-	}
-	body := h.make(out.Body, in)
 	switch {
-	case err != nil:
-		return h.refused(ctx, x, body, err)
 	case edits.Response != nil:
+		if x.Response = early; h.trial != nil {
+			h.trial.ended(ctx, nil) // there is no second half
+		}
 		h.answered, h.answer = true, body
 		if body.answer(x.Response); !hasBody(x) && r.Method != "HEAD" {
 			discard(x.Response)
@@ -140,10 +165,6 @@ func (h *filterHalf) first(ctx context.Context, x *host.Exchange) error {
 		h.made = body
 		r.Body, r.Length, r.Trailer = body, body.length(), nil
 		describe(&r.Header, r.Length)
-	default:
-		if err := h.pass(ctx, x, body); err != nil {
-			return err
-		}
 	}
 	x.Request, x.Match.Path = r, path
 	if h.made == nil {
@@ -161,31 +182,26 @@ func limitOn(x *host.Exchange) *bodyLimit {
 	return &bodyLimit{max: x.Match.Route.MaxBody}
 }
 
-// pass ends a call that leaves the body as it is.
-func (h *filterHalf) pass(ctx context.Context, x *host.Exchange, body *madeBody) error {
-	if touched := body.drop(); touched {
-		err := badResult(errors.New(`it read from the body and makes no new one; "body": true says that it does`))
-		return h.without(ctx, x, err, true)
+// accepted returns what is wrong with an answer, and lets go of the body where that is not made, or the answer is refused.
+func (b *madeBody) accepted(err error, made bool) error {
+	if err == nil && made {
+		return nil
+	}
+	if touched := b.drop(); touched && err == nil {
+		return badResult(errors.New(`it read from the body and makes no new one; "body": true says that it does`))
+	}
+	if err != nil {
+		return malformed(err)
 	}
 	return nil
 }
 
-// lost ends a half whose call failed.
+// lost ends a half whose call failed, or gave what cannot be. It returns nil when the exchange goes on without the filter.
 func (h *filterHalf) lost(ctx context.Context, x *host.Exchange, in *loan, err error) error {
 	touched := in.end()
 	if broken := in.reason(nil); broken != nil {
 		return broken
 	}
-	return h.without(ctx, x, err, touched)
-}
-
-// refused ends a half whose answer cannot be.
-func (h *filterHalf) refused(ctx context.Context, x *host.Exchange, body *madeBody, err error) error {
-	return h.without(ctx, x, malformed(err), body.drop())
-}
-
-// without returns the error of a half that failed, or nil when the exchange goes on without the filter.
-func (h *filterHalf) without(ctx context.Context, x *host.Exchange, err error, touched bool) error {
 	err = h.plugin.spare(ctx, h.telemetry, x, h.failed(err), touched)
 	h.gone = err == nil
 	return err
@@ -226,32 +242,29 @@ func (h *filterHalf) second(ctx context.Context, x *host.Exchange) error {
 		in.body = resp.Body
 		event.Body, event.Length = in, resp.Length
 	}
-	out, err := h.plugin.callOn(ctx, h.callee, h.pinned != nil, h.telemetry, x, host.EntryFilterResponse, event)
+	var edits responseEdits
+	var body *madeBody
+	err = h.call(ctx, x, host.EntryFilterResponse, event, func(out host.Event) error {
+		body = h.make(out.Body, in)
+		err := decodeEdits(out.Meta, &edits)
+		if err == nil {
+			err = h.plugin.countEdits(&edits.headerEdits, nil)
+		}
+		if err == nil {
+			err = edits.apply(resp)
+		}
+		return body.accepted(err, edits.Body)
+	})
 	if err != nil {
 		return h.lost(ctx, x, in, err)
 	}
-	var edits responseEdits
-	if err = decodeEdits(out.Meta, &edits); err == nil {
-		err = h.plugin.countEdits(&edits.headerEdits, nil)
-	}
-	if err == nil {
-		err = edits.apply(resp)
-	}
-	body := h.make(out.Body, in)
-	switch {
-	case err != nil:
-		return h.refused(ctx, x, body, err)
-	case edits.Body:
+	if edits.Body {
 		old, trailer := resp.Body, resp.Trailer
 		if h.answer = body; body.guest == nil && old != nil {
 			_ = old.Close() // nothing is made of it
 		}
 		if body.answer(resp); resp.Body != nil && requestType(x.Request).Form == grpc.Native {
 			resp.Trailer = trailer // the status of the call, which is nothing of the body's
-		}
-	default:
-		if err := h.pass(ctx, x, body); err != nil {
-			return err
 		}
 	}
 	if !hasBody(x) && x.Request.Method != "HEAD" && resp.Upgrade == nil { // the new status has none

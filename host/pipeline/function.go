@@ -79,8 +79,8 @@ func (c *callee) choose() *function {
 	return c.first
 }
 
-// call calls the function for an exchange, which then knows the version.
-func (c *callee) call(ctx context.Context, x *host.Exchange, in host.Event) (host.Event, *function, error) {
+// call calls the function for an exchange, which then knows the version. take takes the result, as accept does; nil takes any.
+func (c *callee) call(ctx context.Context, x *host.Exchange, in host.Event, take func(*plugin, host.Event) error) (host.Event, *function, error) {
 	f := c.choose()
 	x.Function, x.Alias = f.def, c.alias
 	p, err := f.plugin.get(ctx)
@@ -88,7 +88,11 @@ func (c *callee) call(ctx context.Context, x *host.Exchange, in host.Event) (hos
 		return host.Event{}, f, err
 	}
 	in.Function = c.context(f)
-	out, err := p.run(ctx, &pluginCall{on: p.Plugin, telemetry: c.telemetry, exchange: x, entry: host.EntryHandle, function: f, alias: c.alias}, in)
+	call := &pluginCall{on: p.Plugin, telemetry: c.telemetry, exchange: x, entry: host.EntryHandle, function: f, alias: c.alias}
+	if take != nil {
+		call.accept = func(out host.Event) error { return take(p, out) }
+	}
+	out, err := p.run(ctx, call, in)
 	return out, f, err
 }
 

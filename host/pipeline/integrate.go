@@ -85,24 +85,18 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 	}
 	// An empty body goes along too: it is what makes carriers say so in the event (isBase64Encoded, body: null).
 	event := host.Event{Meta: meta, Body: in.Request.Body, Length: in.Request.Length}
-	out, version, err := f.function.call(ctx, in.Exchange, event)
+	var resp *host.Response
+	_, version, err := f.function.call(ctx, in.Exchange, event, func(p *plugin, out host.Event) (err error) {
+		if resp, err = lambda.ParseResult(out.Meta, out.Body, f.format); err != nil {
+			return malformed(err) // the body is closed
+		}
+		if err = p.checkHeaders(resp.Header); err != nil && resp.Body != nil {
+			_ = resp.Body.Close() // the instance goes back; the result is refused anyway
+		}
+		return err
+	})
 	if err != nil {
 		return nil, functionFailure(version.answer(ctx, err))
-	}
-	resp, err := lambda.ParseResult(out.Meta, out.Body, f.format)
-	if err == nil {
-		err = version.plugin.plugin.Load().checkHeaders(resp.Header) // which is open: it was called
-	}
-	if err != nil {
-		if out.Body != nil {
-			_ = out.Body.Close() // the instance goes back; the result is refused anyway
-		}
-		err = malformed(err)
-		kind := host.KindOf(err)
-		if kind == host.TooLarge { // which would blame the client
-			kind = host.Internal
-		}
-		return nil, &host.Error{Op: "function " + f.function.name, Kind: kind, Code: host.IntegrationFailure, Err: version.answer(ctx, err)}
 	}
 	return &host.Result{Response: resp}, nil
 }
@@ -113,7 +107,7 @@ func (f *functionIntegration) invokeMapped(ctx context.Context, in *host.Invocat
 	if err != nil {
 		return nil, err
 	}
-	result, version, err := f.function.call(ctx, in.Exchange, host.Event{Meta: payload})
+	result, version, err := f.function.call(ctx, in.Exchange, host.Event{Meta: payload}, nil)
 	var out []byte
 	if err == nil {
 		out, err = version.wholeResult(result)

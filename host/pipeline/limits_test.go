@@ -4,10 +4,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/server/servertest"
 	"github.com/postern/postern/host/telemetry/otlptest"
 )
@@ -185,6 +187,7 @@ func TestHeadersOfResultsAreBounded(t *testing.T) {
 		{"/headers", "cookies", 500, "limit passed: limits.headers 4 (postern.yaml:"},
 		{"/headers", "long", 500, "limit passed: limits.headerBytes 1 KiB (postern.yaml:"},
 		{"/headers", "CRLF", 500, "x-a"},
+		{"/headers", "-", 200, ""}, // or it is left alone
 		{"/headers", "NUL", 500, "x-a"},
 		{"/headers", "cookie", 500, "ookie"},
 		{"/headers", "name", 500, "name"},
@@ -223,7 +226,7 @@ func TestSpansTellLimitsAndStacks(t *testing.T) {
 	}
 	call := traceOf(t, g, r, reply, 5).Find("plugin hostile").Attributes
 	for key, want := range map[string]string{
-		"postern.plugin.limit.timeout_ms": "3000", "postern.plugin.limit.memory": "67108864", "postern.plugin.limit.fuel": "10000000000",
+		"postern.plugin.limit.timeout_ms": "3000", "postern.plugin.limit.memory": "67108864", "postern.plugin.limit.fuel": strconv.FormatInt(host.DefaultFuel, 10),
 		"postern.plugin.limit.concurrency": "64", "postern.plugin.limit.fetches": "50", "postern.plugin.limit.headers": "200", "exception.type": "trap",
 	} {
 		if call[key] != want {

@@ -42,34 +42,32 @@ func (m *pluginMapper) call(ctx context.Context, in *host.MapInput) (*host.MapOu
 		return nil, err
 	}
 	event := host.Event{Meta: meta, Body: io.NopCloser(bytes.NewReader(in.Body))}
-	out, err := m.plugin.call(ctx, m.telemetry, in.Exchange, m.phase.String(), event)
-	if errors.Is(err, host.TooLarge) { // the mapping's result, not what the client sent
-		return nil, &host.Error{Op: "map", Kind: host.Internal, Code: host.APIConfigurationError, Err: err}
+	var mapped *host.MapOutput
+	call := &pluginCall{on: m.plugin.Plugin, telemetry: m.telemetry, exchange: in.Exchange, entry: m.phase.String(), accept: func(out host.Event) (err error) {
+		mapped, err = m.accept(out)
+		return err
+	}}
+	if _, err = m.plugin.run(ctx, call, event); errors.Is(err, host.TooLarge) { // the mapping's result, not what the client sent
+		err = &host.Error{Op: "map", Kind: host.Internal, Code: host.APIConfigurationError, Err: err}
 	}
-	if err != nil {
-		return nil, err
-	}
+	return mapped, err
+}
+
+// accept reads a result, and holds its header fields to the plugin's limits.
+func (m *pluginMapper) accept(out host.Event) (*host.MapOutput, error) {
 	body, err := readAll(out.Body, m.plugin.cfg.Limits.MaxResult.Value)
 	if err != nil {
-		return nil, &host.Error{Op: "plugin " + m.plugin.cfg.Name, Kind: host.Internal, Err: err}
+		return nil, &host.Error{Op: "result", Kind: host.Internal, Err: err}
 	}
 	mapped, err := mapping.DecodeOutput(out.Meta, body)
 	if err != nil {
 		return nil, malformed(err)
 	}
-	return mapped, m.check(mapped)
-}
-
-// check holds the header fields of a result to the plugin's limits.
-func (m *pluginMapper) check(out *host.MapOutput) error {
-	fields := slices.Concat(out.Request.Header, out.Response.Header)
-	if out.ContentType != "" {
-		fields.Add("Content-Type", out.ContentType)
+	fields := slices.Concat(mapped.Request.Header, mapped.Response.Header)
+	if mapped.ContentType != "" {
+		fields.Add("Content-Type", mapped.ContentType)
 	}
-	if err := m.plugin.checkHeaders(fields); err != nil {
-		return &host.Error{Op: "plugin " + m.plugin.cfg.Name, Kind: host.Internal, Code: host.APIConfigurationError, Err: err}
-	}
-	return nil
+	return mapped, m.plugin.checkHeaders(fields)
 }
 
 // A requestMapping is the map_request phase.

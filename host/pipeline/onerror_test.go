@@ -153,6 +153,41 @@ func spares(g *servertest.Gateway, request string) bool {
 	return false
 }
 
+// Who answers again and again what breaks its contract is left alone as who crashes is, whatever the plugin is for.
+func TestPluginsThatKeepAnsweringNonsense(t *testing.T) {
+	g := servertest.Start(t, project(nonsensical, map[string]string{
+		"authorizer.js": `export const authorize = () => ({allowed: true})`,
+		"mapping.js":    `export const map_request = (i, context) => { for (const name of ["x-a", "x-b"]) context.requestOverride.header[name] = "x"; return "x" }`,
+		"filter.js":     `export const filter_request = (r) => { for (let i = 0; i < 5; i++) r.headers.append("x-" + i, "x") }`,
+		"both.js":       `export const filter_request = () => {}; export const filter_response = (r) => { for (let i = 0; i < 5; i++) r.headers.append("x-" + i, "x") }`,
+		"function.js":   `export const handler = () => ({statusCode: "high"})`,
+	}))
+	for _, path := range []string{"/authorizer", "/mapping", "/filter", "/both", "/function"} {
+		for i := range 6 {
+			reply := g.Do(t, "POST", path, "{}")
+			line := g.Log.Request(t, reply)
+			if left := strings.Contains(line.Text("error"), "left alone after 5 crashes in a row (the last: "); left != (i == 5) {
+				t.Errorf("%s: call %d: %d, %s", path, i+1, reply.Status, line.Text("error"))
+			}
+		}
+	}
+}
+
+const nonsensical = `
+apis:
+	main:
+		root: true
+		authorizers: {a: {plugin: ./authorizer.js}}
+		routes:
+			POST /authorizer: {authorizer: a, integration: {mock: {}}}
+			POST /mapping: {request: {mapping: {$default: {plugin: ./mapping.js, limits: {headers: 1}}}}, integration: {mock: {}}}
+			POST /filter: {filters: [{plugin: ./filter.js, limits: {headers: 1}}], integration: {mock: {}}}
+			POST /both: {filters: [{plugin: ./both.js, limits: {headers: 4}}], integration: {mock: {}}}
+			POST /function: {integration: {function: f}}
+functions:
+	f: {plugin: ./function.js}
+`
+
 const crashing = `
 apis:
 	main:
