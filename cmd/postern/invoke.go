@@ -149,7 +149,7 @@ func (in *invocation) keep(tape *recording.Tape, std *streams) error {
 	}
 	fmt.Fprintf(std.err, "recorded in %s: %d effects, and %d of the start\n", in.record, len(made.Effects), len(made.Start))
 	for _, reason := range made.Cut {
-		std.warn(&definition.Error{Message: in.record + " cannot be replayed: " + reason})
+		std.warn(&definition.Error{Message: in.record + " cannot be replayed: " + string(reason)})
 	}
 	return nil
 }

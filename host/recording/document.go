@@ -31,7 +31,7 @@ type Recording struct {
 	Start   []*Entry `json:"start"`   // what the instance did before the call
 	Effects []*Entry `json:"effects"` // what the call did
 	Result  Result   `json:"result"`
-	Cut     []string `json:"cut,omitempty"`  // why it cannot be replayed; nothing where it can
+	Cut     []Text   `json:"cut,omitempty"`  // why it cannot be replayed; nothing where it can
 	Mark    string   `json:"mark,omitempty"` // in the names that stand for secrets
 }
 

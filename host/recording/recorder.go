@@ -95,11 +95,11 @@ func (r *Recorder) Recording() (*Recording, error) {
 // cut notes why the recording cannot be replayed. The lock is held.
 func (t *tape) cut(reason string) {
 	for _, known := range t.doc.Cut {
-		if known == reason {
+		if string(known) == reason {
 			return
 		}
 	}
-	t.doc.Cut = append(t.doc.Cut, reason)
+	t.doc.Cut = append(t.doc.Cut, Text(reason))
 }
 
 type taskKey struct{}

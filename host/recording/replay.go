@@ -90,7 +90,7 @@ func Replay(ctx context.Context, m host.Module, doc *Recording, secrets map[stri
 func (doc *Recording) replayable(secrets map[string]string) error {
 	const op = "replay"
 	if len(doc.Cut) > 0 {
-		return &host.Error{Op: op, Kind: host.Unsupported, Err: fmt.Errorf("it cannot be exact: %s", strings.Join(doc.Cut, "; "))}
+		return &host.Error{Op: op, Kind: host.Unsupported, Err: fmt.Errorf("it cannot be exact: %s", strings.Join(doc.cuts(), "; "))}
 	}
 	var missing []string
 	for _, name := range doc.secrets() {
@@ -102,6 +102,14 @@ func (doc *Recording) replayable(secrets map[string]string) error {
 		return &host.Error{Op: op, Kind: host.Invalid, Err: fmt.Errorf("a recording has no values of secrets, and these are not given: %s", strings.Join(missing, ", "))}
 	}
 	return nil
+}
+
+func (doc *Recording) cuts() []string {
+	reasons := make([]string, len(doc.Cut))
+	for i, reason := range doc.Cut {
+		reasons[i] = string(reason)
+	}
+	return reasons
 }
 
 // secrets are the names of those that the guest read, sorted.

@@ -148,8 +148,9 @@ func (s *replaySide) compare(ctx context.Context, r *host.Request, want *Body) {
 func (s *replaySide) differs(r *host.Request, want *Body, body []byte) {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
-	came, then := Text(body), Text(nil)
+	came, then, url := Text(body), Text(nil), askFetch(r).Request.URL
 	s.r.cover.hide(&came)
+	s.r.cover.hide(&url)
 	ended := want == nil || want.Ended || int64(len(want.Data)) == want.Length
 	if want != nil {
 		then = want.Data
@@ -157,7 +158,7 @@ func (s *replaySide) differs(r *host.Request, want *Body, body []byte) {
 	if bytes.Equal(came, then) || !ended && bytes.HasPrefix(came, then) {
 		return
 	}
-	s.r.diverge(fmt.Sprintf("the body of %s %s://%s%s", r.Method, r.Scheme, r.Host, r.Target), excerpt(then, came), excerpt(came, then))
+	s.r.diverge(fmt.Sprintf("the body of %s %s", r.Method, url), excerpt(then, came), excerpt(came, then))
 }
 
 // excerpt is a text from a little before it differs from another one.
