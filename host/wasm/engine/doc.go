@@ -64,7 +64,8 @@
 // # Slots
 //
 // One guest less than there are processors executes at once (slots). One that has run for 5 ms gives its slot to one that waits, at its next
-// refill; who is in a host function that is not Brief has none, and comes back before those who begin. Waiting for a slot is part of a call's time.
+// refill, or in one of 16 calls of Brief host functions; who is in a host function that is not Brief has none, and comes back before those who
+// begin. Waiting for a slot is part of a call's time.
 //
 // # Call stacks
 //
