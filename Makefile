@@ -14,7 +14,7 @@ toolchains: ## installs what test-langs needs, where it is missing
 	sh sdk/toolchains.sh
 
 test-langs: ## plugins in Rust, AssemblyScript, Zig and C: the SDKs, their templates, conformance; skips what has no toolchain, in CI fails
-	POSTERN_LANGS=1 $(GO) test -count=1 -timeout 20m -run 'TestLanguages|TestTemplates|TestPlugins|Rust|AssemblyScript|Zig|TestC' ./host/project ./host/wasm ./host/cases
+	POSTERN_LANGS=1 $(GO) test -count=1 -timeout 20m -run 'TestLanguages|TestTemplates|TestPlugins|TestPlugins|Rust|AssemblyScript|Zig|TestC' ./host/project ./host/wasm ./host/cases
 
 check: ## the gate: format, vet, lint, tidy, race; fails on a dirty tree
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run: gofmt -w .'; exit 1; }
