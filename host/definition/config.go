@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -156,10 +157,10 @@ func (s *schema) configLeaves(ve *jsonschema.ValidationError, root spot, into []
 	switch k := ve.ErrorKind.(type) {
 	case *kind.OneOf, *kind.AnyOf:
 	case *kind.PropertyNames:
-		f := finding{spot: root.find(ve.InstanceLocation), kind: k, schema: s}
-		f.at.path = KeyPath(f.at.path, k.Property)
-		if m := f.node.get(k.Property); m != nil {
-			f.at.pos = m.pos
+		f := finding{spot: root, kind: k, schema: s}
+		if holder, ok := root.holder(len(ve.InstanceLocation), k.Property); ok {
+			f.spot = holder
+			f.at = place{holder.node.get(k.Property).pos, KeyPath(holder.at.path, k.Property)}
 		}
 		return append(into, f)
 	default:
@@ -172,6 +173,26 @@ func (s *schema) configLeaves(ve *jsonschema.ValidationError, root spot, into []
 	}
 	part, _ := s.at(ve.SchemaURL)
 	return append(into, finding{spot: root.find(ve.InstanceLocation), kind: ve.ErrorKind, schema: s, part: part})
+}
+
+// holder finds the first object that has a key so many levels down. Of the place of a name, the library tells no more than its depth.
+func (s spot) holder(depth int, key string) (spot, bool) {
+	if depth == 0 {
+		return s, s.node.get(key) != nil
+	}
+	var steps []string
+	for i := range s.node.members {
+		steps = append(steps, s.node.members[i].key)
+	}
+	for i := range s.node.items {
+		steps = append(steps, strconv.Itoa(i))
+	}
+	for _, step := range steps {
+		if found, ok := s.find([]string{step}).holder(depth-1, key); ok {
+			return found, true
+		}
+	}
+	return s, false
 }
 
 // explainConfig turns a finding into errors: in the words that a definition's have, and the schema's own or its library's for the rest.
