@@ -26,7 +26,7 @@ func TestOwnWays(t *testing.T) {
 		`[structuredClone(new DOMException('m', 'AbortError')).name, (() => { try { structuredClone(new URL('http://a')) } catch (e) { return e.name } })()]`:                                                                                                             `["AbortError","DataCloneError"]`,
 		`(() => { const e = new ErrorEvent('error', {message: 'm', error: 5}); return [e.message, e.error, e.lineno, e instanceof Event, String(e), new PromiseRejectionEvent('x', {reason: 1}).reason] })()`:                                                             `["m",5,0,true,"[object ErrorEvent]",1]`,
 		`[[1, 2, 3].values().map((x) => x * 2).filter((x) => x > 2).toArray(), new Set([1, 2, 3]).values().drop(1).take(1).toArray(), [1, 2].values().reduce((a, b) => a + b), [[1], [2]].values().flatMap((x) => x).some((x) => x === 2), Iterator.from([7]).toArray()]`: `[[4,6],[2],3,true,[7]]`,
-		`[(() => { const o = {a: 1}; return new WeakRef(o).deref().a })(), typeof new FinalizationRegistry(() => {}).register({}), (() => { const e = {}; Error.captureStackTrace(e); return typeof e.stack })()]`:                                                                                          `[1,"undefined","string"]`,
+		`[(() => { const o = {a: 1}; return new WeakRef(o).deref().a })(), typeof new FinalizationRegistry(() => {}).register({}), (() => { const e = {}; Error.captureStackTrace(e); return typeof e.stack })()]`:                                                        `[1,"undefined","string"]`,
 	} {
 		same(t, eval(t, "return await ("+code+")", nil), want)
 	}

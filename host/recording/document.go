@@ -217,8 +217,8 @@ func plain(v any) ([]byte, error) {
 }
 
 // Encode writes the document, for people too.
-func (r *Recording) Encode() ([]byte, error) {
-	text, err := plain(r)
+func (doc *Recording) Encode() ([]byte, error) {
+	text, err := plain(doc)
 	if err != nil {
 		return nil, err
 	}
@@ -261,11 +261,11 @@ func Decode(text []byte) (*Recording, error) {
 }
 
 // check refuses what no recorder wrote and a replay would stumble over.
-func (r *Recording) check() error {
-	if r.Call.Entry == "" {
+func (doc *Recording) check() error {
+	if doc.Call.Entry == "" {
 		return errors.New("it has no call")
 	}
-	for _, list := range [][]*Entry{r.Start, r.Effects} {
+	for _, list := range [][]*Entry{doc.Start, doc.Effects} {
 		for i, e := range list {
 			if e == nil || e.Do == "" || e.Task < 0 {
 				return fmt.Errorf("entry %d is none", i+1)
@@ -286,7 +286,7 @@ func (r *Recording) check() error {
 			}
 		}
 	}
-	return r.Call.Body.check()
+	return doc.Call.Body.check()
 }
 
 func (b *Body) check() error {
