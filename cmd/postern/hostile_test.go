@@ -34,12 +34,11 @@ var hostileStatus = map[string]int{
 
 const (
 	hostileTimeout = 300 * time.Millisecond
-	hostilePlugins = 96 // MiB that all instances together may have
+	hostilePlugins = 256 // MiB that all instances together may have: more than one copy of each guest takes with its concurrency
 
 	// hostileRest is how much memory, in MiB, the host may have beside its plugins' instances: the Go program with the embedded store, the compiled
-	// code of all guests, and what they make it hold for them, of which the most are call stacks on their way to being found too deep (100 MiB, which
-	// Go doubles as they grow).
-	hostileRest = 448
+	// code of all guests, and what they make it hold for them, of which the most are call stacks on their way to being found too deep.
+	hostileRest = 256
 )
 
 // hostileAPI has the good routes in one API, with the API that they reach over HTTP, and the bad ones in another.
@@ -86,13 +85,16 @@ func hostileProject(t *testing.T, host string, copies int) string {
 	var routes, functions strings.Builder
 	for _, name := range hostileNames() {
 		for n := range copies {
-			memory := "8MiB"
+			memory, timeout := "8MiB", 20*time.Second // others use the machine too: the time is short only where it is the subject
 			if name == "many_instances" {
-				memory = "16MiB"
+				memory, timeout = "16MiB", 2*time.Second
+			}
+			if hostileStatus[name] == http.StatusGatewayTimeout {
+				timeout = hostileTimeout
 			}
 			fmt.Fprintf(&routes, "      ANY /%s-%d: {integration: {function: %[1]s-%[2]d}}\n", name, n+1)
 			fmt.Fprintf(&functions, "  %s-%d: {plugin: ./%[1]s.wasm, timeout: %[3]v, memory: %[4]s, concurrency: 4, env: {COPY: \"%[2]d\", TABLE: orders}, limits: {hostCalls: 500}}\n",
-				name, n+1, hostileTimeout, memory)
+				name, n+1, timeout, memory)
 		}
 	}
 	writeFile(t, filepath.Join(dir, "script.js"), hostileScript)
@@ -221,7 +223,7 @@ func TestHostile(t *testing.T) {
 			}
 		}
 	}
-	if most := b.peak(t); most > hostilePlugins+hostileRest {
+	if most := b.peak(t); most > hostilePlugins+hostileRest && !raced { // the race detector has memory of its own
 		t.Errorf("the host had %d MiB resident, of which %d are for plugins: over %d", most, hostilePlugins, hostilePlugins+hostileRest)
 	} else {
 		t.Logf("the host had %d MiB resident at most, of %d", most, hostilePlugins+hostileRest)
