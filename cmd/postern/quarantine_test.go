@@ -43,7 +43,7 @@ func nested() string {
 
 // TestQuarantine uploads what would end a host, while another function is called.
 func TestQuarantine(t *testing.T) {
-	p := mustStart(t, filepath.Join(t.TempDir(), "data"))
+	p := mustStart(t, filepath.Join(t.TempDir(), "data"), "--allow-goja") // whose compiler can be made to end the process
 	ctx := t.Context()
 	if err := p.post(ctx, "fine", []byte(fine), ""); err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestQuarantineRestore(t *testing.T) {
 	ctx := t.Context()
 	backup := backupOf(t, nested())
 	dir := filepath.Join(t.TempDir(), "data")
-	p := mustStart(t, dir)
+	p := mustStart(t, dir, "--allow-goja")
 	_, err := p.client.Restore(ctx, bytes.NewReader(backup), int64(len(backup)), true, nil, admin.Write{Wait: patience})
 	if err == nil || !strings.Contains(err.Error(), "nested too deeply") {
 		t.Fatalf("the restore ends with %v", err)
@@ -151,7 +151,7 @@ func TestQuarantineRestore(t *testing.T) {
 			t.Errorf("%s: parts say %v", when, err)
 		}
 		p.kill()
-		p = mustStart(t, dir)
+		p = mustStart(t, dir, "--allow-goja")
 	}
 }
 

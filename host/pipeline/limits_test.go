@@ -150,7 +150,11 @@ func TestFetchesAreBounded(t *testing.T) {
 			if told != 1 {
 				t.Errorf("the log tells it %d times", told)
 			}
-			span := traceOf(t, g, r, reply, 3).Find("plugin " + c.path[1:])
+			var span *otlptest.Node
+			servertest.Eventually(t, "the plugin has a span", func() bool { // its fetches' spans may come first
+				span = traceOf(t, g, r, reply, 3).Find("plugin " + c.path[1:])
+				return span != nil
+			})
 			if got := span.Attributes; got["postern.limit.name"] != c.limit || got["postern.limit.value"] != c.value || !strings.HasPrefix(got["postern.limit.origin"], "postern.yaml:") {
 				t.Errorf("the span tells %v", got)
 			}
