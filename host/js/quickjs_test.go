@@ -3,9 +3,11 @@ package js_test
 import (
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/quickjs"
@@ -226,5 +228,61 @@ func TestEveryTestRunsOnBothOrSaysWhy(t *testing.T) {
 				t.Errorf("%s: %s must be in both, or in gojaOnly with the reason", f.Name(), m[1])
 			}
 		}
+	}
+}
+
+// TestUnderTheCollector calls a script on QuickJS from many goroutines while the garbage collector runs all the time, and holds each answer to
+// the first. It takes half a minute of all processors: POSTERN_STRESS=1 runs it.
+func TestUnderTheCollector(t *testing.T) {
+	if os.Getenv("POSTERN_STRESS") == "" {
+		t.Skip("run by: POSTERN_STRESS=1 go test -run TestUnderTheCollector ./host/js")
+	}
+	const script = `export const handler = async () => {
+		const rows = [];
+		for (let i = 0; i < 300; i++) rows.push({ n: i * 1.5, s: 'x' + i });
+		let sum = 0;
+		for (const o of JSON.parse(JSON.stringify(rows))) sum += o.n + o.s.length;
+		const wrong = [];
+		const refused = (a, why) => crypto.subtle.generateKey({ name: 'RSA-OAEP', hash: 'SHA-256', ...a }, true, ['encrypt', 'decrypt'])
+			.then(() => wrong.push('made'), (e) => e.message.includes(why) || wrong.push(e.message));
+		for (let i = 0; i < 30; i++) {
+			await refused({ modulusLength: 64 + i, publicExponent: new Uint8Array([1, 0, 1]) }, 'modulusLength');
+			await refused({ modulusLength: 2048, publicExponent: new Uint8Array([1, 0, i + 2]) }, 'publicExponent');
+		}
+		return { sum, wrong };
+	};`
+	module, err := quickJS().Compile(t.Context(), source(t, "a.js", script))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, isolation := range []host.Isolation{host.IsolationPooled, host.IsolationReset} {
+		t.Run(string(isolation), func(t *testing.T) {
+			cfg := host.PluginConfig{Name: "test", Isolation: isolation}
+			cfg.Limits.Timeout.Value, cfg.Limits.Fuel.Value = 25*time.Second, 1<<40
+			p, err := module.Open(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop := time.Now().Add(15 * time.Second)
+			var calls sync.WaitGroup
+			calls.Go(func() {
+				for time.Now().Before(stop) {
+					runtime.GC()
+				}
+			})
+			for range 8 {
+				calls.Go(func() {
+					for time.Now().Before(stop) {
+						if r, err := call(p, "handle", "{}", nil, nil); err != nil || r.meta != `{"sum":68365,"wrong":[]}` {
+							t.Errorf("%s, %v", r.meta, err)
+						}
+					}
+				})
+			}
+			calls.Wait()
+			if err := p.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -18,6 +18,8 @@ const maxDiagnoses = 50
 var (
 	// file:line:column: message, as Go, rustc (short format), Zig, GCC and Clang write it; Go's go.mod has no column.
 	located = regexp.MustCompile(`^([^\s:][^:]*):(\d+):(?:(\d+):)?\s*(.+)$`)
+	// colours are what some compilers write although nobody looks at a terminal, as in CI.
+	colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 	// AssemblyScript writes the message first, then a drawing, then "in assembly/index.ts(3,5)".
 	ascMessage = regexp.MustCompile(`^ERROR (?:[A-Z]+\d+: )?(.+)$`)
 	ascPlace   = regexp.MustCompile(`in (\S+)\((\d+),(\d+)\)$`)
@@ -37,6 +39,7 @@ var remedies = []struct{ text, hint string }{
 
 // diagnose finds the errors in a compiler's output. folder is what was built, relative to the project.
 func diagnose(failed *buildError, folder string) definition.Errors {
+	failed.output = colours.ReplaceAllString(failed.output, "")
 	var errs definition.Errors
 	var last *definition.Error
 	message := "" // of AssemblyScript, until its place comes

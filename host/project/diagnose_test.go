@@ -26,6 +26,8 @@ func TestDiagnose(t *testing.T) {
 			[]string{"./f cannot be built:    Compiling x v0.1.0 (/tmp/x)\nerror[E0463]: can't find crate for `std` (build)"}, "run: rustup target add wasm32-wasip1"},
 		{"assemblyscript", "ERROR TS2304: Cannot find name 'y'.\n   :\n 1 │ export function x(): i32 { return y }\n   │                                   ^\n   └─ in assembly/index.ts(1,35)\n\nFAILURE 1 compile error(s)\n",
 			[]string{"f/assembly/index.ts:1:35: Cannot find name 'y'. (build)"}, ""},
+		{"assemblyscript in colours", "\x1b[91mERROR\x1b[0m TS2304: Cannot find name 'y'.\n   └─ in assembly/index.ts(1,35)\n",
+			[]string{"f/assembly/index.ts:1:35: Cannot find name 'y'. (build)"}, ""},
 		{"clang", "src/main.c:3:5: error: expected expression\n    3 | int x = ;\n      |     ^\nsrc/main.c:2:1: note: here\n1 error generated.\n",
 			[]string{"f/src/main.c:3:5: expected expression (build)"}, ""},
 		{"silence", "", []string{"./f cannot be built: tool: exit status 1 (build)"}, ""},
