@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -138,7 +139,7 @@ func (i *Instance) prepare(ctx context.Context, run *callContext) error {
 			return &host.Error{Op: "start " + p.name, Kind: host.NotFound, Err: errors.New("the module does not export " + export)}
 		}
 		i.state = state
-		if err := fn.CallWithStack(run, stack); err != nil {
+		if err := callOn(run, fn, stack); err != nil {
 			return i.failure("start "+p.name, ctx, run.Context, StartTimeout, "fixed", err)
 		}
 		return nil
@@ -256,7 +257,7 @@ func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, exp
 	i.state, i.linear.refused = state, 0
 	i.system.begin(call, fx)
 	i.stack.stack = fn.stack
-	err := fn.CallWithStack(call, stack)
+	err := callOn(call, fn, stack)
 	i.leaveStack(export)
 	i.leaveSlot()
 	i.system.end()
@@ -267,6 +268,15 @@ func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, exp
 		return i.failure(i.op(export), ctx, run, limit.Value, limit.Origin(), err)
 	}
 	return nil
+}
+
+// callOn calls fn with its parameters, and then its result, in stack. While the guest runs, wazero knows of stack by native code's copy of its
+// address alone, which the garbage collector does not see: where the caller has no use for the result, what lies there by its end would be
+// somebody else's, and be overwritten with it.
+func callOn(ctx context.Context, fn api.Function, stack []uint64) error {
+	err := fn.CallWithStack(ctx, stack)
+	runtime.KeepAlive(stack)
+	return err
 }
 
 func (i *Instance) op(export string) string { return "call " + i.pool.name + " " + export }
