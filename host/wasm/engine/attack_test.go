@@ -113,15 +113,15 @@ func TestShortWaits(t *testing.T) {
 			}
 		}()
 	}
-	for !o.engine.slots.wanted() {
+	for o.engine.slots.waiting.Load() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	waits, stop := context.WithTimeout(t.Context(), 5*time.Second)
 	defer stop()
-	if err := o.engine.slots.take(waits, false); err != nil {
+	if err := o.engine.slots.take(waits, &p.queue, begins); err != nil {
 		t.Error("who wants to begin is never let in:", err)
 	} else {
-		o.engine.slots.give()
+		o.engine.slots.give(&p.queue, 0)
 	}
 	cancel()
 	for range 3 {

@@ -63,9 +63,14 @@
 //
 // # Slots
 //
-// One guest less than there are processors executes at once (slots). One that has run for 5 ms gives its slot to one that waits, at its next
-// refill, or in one of 16 calls of Brief host functions; who is in a host function that is not Brief has none, and comes back before those who
-// begin. Waiting for a slot is part of a call's time.
+// One guest less than there are processors executes at once (slots). Who is next is decided by plugins, and not by calls: the one that has used
+// least of late, where what it used counts half after 100 ms. In the order of arrival, a plugin that asks for half a millisecond would wait for the
+// turns of all that spin. A guest gives its slot up at its next refill, or in one of 16 calls of Brief host functions, where it has had it for half a
+// millisecond and such a plugin waits, or for 5 ms and another call of its own plugin does; it then queues behind those that have not. Who is in a host
+// function that is not Brief has none. Waiting for a slot is part of a call's time.
+//
+// A pool makes no more instances at once than may execute: calls that come while one starts are served by it, or by one that is given back before.
+// A plugin that starts slowly would else use up its share with instances that nobody needs any more once they are there.
 //
 // # Call stacks
 //

@@ -12,9 +12,12 @@ import (
 )
 
 const (
-	slice = 250_000              // units that a guest gets at once: some 100 µs
-	turn  = time.Millisecond     // after which Go's scheduler gets in
-	quota = 5 * time.Millisecond // after which a guest gives its slot to one that waits
+	slice     = 250_000                // units that a guest gets at once: some 100 µs
+	turn      = time.Millisecond       // after which Go's scheduler gets in
+	grain     = 500 * time.Microsecond // after which a guest gives its slot to another plugin that has used less
+	quota     = 5 * time.Millisecond   // after which a call gives it to another one of its own plugin, and queues behind those from then on
+	spentTurn = 8                      // of how many turns of a plugin such calls have one
+	halfLife  = 100 * time.Millisecond // after which what a plugin has used counts half
 )
 
 // An interrupt is what a refill, or the return of a host function, panics with to end a guest: its call's context has ended, or its fuel
@@ -88,9 +91,8 @@ func (i *Instance) yield(ctx context.Context) {
 	now := time.Now()
 	s := &i.slot
 	switch {
-	case s.ran+now.Sub(s.since) >= quota && i.pool.code.engine.slots.wanted():
+	case i.pool.code.engine.slots.over(&i.pool.queue, s.as, now.Sub(s.since), s.ran+now.Sub(s.since)):
 		i.leaveSlot()
-		s.ran = 0
 		if i.enterSlot(ctx) != nil {
 			panic(interrupt{})
 		}

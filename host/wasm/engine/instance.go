@@ -245,7 +245,7 @@ func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, exp
 	limit := i.pool.plugin.Limits.Timeout
 	i.running(cancel)
 	call := &callContext{run, i}
-	i.slot.ran = 0
+	i.slot.as, i.slot.ran = begins, 0
 	if err := i.enterSlot(call); err != nil {
 		i.running(nil)
 		if ctx.Err() != nil {

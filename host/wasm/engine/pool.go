@@ -44,11 +44,13 @@ type Pool struct {
 	size   int                                            // instances at most
 	memory uint64
 	bytes  atomic.Int64 // of all instances, and of the snapshot
+	queue  queue        // of its calls for a slot
 
 	mu      sync.Mutex
 	idle    []*Instance // the last one used is at the end, and is the next one taken
 	leased  map[*Instance]struct{}
 	total   int // idle, leased, and being made
+	making  int // of them
 	waiting []chan *Instance
 	closed  bool
 	drained chan struct{} // closed once closed and total == 0
@@ -132,13 +134,15 @@ func (p *Pool) Acquire(ctx context.Context, fx host.Effects) (*Instance, error) 
 		p.mu.Unlock()
 		return inst, nil
 	}
-	if p.total < p.size {
+	if p.mayMake() {
 		p.total++
+		p.making++
 		p.mu.Unlock()
 		return p.make(ctx, starter)
 	}
 	if len(p.idle) > 0 { // it makes room
 		old := p.unqueue(0)
+		p.making++
 		p.mu.Unlock()
 		old.close()
 		return p.make(ctx, starter)
@@ -156,6 +160,9 @@ func (p *Pool) Acquire(ctx context.Context, fx host.Effects) (*Instance, error) 
 	}
 	if inst != nil { // its place is what was waited for
 		p.vacate(inst)
+		p.mu.Lock()
+		p.making++
+		p.mu.Unlock()
 	}
 	return p.make(ctx, starter)
 }
@@ -180,6 +187,7 @@ func (p *Pool) wait(ctx context.Context, turn chan *Instance) (*Instance, error)
 	if i := slices.Index(p.waiting, turn); i >= 0 {
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 	}
+	starts := p.total < p.size
 	p.mu.Unlock()
 	select { // somebody may have handed over in between
 	case inst, ok := <-turn:
@@ -187,9 +195,13 @@ func (p *Pool) wait(ctx context.Context, turn chan *Instance) (*Instance, error)
 		case ok && inst != nil:
 			p.giveBack(inst, true)
 		case ok:
+			p.made()
 			p.forget()
 		}
 	default:
+	}
+	if starts {
+		return nil, p.unavailable(fmt.Errorf("its instances are starting: %w", reason))
 	}
 	return nil, p.unavailable(fmt.Errorf("%w: %w", p.busy("all instances are busy"), reason))
 }
@@ -204,6 +216,27 @@ func (p *Pool) unavailable(err error) error {
 	return &host.Error{Op: "call " + p.name, Kind: host.Unavailable, Err: err}
 }
 
+// mayMake reports whether an instance may be added. No more are made at once than may execute: where callers come faster than that, the instances
+// that are given back in the meantime serve them, and starting ever more would only keep those from it. It is called with the lock held.
+func (p *Pool) mayMake() bool { return p.total < p.size && p.making < p.code.engine.slots.size }
+
+// admit gives those who wait the right to make an instance, in a place that is counted. It is called with the lock held.
+func (p *Pool) admit() {
+	for len(p.waiting) > 0 && p.mayMake() {
+		p.total++
+		p.making++
+		p.next() <- nil
+	}
+}
+
+// made ends the making of an instance.
+func (p *Pool) made() {
+	p.mu.Lock()
+	p.making--
+	p.admit()
+	p.mu.Unlock()
+}
+
 // make starts an instance in a place that is already counted, and leases it. starter is nil for one that may serve anybody.
 func (p *Pool) make(ctx context.Context, starter host.Starter) (*Instance, error) {
 	var fx host.Effects = &host.StartEffects{Logger: p.code.engine.log, Plugin: &p.plugin}
@@ -211,6 +244,7 @@ func (p *Pool) make(ctx context.Context, starter host.Starter) (*Instance, error
 		fx = starter.Start()
 	}
 	inst, err := p.start(ctx, fx, starter != nil)
+	p.made()
 	if err != nil {
 		p.forget()
 		return nil, err
@@ -275,12 +309,8 @@ func (p *Pool) next() chan *Instance {
 // forget gives up a counted place: to a waiter, who then makes an instance of its own, or for good.
 func (p *Pool) forget() {
 	p.mu.Lock()
-	if turn := p.next(); turn != nil && !p.closed {
-		turn <- nil
-		p.mu.Unlock()
-		return
-	}
 	p.total--
+	p.admit()
 	last := p.closed && p.total == 0
 	p.mu.Unlock()
 	if last {

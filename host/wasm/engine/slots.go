@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -10,23 +11,73 @@ import (
 )
 
 // A slots is the right to execute, of which there is one for each processor but one: guests that never end must not keep every processor.
-// Those who wait get theirs in the order in which they came, but that one which comes back from a host function, and has
-// not used up its quota, goes before those who begin.
+// It is shared out among plugins, and not among calls: of those that wait the one that has used least of late is next, so that a plugin which
+// asks for little does not queue behind those which take all that they get.
 type slots struct {
+	size    int
 	mu      sync.Mutex
 	free    int
-	queue   []chan struct{}
-	back    int          // of the queue, those at its front who come back
-	waiting atomic.Int32 // the length of the queue
+	queues  []*queue // of the plugins that wait
+	waiting atomic.Int32
+	since   time.Time
 }
 
-func newSlots(processors int) *slots { return &slots{free: max(1, processors-1)} }
+// A queue is the calls of one plugin that wait for a slot: first those that come back from a host function, then those that begin, and last those
+// that have used up a quota, each in the order in which they came. One turn in every few is of the last, who would else wait for as long as others begin.
+type queue struct {
+	calls  []chan struct{}
+	back   int // those at the front who come back
+	spent  int // those at the end who have used up a quota
+	passed int // turns that went to others while such waited
 
-// wanted reports whether somebody waits.
-func (s *slots) wanted() bool { return s.waiting.Load() > 0 }
+	// used is how many seconds of slots the plugin has used, each of which counts half as much after a halfLife: the binary logarithm of that, plus
+	// the half-lives since the slots were made. Thus it changes when the plugin runs alone, and its order among others never with time.
+	used  float64
+	begun bool // it has used any
+}
+
+// A standing is where a call's place is in its plugin's queue.
+type standing int
+
+const (
+	begins    standing = iota
+	comesBack          // from a host function
+	spent              // it has used up a quota
+)
+
+func (q *queue) add(ready chan struct{}, as standing) {
+	switch as {
+	case comesBack:
+		q.calls = slices.Insert(q.calls, q.back, ready)
+		q.back++
+	case begins:
+		q.calls = slices.Insert(q.calls, len(q.calls)-q.spent, ready)
+	case spent:
+		q.calls = append(q.calls, ready)
+		q.spent++
+	}
+}
+
+// first is the call whose turn it is.
+func (q *queue) first() int {
+	others := len(q.calls) - q.spent
+	if others > 0 && q.spent > 0 {
+		q.passed++
+	}
+	if q.spent == 0 || others > 0 && q.passed < spentTurn {
+		return 0
+	}
+	q.passed = 0
+	return others
+}
+
+func newSlots(processors int) *slots {
+	size := max(1, processors-1)
+	return &slots{size: size, free: size, since: time.Now()}
+}
 
 // take waits for a slot until ctx ends.
-func (s *slots) take(ctx context.Context, comesBack bool) error {
+func (s *slots) take(ctx context.Context, q *queue, as standing) error {
 	s.mu.Lock()
 	if s.free > 0 {
 		s.free--
@@ -34,12 +85,10 @@ func (s *slots) take(ctx context.Context, comesBack bool) error {
 		return nil
 	}
 	ready := make(chan struct{}, 1)
-	if comesBack {
-		s.queue = slices.Insert(s.queue, s.back, ready)
-		s.back++
-	} else {
-		s.queue = append(s.queue, ready)
+	if len(q.calls) == 0 {
+		s.queues = append(s.queues, q)
 	}
+	q.add(ready, as)
 	s.waiting.Add(1)
 	s.mu.Unlock()
 	select {
@@ -49,43 +98,93 @@ func (s *slots) take(ctx context.Context, comesBack bool) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := slices.Index(s.queue, ready); at >= 0 {
-		s.remove(at)
+	if at := slices.Index(q.calls, ready); at >= 0 {
+		s.remove(q, at)
 	} else { // it was given to us in between
 		s.pass()
 	}
 	return ctx.Err()
 }
 
-// give returns a slot: to the first who waits.
-func (s *slots) give() {
+// give returns a slot that q has had for so long, to the next who waits.
+func (s *slots) give(q *queue, had time.Duration) {
 	s.mu.Lock()
+	q.used, q.begun = s.with(q, had), true
 	s.pass()
 	s.mu.Unlock()
 }
 
-// pass and remove are called with the lock held.
+// over reports whether a slot that a call of q has had for so long, and one that has run for so long in all, is somebody else's now: another
+// plugin's that has used less, or another call's of its own.
+func (s *slots) over(q *queue, as standing, had, ran time.Duration) bool {
+	if s.waiting.Load() == 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.next()
+	switch {
+	case next == nil:
+		return false
+	case next == q:
+		return ran >= quota || as == spent && had >= grain && len(q.calls) > q.spent
+	}
+	return had >= grain && (!next.begun || next.used < s.with(q, had))
+}
+
+// The others are called with the lock held.
+
+// with is what q has used if it has had a slot for so long now.
+func (s *slots) with(q *queue, had time.Duration) float64 {
+	age := float64(time.Since(s.since)) / float64(halfLife)
+	before := 0.0
+	if q.begun {
+		before = math.Exp2(q.used - age)
+	}
+	return math.Log2(before+max(had, 1).Seconds()) + age
+}
+
+// next is the queue that gets the next slot; nil while none waits.
+func (s *slots) next() *queue {
+	var least *queue
+	for _, q := range s.queues {
+		if least == nil || !q.begun && least.begun || q.begun && least.begun && q.used < least.used {
+			least = q
+		}
+	}
+	return least
+}
+
 func (s *slots) pass() {
-	if len(s.queue) == 0 {
+	q := s.next()
+	if q == nil {
 		s.free++
 		return
 	}
-	s.queue[0] <- struct{}{}
-	s.remove(0)
+	at := q.first()
+	q.calls[at] <- struct{}{}
+	s.remove(q, at)
 }
 
-func (s *slots) remove(at int) {
-	if at < s.back {
-		s.back--
+func (s *slots) remove(q *queue, at int) {
+	switch {
+	case at < q.back:
+		q.back--
+	case at >= len(q.calls)-q.spent:
+		q.spent--
 	}
-	s.queue = slices.Delete(s.queue, at, at+1)
+	q.calls = slices.Delete(q.calls, at, at+1)
+	if len(q.calls) == 0 {
+		s.queues = slices.DeleteFunc(s.queues, func(other *queue) bool { return other == q })
+	}
 	s.waiting.Add(-1)
 }
 
 // A place is an instance's slot, and what it has used of it.
 type place struct {
 	held    bool
-	ran     time.Duration // before it waited in a host function
+	as      standing
+	ran     time.Duration // of its quota, before it waited
 	since   time.Time     // when it got the slot
 	yielded time.Time     // to Go's scheduler
 	brief   int           // calls of brief host functions so far
@@ -94,7 +193,7 @@ type place struct {
 var errNoSlot = errors.New("no processor came free")
 
 func (i *Instance) enterSlot(ctx context.Context) error {
-	err := i.pool.code.engine.slots.take(ctx, i.slot.ran > 0)
+	err := i.pool.code.engine.slots.take(ctx, &i.pool.queue, i.slot.as)
 	i.slot.held = err == nil
 	i.slot.since = time.Now() // and not at its next refill, or a guest that waits shortly behind each would seem to use nothing
 	i.slot.yielded = i.slot.since
@@ -102,20 +201,25 @@ func (i *Instance) enterSlot(ctx context.Context) error {
 }
 
 func (i *Instance) leaveSlot() {
-	if i.slot.held {
-		i.slot.held = false
-		i.pool.code.engine.slots.give()
+	s := &i.slot
+	if !s.held {
+		return
 	}
+	had := time.Since(s.since)
+	s.held = false
+	s.ran += had
+	switch {
+	case s.ran >= quota:
+		s.as, s.ran = spent, 0
+	case s.as == begins:
+		s.as = comesBack
+	}
+	i.pool.code.engine.slots.give(&i.pool.queue, had)
 }
 
 // Wait runs f, which may wait for somebody else, and has others execute meanwhile. It ends the guest if its call has ended by then.
 // Host functions are run like this, unless they are Brief.
 func (i *Instance) Wait(ctx context.Context, f func()) {
-	s := &i.slot
-	s.ran = max(s.ran+time.Since(s.since), 1) // it comes back
-	if s.ran >= quota {
-		s.ran = 0
-	}
 	i.checkStack()
 	i.leaveSlot()
 	f()

@@ -11,43 +11,100 @@ import (
 	"github.com/postern/postern/host"
 )
 
-func TestSlotsAreGivenInOrder(t *testing.T) {
-	s := newSlots(2)
-	if err := s.take(t.Context(), false); err != nil {
+// A line is calls that wait for the one slot of s, each of which says its name when it gets it.
+type line struct {
+	*slots
+	t   *testing.T
+	got chan string
+}
+
+func newLine(t *testing.T) line {
+	l := line{newSlots(2), t, make(chan string)}
+	if err := l.take(t.Context(), &queue{}, begins); err != nil {
 		t.Fatal(err)
 	}
-	got := make(chan string)
-	wait := func(name string, comesBack bool, ctx context.Context) {
-		before := s.waiting.Load()
-		go func() {
-			if s.take(ctx, comesBack) == nil {
-				got <- name
-			}
-		}()
-		for s.waiting.Load() == before {
-			runtime.Gosched()
+	return l
+}
+
+func (l line) wait(ctx context.Context, q *queue, as standing, name string) {
+	before := l.waiting.Load()
+	go func() {
+		if l.take(ctx, q, as) == nil {
+			l.got <- name
 		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	wait("first", false, t.Context())
-	wait("leaves", false, ctx)
-	wait("second", false, t.Context())
-	wait("back", true, t.Context())
-	wait("back too", true, t.Context())
-	cancel()
-	for s.waiting.Load() > 4 {
+	}()
+	for l.waiting.Load() == before {
 		runtime.Gosched()
 	}
-	for _, want := range []string{"back", "back too", "first", "second"} {
-		s.give()
-		if name := <-got; name != want {
-			t.Errorf("%s has it; want %s", name, want)
-		}
+}
+
+// want gives the slot on behalf of q, and checks who has it then.
+func (l line) want(q *queue, had time.Duration, name string) {
+	l.t.Helper()
+	l.give(q, had)
+	if got := <-l.got; got != name {
+		l.t.Errorf("%s has it; want %s", got, name)
 	}
-	s.give()
-	if s.free != 1 || s.wanted() || s.back != 0 {
-		t.Errorf("%d are free, %d wait", s.free, s.waiting.Load())
+}
+
+func TestSlotsAreGivenInOrder(t *testing.T) {
+	l, q := newLine(t), &queue{}
+	ctx, cancel := context.WithCancel(t.Context())
+	l.wait(t.Context(), q, spent, "spent")
+	l.wait(t.Context(), q, begins, "first")
+	l.wait(ctx, q, begins, "leaves")
+	l.wait(t.Context(), q, begins, "second")
+	l.wait(t.Context(), q, comesBack, "back")
+	l.wait(t.Context(), q, comesBack, "back too")
+	cancel()
+	for l.waiting.Load() > 5 {
+		runtime.Gosched()
 	}
+	for _, name := range []string{"back", "back too", "first", "second", "spent"} {
+		l.want(q, 0, name)
+	}
+	l.give(q, 0)
+	if l.free != 1 || l.waiting.Load() != 0 || len(l.queues)+q.back+q.spent != 0 {
+		t.Errorf("%d are free, %d wait", l.free, l.waiting.Load())
+	}
+}
+
+// TestSpentCallsHaveTurns has one call that has used up a quota, and others of its plugin that begin without end.
+func TestSpentCallsHaveTurns(t *testing.T) {
+	l, q := newLine(t), &queue{}
+	l.wait(t.Context(), q, spent, "spent")
+	l.wait(t.Context(), q, begins, "begins")
+	for range spentTurn - 1 {
+		l.wait(t.Context(), q, begins, "begins")
+		l.want(q, 0, "begins")
+	}
+	l.want(q, 0, "spent")
+	l.want(q, 0, "begins")
+}
+
+// TestSlotsAreSharedAmongPlugins has a plugin with many calls beside one with a single call, and one that has used much some time ago.
+func TestSlotsAreSharedAmongPlugins(t *testing.T) {
+	l := newLine(t)
+	greedy, modest, past := &queue{}, &queue{}, &queue{}
+	past.used, past.begun = l.with(past, time.Second), true
+	l.since = l.since.Add(-20 * halfLife) // so long ago
+	for range 3 {
+		l.wait(t.Context(), greedy, begins, "greedy")
+	}
+	l.wait(t.Context(), past, begins, "past")
+	l.want(greedy, 50*time.Millisecond, "past")
+	l.wait(t.Context(), modest, begins, "modest")
+	if !l.over(past, begins, grain, grain) || l.over(past, begins, grain/2, grain/2) {
+		t.Error("a slot is not over after its grain")
+	}
+	l.want(past, 100*time.Millisecond, "modest")
+	l.wait(t.Context(), modest, begins, "modest")
+	l.want(modest, time.Millisecond, "modest")
+	l.want(modest, time.Millisecond, "greedy")
+	if l.over(greedy, begins, quota-1, quota-1) || !l.over(greedy, spent, quota, quota) {
+		t.Error("a call of the same plugin does not get its turn")
+	}
+	l.want(greedy, time.Second, "greedy")
 }
 
 // calling is a module whose export "run" calls test.NAME for ever, and whose "once" does so once.
