@@ -67,6 +67,7 @@ var testOnly = map[string]int{
 // owners names the one package that may import each heavy dependency, by prefix of the import path.
 var owners = map[string][]string{
 	"github.com/tetratelabs/wazero":          {"host/wasm", "host/wasm/engine", "host/wasm/native"},
+	"github.com/ianlancetaylor/demangle":     {"host/wasm/engine"},
 	"github.com/dop251/goja":                 {"host/js"},
 	"github.com/evanw/esbuild":               {"host/js/bundle"},
 	"github.com/goccy/go-yaml":               {"host/definition"},

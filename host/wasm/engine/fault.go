@@ -169,20 +169,3 @@ const (
 	recovered     = " (recovered by wazero)"
 	stackOverflow = "stack overflow"
 )
-
-// splitTrace takes wazero's text apart: the reason, and the guest's functions, innermost first.
-func splitTrace(text string) (message, stack string) {
-	message, trace, _ := strings.Cut(text, "\nwasm stack trace:\n")
-	message = strings.TrimSuffix(strings.TrimPrefix(message, "wasm error: "), recovered)
-	if at := strings.Index(message, "wasm error: "); at >= 0 { // "start function[…] failed: wasm error: …"
-		message = message[at+len("wasm error: "):]
-	}
-	trace, _, _ = strings.Cut(trace, "\n\n") // then come frames of the host's
-	var frames []string
-	for line := range strings.SplitSeq(trace, "\n") {
-		if line = strings.TrimPrefix(strings.TrimSpace(line), "."); line != "" {
-			frames = append(frames, line)
-		}
-	}
-	return message, strings.Join(frames, "\n")
-}
