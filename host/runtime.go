@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"iter"
 	"log/slog"
 	"time"
 )
@@ -257,6 +258,21 @@ type KVOptions struct {
 type KVStore interface {
 	// Map returns the map of a namespace (PluginConfig.KV), which holds at most limit bytes of keys and values.
 	Map(namespace string, limit int64) KV
+}
+
+// A KVMap is a map that is kept.
+type KVMap struct {
+	Namespace string
+	Written   time.Time // when an entry was last set, or the map made
+}
+
+// KVMaps is what a KVStore that outlives its process is too, for whoever deletes the maps of plugins that are gone.
+type KVMaps interface {
+	// ListMaps yields the maps in any order. An error is the last.
+	ListMaps(ctx context.Context) iter.Seq2[KVMap, error]
+	// DeleteMap deletes a map with its entries, unless it was written at before or later. That it is not there is no error. Whoever has it
+	// open still finds it empty, and makes it anew by writing.
+	DeleteMap(ctx context.Context, namespace string, before time.Time) error
 }
 
 // Metrics takes a guest's own metrics, which the host exports with the plugin's name beside its own.

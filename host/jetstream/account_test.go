@@ -76,6 +76,7 @@ func TestPermissions(t *testing.T) {
 	if err := q.Dead().PurgeUpTo(t.Context(), "f", 0); err != nil {
 		t.Error(err)
 	}
+	testMapLives(t, s)
 	if err := s.Health(t.Context()); err != nil {
 		t.Error(err)
 	}

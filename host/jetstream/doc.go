@@ -7,6 +7,7 @@
 // With the prefix "postern", documents are the KV bucket postern_documents, contents the object store postern_blobs, a journal
 // NAME the stream postern_journal_NAME, and a queue NAME the stream postern_queue_NAME. The layouts of the bucket and of the
 // object store are NATS's own (its design records ADR-8 and ADR-20), so that the nats command can read both.
+// The map of a namespace is a stream postern_map_DIGEST, of the namespace's SHA-256.
 //
 // # Durability
 //

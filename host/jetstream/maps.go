@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,18 +24,27 @@ import (
 // ttlHeader is how long a message lives, in whole seconds (NATS ADR-43). Its resolution is a second.
 const ttlHeader = "Nats-TTL"
 
-// Maps returns the plugins' maps. Each is a stream of its own, made by the first write: its size is bounded by the stream's.
-func (s *State) Maps() host.KVStore { return &maps{state: s, open: map[string]*pluginMap{}} }
+// mapDescription begins the description of a map's stream. Its namespace follows, which the stream's name does not tell.
+const mapDescription = "Postern: the map "
 
-type maps struct {
+// Maps returns the plugins' maps. Each is a stream of its own, made by the first write: its size is bounded by the stream's.
+func (s *State) Maps() *Maps { return &Maps{state: s, open: map[string]*pluginMap{}} }
+
+// Maps are the maps of all plugins. They are safe for concurrent use, as are several over one state.
+type Maps struct {
 	state *State
 	mu    sync.Mutex
 	open  map[string]*pluginMap
 }
 
+var (
+	_ host.KVStore = (*Maps)(nil)
+	_ host.KVMaps  = (*Maps)(nil)
+)
+
 // Map implements host.KVStore. Those who ask for one namespace share it; the limit is that of whoever asked last, and 0 is
 // host.DefaultKVBytes.
-func (m *maps) Map(namespace string, limit int64) host.KV {
+func (m *Maps) Map(namespace string, limit int64) host.KV {
 	if limit <= 0 {
 		limit = host.DefaultKVBytes
 	}
@@ -42,10 +52,58 @@ func (m *maps) Map(namespace string, limit int64) host.KV {
 	defer m.mu.Unlock()
 	known := m.open[namespace]
 	if known == nil || known.limit != limit {
-		known = &pluginMap{State: m.state, namespace: namespace, limit: limit}
+		known = m.state.pluginMap(namespace, limit)
 		m.open[namespace] = known
 	}
 	return known
+}
+
+// ListMaps implements host.KVMaps.
+func (m *Maps) ListMaps(ctx context.Context) iter.Seq2[host.KVMap, error] {
+	return func(yield func(host.KVMap, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel() // ends the lister where yield wants no more
+		list := m.state.js.ListStreams(ctx)
+		for info := range list.Info() {
+			namespace, ours := strings.CutPrefix(info.Config.Description, mapDescription)
+			if !ours || info.Config.Name != m.state.pluginMap(namespace, 0).streamName() {
+				continue // another prefix's
+			}
+			if !yield(host.KVMap{Namespace: namespace, Written: written(info)}, nil) {
+				return
+			}
+		}
+		if err := list.Err(); err != nil {
+			yield(host.KVMap{}, m.state.fail("list the maps", err))
+		}
+	}
+}
+
+// written is when a map was last written, or else made.
+func written(info *jetstream.StreamInfo) time.Time {
+	if last := info.State.LastTime; last.After(info.Created) {
+		return last
+	}
+	return info.Created
+}
+
+// DeleteMap implements host.KVMaps.
+func (m *Maps) DeleteMap(ctx context.Context, namespace string, before time.Time) error {
+	op, name := "delete the map "+namespace, m.state.pluginMap(namespace, 0).streamName()
+	stream, err := m.state.js.Stream(ctx, name)
+	if err == nil {
+		if !written(stream.CachedInfo()).Before(before) {
+			return nil
+		}
+		// A server that is still busy with the files of another stream of this name leaves this one's where they are.
+		if err = stream.Purge(ctx); err == nil {
+			err = m.state.js.DeleteStream(ctx, name)
+		}
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return m.state.fail(op, err)
+	}
+	return nil
 }
 
 // A pluginMap is the map of one namespace. An entry is the last message of a subject, and its revision that message's sequence.
@@ -53,34 +111,56 @@ type pluginMap struct {
 	*State
 	namespace string
 	limit     int64
+	turn      chan struct{} // held by who makes the stream: those who wait for it can give up
 
-	mu     sync.Mutex
+	mu     sync.Mutex       // never held while the server is asked
 	stream jetstream.Stream // nil until it is known to be there
 	made   bool             // with this limit
 }
 
 var _ host.KV = (*pluginMap)(nil)
 
-// streamName is a digest, since a namespace may have what a stream's name may not.
-func (m *pluginMap) streamName() string {
-	sum := sha256.Sum256([]byte(m.namespace))
-	return m.opts.Prefix + "_map_" + hex.EncodeToString(sum[:16])
+func (s *State) pluginMap(namespace string, limit int64) *pluginMap {
+	return &pluginMap{State: s, namespace: namespace, limit: limit, turn: make(chan struct{}, 1)}
 }
 
+// digest stands for the namespace, which may have what neither a stream's name nor a subject may.
+func (m *pluginMap) digest() string {
+	sum := sha256.Sum256([]byte(m.namespace))
+	return hex.EncodeToString(sum[:16])
+}
+
+func (m *pluginMap) streamName() string { return m.opts.Prefix + "_map_" + m.digest() }
+
+// subjects begins the subjects of all keys.
+func (m *pluginMap) subjects() string { return m.opts.Prefix + ".map." + m.digest() + "." }
+
 func (m *pluginMap) subject(key string) string {
-	return m.streamName() + "." + base64.RawURLEncoding.EncodeToString([]byte(key))
+	return m.subjects() + base64.RawURLEncoding.EncodeToString([]byte(key))
 }
 
 func (m *pluginMap) op(verb, key string) string {
 	return fmt.Sprintf("%s %s of the map %s", verb, short(key), m.namespace)
 }
 
-// find returns the stream, nil when no write has made it yet.
-func (m *pluginMap) find(ctx context.Context) (jetstream.Stream, error) {
+// known returns the stream, nil when it is not known to be there, and whether it was made with this limit.
+func (m *pluginMap) known() (stream jetstream.Stream, made bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.stream != nil {
-		return m.stream, nil
+	return m.stream, m.made
+}
+
+// know sets what known returns.
+func (m *pluginMap) know(stream jetstream.Stream, made bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stream, m.made = stream, made
+}
+
+// find returns the stream, nil when no write has made it yet.
+func (m *pluginMap) find(ctx context.Context) (jetstream.Stream, error) {
+	if stream, _ := m.known(); stream != nil {
+		return stream, nil
 	}
 	found, err := m.js.Stream(ctx, m.streamName())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -89,28 +169,52 @@ func (m *pluginMap) find(ctx context.Context) (jetstream.Stream, error) {
 	if err != nil {
 		return nil, m.fail("open the map "+m.namespace, err)
 	}
-	m.stream = found
-	return found, nil
-}
-
-// make makes the stream, or gives it this limit: and the room of one value more, as an entry that is replaced counts twice for a moment.
-func (m *pluginMap) make(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.made {
+	if m.stream == nil {
+		m.stream = found
+	}
+	return m.stream, nil
+}
+
+// create makes the stream, or gives it this limit: and the room of one value more, as an entry that is replaced counts twice for a moment.
+func (m *pluginMap) create(ctx context.Context) error {
+	if _, made := m.known(); made {
 		return nil
 	}
-	name := m.streamName()
+	select {
+	case m.turn <- struct{}{}:
+		defer func() { <-m.turn }()
+	case <-ctx.Done():
+		return m.fail("open the map "+m.namespace, ctx.Err())
+	}
+	if _, made := m.known(); made { // by who had the turn before
+		return nil
+	}
 	made, err := m.openStream(ctx, jetstream.StreamConfig{
-		Name: name, Description: "Postern: the map " + m.namespace, Subjects: []string{name + ".>"},
+		Name: m.streamName(), Description: mapDescription + m.namespace, Subjects: []string{m.subjects() + "*"},
 		MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, MaxBytes: m.limit + host.MaxKVValue, AllowMsgTTL: true,
 		MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
 	})
 	if err != nil {
 		return err
 	}
-	m.stream, m.made = made, true
+	m.know(made, true)
 	return nil
+}
+
+// gone reports whether err comes of a stream that was there and was deleted, which is forgotten then.
+func (m *pluginMap) gone(ctx context.Context, err error) bool {
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		if !errors.Is(err, jetstream.ErrNoStreamResponse) && !errors.Is(err, nats.ErrNoResponders) {
+			return false
+		}
+		if _, err = m.js.Stream(ctx, m.streamName()); !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return false
+		}
+	}
+	m.know(nil, false)
+	return true
 }
 
 func checkMapKey(op, key string) error {
@@ -143,7 +247,7 @@ func (m *pluginMap) last(ctx context.Context, key string) (jetstream.Stream, *je
 		return nil, nil, err
 	}
 	msg, err := stream.GetLastMsgForSubject(ctx, m.subject(key))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	if err != nil && (errors.Is(err, jetstream.ErrMsgNotFound) || m.gone(ctx, err)) {
 		return stream, nil, nil
 	}
 	return stream, msg, err
@@ -164,7 +268,7 @@ func (m *pluginMap) KVPut(ctx context.Context, key string, value []byte, o host.
 	if err := m.room(op, len(value)); err != nil {
 		return 0, err
 	}
-	if err := m.make(ctx); err != nil {
+	if err := m.create(ctx); err != nil {
 		return 0, err
 	}
 	msg := nats.NewMsg(m.subject(key))
@@ -172,7 +276,14 @@ func (m *pluginMap) KVPut(ctx context.Context, key string, value []byte, o host.
 	if o.TTL > 0 {
 		msg.Header.Set(ttlHeader, wholeSeconds(o.TTL))
 	}
-	return m.write(ctx, op, key, msg, o.Revision)
+	next, err := m.write(ctx, op, msg, o.Revision)
+	if err == nil || !m.gone(ctx, err) {
+		return next, err
+	}
+	if err := m.create(ctx); err != nil { // its namespace has an owner again
+		return 0, err
+	}
+	return m.write(ctx, op, msg, o.Revision)
 }
 
 // maxTTL is what a longer lifetime becomes. The server adds it to the time of now, in nanoseconds since 1970, which must not overflow: an entry
@@ -184,8 +295,8 @@ func wholeSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64((min(d, maxTTL)+time.Second-1)/time.Second), 10)
 }
 
-// write publishes what becomes the last message of key, where its revision is the one that is asked for.
-func (m *pluginMap) write(ctx context.Context, op, key string, msg *nats.Msg, revision int64) (int64, error) {
+// write publishes what becomes the last message of its subject, where its revision is the one that is asked for.
+func (m *pluginMap) write(ctx context.Context, op string, msg *nats.Msg, revision int64) (int64, error) {
 	if revision == host.AnyRevision {
 		ack, err := m.js.PublishMsg(ctx, msg)
 		if err != nil {
@@ -248,13 +359,16 @@ func (m *pluginMap) KVKeys(ctx context.Context, prefix, after string) ([]string,
 	if err != nil || stream == nil {
 		return nil, err
 	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(m.streamName()+".>"))
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(m.subjects()+"*"))
+	if err != nil && m.gone(ctx, err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, m.fail(op, err)
 	}
 	var keys []string
 	for subject := range info.State.Subjects {
-		key, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(subject, m.streamName()+"."))
+		key, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(subject, m.subjects()))
 		if k := string(key); err == nil && strings.HasPrefix(k, prefix) && k > after {
 			keys = append(keys, k)
 		}
