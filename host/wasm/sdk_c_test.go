@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,28 +65,9 @@ func TestCSDK(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := compile(t, newRuntime(t, wasm.Options{}), "c", code)
-			testContracts(t, m, conformance{frame: "panic", exit: "unreachable"})
+			testConformance(t, m, conformance{frame: "panic", exit: "unreachable"})
 		})
 	}
-}
-
-// testContracts is testConformance without how events are taken that are no JSON, of which the host gives none: the C SDK takes its word for it,
-// and Zig's std.json refuses half of a surrogate pair.
-func testContracts(t *testing.T, m host.Module, of conformance) {
-	want := []string{"authorize", "map_request", "map_response", "handle", "filter_request", "filter_response"}
-	if got := m.Info().Entries; !slices.Equal(got, want) {
-		t.Errorf("entries: %q", got)
-	}
-	p := open(t, m, conformanceConfig())
-	t.Run("authorizer", func(t *testing.T) { testGoAuthorizer(t, p) })
-	t.Run("mapping", func(t *testing.T) { testSDKMapping(t, p) })
-	t.Run("function", func(t *testing.T) { testSDKFunction(t, p) })
-	t.Run("streaming", func(t *testing.T) { testGoStreaming(t, p) })
-	t.Run("filter", func(t *testing.T) { testSDKFilter(t, p) })
-	t.Run("world", func(t *testing.T) { testSDKWorld(t, p) })
-	t.Run("fetch", func(t *testing.T) { testSDKFetch(t, p) })
-	t.Run("map", func(t *testing.T) { testSDKMap(t, p) })
-	t.Run("failures", func(t *testing.T) { testSDKFailures(t, m, of) })
 }
 
 // Each template is a plugin that builds with the SDK's sources beside it, and is what it is named for.

@@ -32,7 +32,7 @@ func TestZigSDK(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := compile(t, newRuntime(t, wasm.Options{}), "zig", code)
-	testContracts(t, m, conformance{frame: "panic", exit: "unreachable"})
+	testConformance(t, m, conformance{frame: "panic", exit: "unreachable", huge: true})
 }
 
 // Each template is a plugin that builds with the SDK's sources beside it, and is what it is named for.

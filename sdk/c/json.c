@@ -18,37 +18,82 @@ static int hex(char c) {
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The end of the string that begins at p, behind its quote; NULL where it has none, or, if strict, is malformed. */
-static const char *string_end(const char *p, const char *end, bool strict) {
-	for (p++; p < end; p++) {
+/* What \uXXXX at p stands for; below zero where there is none. */
+static int32_t code_unit(const char *p, const char *end) {
+	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+		return -1;
+	int32_t unit = 0;
+	for (int i = 2; i < 6; i++) {
+		int h = hex(p[i]);
+		if (h < 0)
+			return -1;
+		unit = unit << 4 | h;
+	}
+	return unit;
+}
+
+/* The highest bit of each of eight bytes that is below n, which is at most 128; of those behind the first perhaps that of another. */
+static uint64_t bytes_below(uint64_t bytes, uint64_t n) {
+	const uint64_t each = 0x0101010101010101;
+	return (bytes - each * n) & ~bytes & each << 7;
+}
+
+static uint64_t bytes_that_are(uint64_t bytes, char c) { return bytes_below(bytes ^ 0x0101010101010101 * (unsigned char)c, 1); }
+
+/* The first byte from p on that is more than a plain character of a string: a quote, a backslash, a control character, one of UTF-8. Eight at a
+ * time, of which the first is lowest, as wherever WebAssembly runs. */
+static const char *plain_end(const char *p, const char *end) {
+	for (; end - p >= 8; p += 8) {
+		uint64_t bytes;
+		__builtin_memcpy(&bytes, p, 8);
+		uint64_t found = bytes_that_are(bytes, '"') | bytes_that_are(bytes, '\\') | bytes_below(bytes, ' ') | (bytes & 0x8080808080808080);
+		if (found != 0)
+			return p + __builtin_ctzll(found) / 8;
+	}
+	while (p < end && *p != '"' && *p != '\\' && *p >= ' ' && (unsigned char)*p < 0x80)
+		p++;
+	return p;
+}
+
+/* The end of the string that begins at p and has been checked, or looks like one; NULL where the text ends first. */
+static const char *string_skip(const char *p, const char *end) {
+	for (p = plain_end(p + 1, end); p < end; p = plain_end(p + 1, end)) {
 		if (*p == '"')
 			return p + 1;
-		if (strict && (unsigned char)*p >= 0x80) {
-			size_t n = postern_character(p, (size_t)(end - p));
-			if (n == 0)
+		if (*p == '\\' && ++p == end)
+			return NULL;
+	}
+	return NULL;
+}
+
+/* The end of the escape that begins at p; NULL where it is none. */
+static const char *escape_end(const char *p, const char *end) {
+	if (end - p < 2)
+		return NULL;
+	switch (p[1]) {
+	case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+		return p + 2;
+	case 'u':
+		return code_unit(p, end) < 0 ? NULL : p + 6;
+	default:
+		return NULL;
+	}
+}
+
+/* The end of the string that begins at p, behind its quote; NULL where it has none or is malformed. */
+static const char *string_end(const char *p, const char *end) {
+	for (p = plain_end(p + 1, end); p < end; p = plain_end(p, end)) {
+		if (*p == '"')
+			return p + 1;
+		if (*p == '\\') {
+			if ((p = escape_end(p, end)) == NULL)
 				return NULL;
-			p += n - 1;
 			continue;
 		}
-		if (strict && (unsigned char)*p < ' ')
+		size_t n = (unsigned char)*p < ' ' ? 0 : postern_character(p, (size_t)(end - p));
+		if (n == 0)
 			return NULL;
-		if (*p != '\\')
-			continue;
-		if (++p == end)
-			return NULL;
-		if (!strict)
-			continue;
-		switch (*p) {
-		case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
-			break;
-		case 'u':
-			if (end - p < 5 || hex(p[1]) < 0 || hex(p[2]) < 0 || hex(p[3]) < 0 || hex(p[4]) < 0)
-				return NULL;
-			p += 4;
-			break;
-		default:
-			return NULL;
-		}
+		p += n;
 	}
 	return NULL;
 }
@@ -79,6 +124,15 @@ static const char *number_end(const char *p, const char *end) {
 	return p;
 }
 
+/* The end of a number that a double holds, as all who read JSON ask for. */
+static const char *finite_end(const char *p, const char *end) {
+	const char *stop = number_end(p, end);
+	double d;
+	if (stop == NULL || stop - p < 5 || (postern_number((postern_json){p, (size_t)(stop - p)}, &d) && __builtin_isfinite(d)))
+		return stop; /* 1e309 is the shortest that none does */
+	return NULL;
+}
+
 static const char *word_end(const char *p, const char *end, const char *word) {
 	for (; *word != 0; word++, p++)
 		if (p == end || *p != *word)
@@ -89,18 +143,18 @@ static const char *word_end(const char *p, const char *end, const char *word) {
 /* The end of a value that is no array and no object; NULL where it is malformed. */
 static const char *scalar_end(const char *p, const char *end) {
 	switch (*p) {
-	case '"': return string_end(p, end, true);
+	case '"': return string_end(p, end);
 	case 't': return word_end(p, end, "true");
 	case 'f': return word_end(p, end, "false");
 	case 'n': return word_end(p, end, "null");
-	default: return number_end(p, end);
+	default: return finite_end(p, end);
 	}
 }
 
 /* The end of a member's name and its colon. */
 static const char *name_end(const char *p, const char *end) {
 	p = space(p, end);
-	if (p == end || *p != '"' || (p = string_end(p, end, true)) == NULL)
+	if (p == end || *p != '"' || (p = string_end(p, end)) == NULL)
 		return NULL;
 	p = space(p, end);
 	return p < end && *p == ':' ? p + 1 : NULL;
@@ -171,7 +225,7 @@ static const char *skip(const char *p, const char *end) {
 	while (p < end) {
 		switch (*p) {
 		case '"':
-			if ((p = string_end(p, end, false)) == NULL)
+			if ((p = string_skip(p, end)) == NULL)
 				return NULL;
 			break;
 		case '{': case '[':
@@ -231,7 +285,7 @@ bool postern_next(postern_items *items, postern_json *name, postern_json *value)
 	if (items->object) {
 		if (p == end || *p != '"')
 			return false;
-		const char *stop = string_end(p, end, false);
+		const char *stop = string_skip(p, end);
 		if (stop == NULL)
 			return false;
 		if (name != NULL)
@@ -262,19 +316,6 @@ static walk walk_of(postern_json v) {
 	if (v.len < 2 || v.ptr[0] != '"' || v.ptr[v.len - 1] != '"')
 		return (walk){0};
 	return (walk){.p = v.ptr + 1, .end = v.ptr + v.len - 1};
-}
-
-static int32_t code_unit(const char *p, const char *end) {
-	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
-		return -1;
-	int32_t unit = 0;
-	for (int i = 2; i < 6; i++) {
-		int h = hex(p[i]);
-		if (h < 0)
-			return -1;
-		unit = unit << 4 | h;
-	}
-	return unit;
 }
 
 static void put_utf8(walk *w, int32_t c) {
@@ -326,10 +367,11 @@ postern_str postern_text(postern_json v) {
 	walk w = walk_of(v);
 	if (w.p == NULL)
 		return (postern_str){NULL, 0};
-	size_t plain = 0, len = (size_t)(w.end - w.p);
-	while (plain < len && w.p[plain] != '\\')
-		plain++;
-	if (plain == len)
+	size_t len = (size_t)(w.end - w.p);
+	const char *escape = plain_end(w.p, w.end);
+	while (escape < w.end && *escape != '\\')
+		escape++;
+	if (escape == w.end)
 		return (postern_str){w.p, len};
 	char *text = postern_alloc(len); /* escapes only shrink */
 	if (text == NULL)

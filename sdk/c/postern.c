@@ -59,16 +59,13 @@ static int finish(int result) {
 	return 1;
 }
 
-/* Begins a call: its event, which the host has checked. */
+/* Begins a call: its event. */
 static int begin(postern_json *event) {
 	postern_reset();
 	reported = false;
 	postern_str meta;
 	int n = postern_read_value((postern_source){.from = READ_META}, &meta);
-	*event = (postern_json){meta.ptr, meta.len};
-	if (n == POSTERN_OK && postern_kind_of(*event) == POSTERN_NONE)
-		return postern_parse(meta, event); /* with space around it */
-	return n;
+	return n < 0 ? n : postern_parse(meta, event);
 }
 
 static int write_meta(const postern_writer *w) {
@@ -144,19 +141,30 @@ static void write_texts(postern_writer *w, postern_str name, const postern_field
 
 #define MEMBER(type, key, how, field) {key, how, offsetof(type, field)}
 
-static const postern_member request_members[] = {
-	MEMBER(postern_request, "routeKey", TO_TEXT, route_key), MEMBER(postern_request, "rawPath", TO_TEXT, path),
-	MEMBER(postern_request, "rawQueryString", TO_TEXT, query), MEMBER(postern_request, "headers", TO_JSON, headers),
-	MEMBER(postern_request, "cookies", TO_JSON, cookies), MEMBER(postern_request, "queryStringParameters", TO_JSON, query_parameters),
-	MEMBER(postern_request, "pathParameters", TO_JSON, path_parameters), MEMBER(postern_request, "stageVariables", TO_JSON, stage_variables),
-	MEMBER(postern_request, "httpMethod", TO_TEXT, method), MEMBER(postern_request, "path", TO_TEXT, path), /* 1.0 */
-};
+/* Of requests, and of the events that begin with one. */
+#define REQUEST_MEMBERS \
+	MEMBER(postern_request, "routeKey", TO_TEXT, route_key), MEMBER(postern_request, "rawPath", TO_TEXT, path), \
+	MEMBER(postern_request, "rawQueryString", TO_TEXT, query), MEMBER(postern_request, "headers", TO_JSON, headers), \
+	MEMBER(postern_request, "cookies", TO_JSON, cookies), MEMBER(postern_request, "queryStringParameters", TO_JSON, query_parameters), \
+	MEMBER(postern_request, "pathParameters", TO_JSON, path_parameters), MEMBER(postern_request, "stageVariables", TO_JSON, stage_variables), \
+	MEMBER(postern_request, "requestContext", TO_JSON, context), \
+	MEMBER(postern_request, "httpMethod", TO_TEXT, method), MEMBER(postern_request, "path", TO_TEXT, path) /* 1.0 */
+
+static const postern_member request_members[] = {REQUEST_MEMBERS};
 
 static const postern_member context_members[] = {
 	MEMBER(postern_request, "requestId", TO_TEXT, request_id), MEMBER(postern_request, "stage", TO_TEXT, stage),
 	MEMBER(postern_request, "apiId", TO_TEXT, api_id), MEMBER(postern_request, "domainName", TO_TEXT, domain_name),
-	MEMBER(postern_request, "timeEpoch", TO_INT64, time), MEMBER(postern_request, "authorizer", TO_JSON, authorizer),
+	MEMBER(postern_request, "timeEpoch", TO_INT64, time), MEMBER(postern_request, "requestTimeEpoch", TO_INT64, time),
+	MEMBER(postern_request, "authorizer", TO_JSON, authorizer),
 };
+
+/* Who asks: in an object of its own, which 2.0 and 1.0 name differently. */
+typedef struct caller {
+	postern_json http, identity;
+} caller;
+
+static const postern_member caller_members[] = {MEMBER(caller, "http", TO_JSON, http), MEMBER(caller, "identity", TO_JSON, identity)};
 
 static const postern_member http_members[] = {
 	MEMBER(postern_request, "method", TO_TEXT, method), MEMBER(postern_request, "sourceIp", TO_TEXT, source_ip),
@@ -165,15 +173,13 @@ static const postern_member http_members[] = {
 
 #define FILL(object, table, target) postern_fill(object, table, sizeof(table) / sizeof(table)[0], target)
 
-static void fill_request(postern_request *r) {
-	FILL(r->event, request_members, r);
-	postern_json context = postern_get(r->event, PS("requestContext"));
-	if (postern_kind_of(context) != POSTERN_OBJECT)
-		return;
-	FILL(context, context_members, r);
-	FILL(postern_get(context, PS("http")), http_members, r);
-	FILL(postern_get(context, PS("identity")), http_members, r); /* 1.0, as is the name below */
-	(void)postern_int(postern_get(context, PS("requestTimeEpoch")), &r->time);
+/* Fills in what is a level below. */
+static void fill_context(postern_request *r) {
+	caller from = {0};
+	FILL(r->context, context_members, r);
+	FILL(r->context, caller_members, &from);
+	FILL(from.http, http_members, r);
+	FILL(from.identity, http_members, r);
 	postern_json lambda = postern_get(r->authorizer, PS("lambda"));
 	if (postern_kind_of(lambda) == POSTERN_OBJECT) /* of 1.0 there is no such level, and values are no objects */
 		r->authorizer = lambda;
@@ -214,7 +220,8 @@ int postern_run_function(postern_function *fn) {
 	int n = begin(&r.event);
 	if (n < 0)
 		return finish(n);
-	fill_request(&r);
+	FILL(r.event, request_members, &r);
+	fill_context(&r);
 	n = fn(&r, &res);
 	if (n != POSTERN_OK || res.sent)
 		return finish(n);
@@ -226,7 +233,10 @@ int postern_run_function(postern_function *fn) {
 
 /* ---- Authorizers ---- */
 
+_Static_assert(offsetof(postern_authorizer_event, request) == 0, "REQUEST_MEMBERS are of what begins with a request");
+
 static const postern_member authorizer_members[] = {
+	REQUEST_MEMBERS,
 	MEMBER(postern_authorizer_event, "type", TO_TEXT, type), MEMBER(postern_authorizer_event, "routeArn", TO_TEXT, arn),
 	MEMBER(postern_authorizer_event, "methodArn", TO_TEXT, arn), MEMBER(postern_authorizer_event, "authorizationToken", TO_TEXT, token),
 	MEMBER(postern_authorizer_event, "identitySource", TO_JSON, identity_source),
@@ -260,8 +270,8 @@ int postern_run_authorizer(postern_authorizer *fn) {
 	int n = begin(&ev.request.event);
 	if (n < 0)
 		return finish(n);
-	fill_request(&ev.request);
 	FILL(ev.request.event, authorizer_members, &ev);
+	fill_context(&ev.request);
 	if ((n = fn(&ev, &d)) != POSTERN_OK)
 		return finish(n);
 	postern_writer w = {0};

@@ -94,8 +94,8 @@ typedef struct postern_json {
 
 typedef enum postern_kind { POSTERN_NONE, POSTERN_NULL, POSTERN_BOOL, POSTERN_NUMBER, POSTERN_STRING, POSTERN_ARRAY, POSTERN_OBJECT } postern_kind;
 
-/* Checks a whole text against RFC 8259, nested at most 512 deep, and makes *out its value: 0, or POSTERN_MALFORMED, when *out is
- * none. Events, configuration and whatever else comes from the host is checked already. */
+/* Checks a whole text against RFC 8259, nested at most 512 deep and with numbers that a double holds, and makes *out its value: 0, or
+ * POSTERN_MALFORMED, when *out is none. Events, configuration and whatever else comes from the host is checked already. */
 int postern_parse(postern_str text, postern_json *out);
 /* What a value is; POSTERN_NONE where there is none. */
 postern_kind postern_kind_of(postern_json v);
@@ -188,6 +188,7 @@ typedef struct postern_request {
 	int64_t time; /* when it came in, in milliseconds since 1970 */
 	postern_json headers; /* lower-case names; several values are joined by commas */
 	postern_json cookies, query_parameters, path_parameters, stage_variables;
+	postern_json context;    /* all of requestContext, for what has no member here */
 	postern_json authorizer; /* the context that an authorizer returned */
 } postern_request;
 

@@ -2,6 +2,7 @@
 const std = @import("std");
 const abi = @import("abi.zig");
 const body = @import("body.zig");
+const surrogates = @import("surrogates.zig");
 const Field = @import("fields.zig").Field;
 
 /// What belongs to a call: memory that lasts until its end, its event and its body. Requests and events have one.
@@ -49,7 +50,20 @@ pub const Call = struct {
 };
 
 pub fn parseText(T: type, arena: std.mem.Allocator, text: []const u8) !T {
+    return parse(T, arena, text) catch |err| {
+        if (err != error.SyntaxError) return err;
+        return parse(T, arena, try surrogates.mended(arena, text) orelse return err);
+    };
+}
+
+fn parse(T: type, arena: std.mem.Allocator, text: []const u8) !T {
     return std.json.parseFromSliceLeaky(T, arena, text, .{ .ignore_unknown_fields = true, .duplicate_field_behavior = .use_last });
+}
+
+/// Whether a text is JSON.
+pub fn isJson(arena: std.mem.Allocator, text: []const u8) !bool {
+    if (try std.json.validate(arena, text)) return true;
+    return std.json.validate(arena, try surrogates.mended(arena, text) orelse return false);
 }
 
 var memory: ?std.heap.ArenaAllocator = null;

@@ -131,7 +131,7 @@ pub fn run(comptime serve: anytype) i32 {
             // What is no event of Lambda's is a call by name, and JSON all the same.
             if (r.call.parse(Request.Event)) |event| {
                 r.event = event;
-            } else |err| if (!try std.json.validate(call.arena, call.raw)) return err;
+            } else |err| if (!try entry.isJson(call.arena, call.raw)) return err;
             const res: Response = try serve(&r);
             if (res.result) |result| return abi.writeMeta(result);
             var out: std.Io.Writer.Allocating = .init(call.arena);

@@ -135,4 +135,5 @@ comptime {
 
 test {
     _ = @import("test.zig");
+    _ = @import("surrogates.zig");
 }
