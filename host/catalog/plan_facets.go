@@ -146,7 +146,9 @@ func (f *facets) limits(scope, prefix string, l *host.Limits) {
 	if l.Fuel.Value != 0 { // goja has none
 		f.add(scope, prefix+"fuel", strconv.FormatInt(l.Fuel.Value, 10))
 	}
-	f.add(scope, prefix+"hostCalls", strconv.FormatInt(l.HostCalls.Value, 10))
+	if l.HostCalls.Value != 0 { // scripts and commands have none
+		f.add(scope, prefix+"hostCalls", strconv.FormatInt(l.HostCalls.Value, 10))
+	}
 	f.add(scope, prefix+"fetches", strconv.FormatInt(l.Fetches.Value, 10))
 	f.add(scope, prefix+"fetchBytes", sizeText(l.FetchBytes.Value))
 	f.add(scope, prefix+"logLines", strconv.FormatInt(l.LogLines.Value, 10))

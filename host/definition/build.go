@@ -16,11 +16,13 @@ type builder struct {
 	opts Options
 	file fileDef
 
-	functions, upstreams map[string]bool // that the file defines
+	functions, upstreams map[string]bool                // that the file defines
+	maps                 map[string]host.Setting[int64] // what is written of their sizes, by namespace
 }
 
 func (b *builder) build() *host.Snapshot {
 	b.functions, b.upstreams = set(b.file.Functions.keys()), set(b.file.Upstreams.keys())
+	b.maps = map[string]host.Setting[int64]{}
 	s := &host.Snapshot{}
 	for i := range b.file.Functions.entries {
 		s.Functions = append(s.Functions, b.function(&b.file.Functions.entries[i]))
@@ -38,6 +40,7 @@ func (b *builder) build() *host.Snapshot {
 		b.add(b.file.place, RuleRequired, "the file has no apis and no functions").Hint = "there is nothing to serve"
 	}
 	b.root(s.APIs)
+	b.mapSizes(s)
 	sortByName(s.APIs, func(a *host.API) string { return a.Name })
 	sortByName(s.Functions, func(f *host.Function) string { return f.Name })
 	sortByName(s.Upstreams, func(u *host.Upstream) string { return u.Name })

@@ -121,7 +121,9 @@ func script(name string, line, column int) host.PluginConfig {
 	return host.PluginConfig{
 		Name: name, Ref: name, Runtime: host.RuntimeJS, Isolation: host.IsolationPooled, Pos: at(line, column),
 		OnError: host.OnError{Mode: host.OnErrorClosed}, KV: "apis/orders/plugins/" + strings.TrimPrefix(name, "./"),
-		Limits: limits(func(l *host.Limits) { l.Fuel, l.Memory = host.Default[int64](0), host.Default[int64](0) }),
+		Limits: limits(func(l *host.Limits) {
+			l.Fuel, l.Memory, l.HostCalls = host.Default[int64](0), host.Default[int64](0), host.Default[int64](0)
+		}),
 	}
 }
 

@@ -115,6 +115,7 @@ func TestSettleRefuses(t *testing.T) {
 		`{"isolation": "reset"}`:        "",
 		`{"limits": {"fuel": 1000000}}`: "limits.fuel",
 		`{"memory": "1MiB"}`:            "memory",
+		`{"limits": {"hostCalls": 10}}`: "limits.hostCalls",
 	} {
 		f, err := definition.ParseFunction("f", []byte(config), "")
 		if err != nil {
@@ -122,8 +123,11 @@ func TestSettleRefuses(t *testing.T) {
 		}
 		f.Plugin.Source = &host.Source{Runtime: host.RuntimeJS}
 		errs := definition.Use{Plugin: &f.Plugin, Function: true}.Settle("")
-		if len(errs) != 1 || errs[0].Rule != definition.RuleUnsupported || errs[0].Path != want || !strings.Contains(errs[0].Hint, "quickjs") {
+		if len(errs) != 1 || errs[0].Rule != definition.RuleUnsupported || errs[0].Path != want || !strings.Contains(errs[0].Error(), "js") {
 			t.Errorf("%s: %v", config, errs)
+		}
+		if errs := (definition.Use{Plugin: &f.Plugin, Function: true}).Settle(""); len(errs) > 0 {
+			t.Errorf("%s is told twice: %v", config, errs)
 		}
 	}
 	f, err := definition.ParseFunction("f", []byte(`{"runtime": "quickjs"}`), "")
@@ -217,6 +221,33 @@ functions:
 		var errs definition.Errors
 		if !errors.As(err, &errs) || !strings.Contains(errs[0].Hint, "--allow-goja") || errs[0].Pos.Line != 2 {
 			t.Errorf("%s on js: %v", ref, err)
+		}
+	}
+}
+
+// What a definition is told of a script is not told again once the script is there.
+func TestScriptIsToldOnce(t *testing.T) {
+	s, err := definition.Parse("postern.yaml", []byte(`functions: {f: {plugin: ./f.js, abi: stdio, memory: 1MiB, isolation: reset, limits: {fuel: 1, hostCalls: 1}}}`), definition.Options{})
+	var errs definition.Errors
+	if !errors.As(err, &errs) || len(errs) != 5 {
+		t.Fatal(err)
+	}
+	p := &s.Functions[0].Plugin
+	p.Source = &host.Source{Runtime: host.RuntimeJS}
+	if errs := (definition.Use{Plugin: p, Function: true}).Settle(""); len(errs) > 0 {
+		t.Error(errs)
+	}
+}
+
+func TestProjectMap(t *testing.T) {
+	for _, tt := range []struct{ project, kv, want string }{
+		{"shop", "sessions", "projects/shop/maps/sessions"},
+		{"shop", definition.FunctionMap("f"), "functions/f"},
+		{"shop", "apis/a/plugins/f.js", "apis/a/plugins/f.js"},
+		{"", "sessions", "sessions"},
+	} {
+		if got := definition.ProjectMap(tt.project, tt.kv); got != tt.want {
+			t.Errorf("%+v: %s", tt, got)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package definition
 
 import (
+	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/postern/postern/host"
@@ -22,6 +24,15 @@ type role struct {
 
 // FunctionMap is the namespace of a function's own map.
 func FunctionMap(name string) string { return "functions/" + name }
+
+// ProjectMap is the namespace, on a host, of a map that PluginConfig.KV names in a project: the projects of a host share none. The maps that
+// plugins have by their place keep theirs, and so do those of what belongs to no project (""). The names of shared maps have no slash.
+func ProjectMap(project, kv string) string {
+	if project == "" || strings.Contains(kv, "/") {
+		return kv
+	}
+	return "projects/" + project + "/maps/" + kv
+}
 
 func functionRole(name string) role {
 	return role{timeout: host.DefaultFunctionTimeout, kv: FunctionMap(name), closed: "without the function there is no answer"}
@@ -90,22 +101,27 @@ func (b *builder) scripted(def *settingsDef, p *host.PluginConfig) {
 		b.add(def.ABI.place, RuleConflict, "abi is for Wasm plugins; this one is JavaScript").Hint = "remove it"
 	}
 	p.ABI = ""
-	if p.Runtime != host.RuntimeJS {
-		return
-	}
-	at := map[string]place{"memory": def.Memory.place, "limits.fuel": def.Limits.Fuel.place, "isolation": def.Isolation.place}
-	for _, c := range goja(p) {
+	at := map[string]place{"memory": def.Memory.place, "isolation": def.Isolation.place,
+		"limits.fuel": def.Limits.Fuel.place, "limits.hostCalls": def.Limits.HostCalls.place}
+	for _, c := range withoutCaps(p) {
 		b.add(at[c.key], RuleUnsupported, c.message).Hint = c.hint
 	}
-	withoutCaps(p)
 }
 
-// A cannot is a setting that goja, which runs JavaScript, cannot have.
+// A cannot is a setting that a script cannot have on its runtime.
 type cannot struct{ key, message, hint string }
 
-// goja returns the settings of a plugin on the runtime js that this cannot have.
-func goja(p *host.PluginConfig) []cannot {
+// withoutCaps takes the settings away that a script cannot have on its runtime, and returns those that were written.
+func withoutCaps(p *host.PluginConfig) []cannot {
 	var found []cannot
+	if !p.Limits.HostCalls.Pos.IsZero() {
+		found = append(found, cannot{"limits.hostCalls", "host calls are not counted on the runtime " + p.Runtime + ": they are what Wasm plugins of Postern's own ABI make",
+			"remove it; limits.fetches, limits.logLines and timeout bound what a script asks for"})
+	}
+	p.Limits.HostCalls = host.Default[int64](0)
+	if p.Runtime != host.RuntimeJS {
+		return found
+	}
 	if !p.Limits.Memory.Pos.IsZero() {
 		found = append(found, cannot{"memory", "memory cannot be capped on the runtime js: goja, its engine, has no limit",
 			"remove it, or write runtime: quickjs, where it is capped"})
@@ -117,11 +133,33 @@ func goja(p *host.PluginConfig) []cannot {
 	if p.Isolation == host.IsolationReset {
 		found = append(found, cannot{"isolation", "isolation: reset is not possible on the runtime js: goja, its engine, keeps values where nothing can put them back",
 			"write isolation: fresh, or runtime: quickjs"})
+		p.Isolation = host.IsolationFresh // so that it is told once
 	}
+	p.Limits.Memory, p.Limits.Fuel = host.Default[int64](0), host.Default[int64](0)
 	return found
 }
 
-// withoutCaps takes away what goja has not.
-func withoutCaps(p *host.PluginConfig) {
-	p.Limits.Memory, p.Limits.Fuel = host.Default[int64](0), host.Default[int64](0)
+// mapSize notes how large a plugin wants its map, which all who share it must agree on.
+func (b *builder) mapSize(def *settingsDef, p *host.PluginConfig) {
+	if !def.Limits.KVBytes.written() {
+		return
+	}
+	first, known := b.maps[p.KV]
+	if !known {
+		b.maps[p.KV] = p.Limits.KVBytes
+		return
+	}
+	if size := p.Limits.KVBytes; size.Value != first.Value {
+		e := b.add(def.Limits.KVBytes.place, RuleConflict, fmt.Sprintf("the map %s has %s here, and %s at %s", quote(p.KV), sizeText(size.Value), sizeText(first.Value), first.Pos))
+		e.Hint = "it is one map: write the same size, or leave all but one out"
+	}
+}
+
+// mapSizes gives all who share a map the size that one of them wants.
+func (b *builder) mapSizes(s *host.Snapshot) {
+	for use := range Uses(s) {
+		if size, written := b.maps[use.Plugin.KV]; written {
+			use.Plugin.Limits.KVBytes = size
+		}
+	}
 }

@@ -146,8 +146,12 @@ func (b *builder) plugin(def *settingsDef, name string, r role) host.PluginConfi
 	switch {
 	case p.Runtime == host.RuntimeJS, p.Runtime == host.RuntimeQuickJS:
 		b.scripted(def, &p)
+		b.mapSize(def, &p)
 	case command:
 		b.notForCommands(def)
+		p.Limits.HostCalls = host.Default[int64](0)
+	default:
+		b.mapSize(def, &p)
 	}
 	for _, v := range def.Egress.items {
 		b.origin(v, "the egress", webSchemes, true)
@@ -188,6 +192,9 @@ func (b *builder) notForCommands(def *settingsDef) {
 		if setting.at.written() {
 			b.add(setting.at, RuleConflict, "a command (abi: "+def.ABI.Value+") has no "+setting.name).Hint = setting.hint
 		}
+	}
+	if at := def.Limits.HostCalls.place; at.written() {
+		b.add(at, RuleUnsupported, "host calls of a command (abi: "+def.ABI.Value+") are not counted: they are WASI's").Hint = "remove it; limits.fuel and timeout bound what a command does"
 	}
 }
 

@@ -70,7 +70,7 @@ func (u Use) Problem(rule, message, hint string) *Error {
 }
 
 // Settle decides what the definition could not, because it did not know what its reference would come to: the runtime, the default of
-// isolation, and that goja has no limits of memory and fuel. Plugin.Source must be set. scripts is Options.Scripts. It may be called again.
+// isolation, and which limits a script has not. Plugin.Source must be set. scripts is Options.Scripts. It may be called again.
 func (u Use) Settle(scripts string) Errors {
 	p := u.Plugin
 	either := p.Runtime == host.RuntimeQuickJS && p.Source.Runtime == host.RuntimeJS // which is what scripts are written for
@@ -93,16 +93,13 @@ func (u Use) Settle(scripts string) Errors {
 		return nil
 	}
 	var errs Errors
-	if p.Runtime == host.RuntimeJS {
-		written := map[string]host.Position{"memory": p.Limits.Memory.Pos, "limits.fuel": p.Limits.Fuel.Pos}
-		for _, c := range goja(p) {
-			e := u.Problem(RuleUnsupported, c.message, c.hint)
-			if pos := written[c.key]; !pos.IsZero() {
-				e.Pos, e.Path = pos, u.beside(strings.Split(c.key, ".")...)
-			}
-			errs = append(errs, e)
+	written := map[string]host.Position{"memory": p.Limits.Memory.Pos, "limits.fuel": p.Limits.Fuel.Pos, "limits.hostCalls": p.Limits.HostCalls.Pos}
+	for _, c := range withoutCaps(p) {
+		e := u.Problem(RuleUnsupported, c.message, c.hint)
+		if pos := written[c.key]; !pos.IsZero() {
+			e.Pos, e.Path = pos, u.beside(strings.Split(c.key, ".")...)
 		}
-		withoutCaps(p)
+		errs = append(errs, e)
 	}
 	if p.ABI != "" {
 		errs = append(errs, u.Problem(RuleConflict, "abi is for Wasm plugins; "+p.Ref+" is JavaScript", "remove abi"))

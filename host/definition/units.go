@@ -17,7 +17,7 @@ import (
 var units = []struct {
 	suffix string
 	bytes  int64
-}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {"", 1}}
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {"", 1}}
 
 // size parses a written size from least to most bytes, and else returns the default.
 func (b *builder) size(v val[any], def, least, most int64) host.Setting[int64] {
@@ -46,7 +46,7 @@ func (b *builder) size(v val[any], def, least, most int64) host.Setting[int64] {
 func ParseSize(s string) (int64, error) {
 	n, ok := parseSize(s)
 	if !ok || n < 0 {
-		return 0, &host.Error{Op: "size", Kind: host.Invalid, Err: fmt.Errorf("%q is no size: write a number of bytes, or one with KiB, MiB or GiB", s)}
+		return 0, &host.Error{Op: "size", Kind: host.Invalid, Err: fmt.Errorf("%q is no size: write a number of bytes, or one with KiB, MiB, GiB or TiB", s)}
 	}
 	return n, nil
 }

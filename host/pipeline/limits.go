@@ -26,7 +26,6 @@ func limitAttributes(cfg *host.PluginConfig) []attribute.KeyValue {
 		attribute.Int64(prefix+"timeout_ms", l.Timeout.Value.Milliseconds()),
 		attribute.Int(prefix+"concurrency", l.Concurrency.Value),
 		attribute.Int64(prefix+"max_result", l.MaxResult.Value),
-		attribute.Int64(prefix+"host_calls", l.HostCalls.Value),
 		attribute.Int64(prefix+"fetches", l.Fetches.Value),
 		attribute.Int64(prefix+"fetch_bytes", l.FetchBytes.Value),
 		attribute.Int64(prefix+"log_lines", l.LogLines.Value),
@@ -35,6 +34,9 @@ func limitAttributes(cfg *host.PluginConfig) []attribute.KeyValue {
 		attribute.Int64(prefix+"header_bytes", l.HeaderBytes.Value),
 		attribute.Int64(prefix+"kv_bytes", l.KVBytes.Value),
 		attribute.Int(prefix+"egress", len(cfg.Egress)), // origins
+	}
+	if l.HostCalls.Value > 0 { // scripts and commands have none
+		attrs = append(attrs, attribute.Int64(prefix+"host_calls", l.HostCalls.Value))
 	}
 	if runtimeOf(cfg) != host.RuntimeJS {
 		attrs = append(attrs, attribute.Int64(prefix+"memory", l.Memory.Value), attribute.Int64(prefix+"fuel", l.Fuel.Value))

@@ -272,7 +272,9 @@ func (e *Explanation) boundPlugin(of string, p *host.PluginConfig, unit string) 
 	}
 	limit(e, of, "concurrency", l.Concurrency, strconv.Itoa(l.Concurrency.Value)+unit)
 	limit(e, of, "maxResult", l.MaxResult, size(l.MaxResult.Value))
-	limit(e, of, "limits.hostCalls", l.HostCalls, strconv.FormatInt(l.HostCalls.Value, 10))
+	if l.HostCalls.Value > 0 { // scripts and commands have none
+		limit(e, of, "limits.hostCalls", l.HostCalls, strconv.FormatInt(l.HostCalls.Value, 10))
+	}
 	limit(e, of, "limits.fetches", l.Fetches, strconv.FormatInt(l.Fetches.Value, 10))
 	limit(e, of, "limits.fetchBytes", l.FetchBytes, size(l.FetchBytes.Value))
 	limit(e, of, "limits.logLines", l.LogLines, strconv.FormatInt(l.LogLines.Value, 10))
