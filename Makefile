@@ -2,7 +2,7 @@
 GO ?= go
 GUESTS = $(shell git ls-files '*go.mod' | grep -v '^go.mod$$' | xargs -n1 dirname)
 
-.PHONY: build test toolchains test-langs check fuzz bench examples clean
+.PHONY: build test toolchains test-langs check fuzz bench bench-langs examples clean
 
 build: ## the command, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/postern ./cmd/postern
@@ -14,7 +14,7 @@ toolchains: ## installs what test-langs needs, where it is missing
 	sh sdk/toolchains.sh
 
 test-langs: ## plugins in Rust, AssemblyScript, Zig and C: the SDKs, their templates, conformance; skips what has no toolchain, in CI fails
-	POSTERN_LANGS=1 $(GO) test -count=1 -timeout 20m -run 'TestLanguages|TestTemplates|TestPlugins|TestPlugins|Rust|AssemblyScript|Zig|TestC' ./host/project ./host/wasm ./host/cases
+	POSTERN_LANGS=1 $(GO) test -count=1 -timeout 20m -run 'TestLanguages|TestTemplates|TestPlugins|Rust|AssemblyScript|Zig|TestC' ./host/project ./host/wasm ./host/cases
 
 check: ## the gate: format, vet, lint, tidy, race; fails on a dirty tree
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run: gofmt -w .'; exit 1; }
@@ -36,6 +36,15 @@ fuzz: ## every fuzz target for FUZZTIME
 bench: build ## speed and memory, as ratios side by side in one run
 	$(GO) test -run '^$$' -bench . -benchmem ./host/...
 	POSTERN_BENCH=1 $(GO) test -count=1 -run TestBench -v -timeout 20m ./cmd/postern
+
+bench-langs: ## what each SDK's language costs: size, compiling, a cold and a warm call; skips what has no toolchain
+	@mkdir -p bin && rm -f bin/conformance-*
+	@for lang in c zig rust assemblyscript go; do \
+	  sh sdk/toolchains.sh $$lang || continue; \
+	  $(MAKE) -s --no-print-directory -C sdk/$$lang build || exit 1; \
+	done
+	$(GO) test -run '^$$' -bench BenchmarkLanguages -benchtime 1x ./host/wasm
+	$(GO) test -run '^$$' -bench BenchmarkAuthorizer -benchtime 300x ./host/wasm/engine
 
 examples: build ## every example's README, as its test runs it
 	$(GO) test -count=1 -run TestExamples -v ./cmd/postern
