@@ -32,6 +32,7 @@ var floors = map[string]int{
 	"host/definition":   2,
 	"host/router":       2,
 	"host/mapping":      2,
+	"host/mapping/tree": 2,
 	"host/lambda":       2,
 	"host/grpc":         2,
 	"host/wasm/engine":  2,
