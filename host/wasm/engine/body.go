@@ -88,6 +88,9 @@ func (m *module) readInstructions(r *reader, typeIndex uint32, e *effort) {
 		e.slow += cost(in.op) - 1
 		e.units += units(in.op)
 		m.note(in, e)
+		if in.op == opRefFunc {
+			m.refer(r, in.index)
+		}
 		switch in.op {
 		case opBlock, opLoop, opIf:
 			if in.op == opIf {

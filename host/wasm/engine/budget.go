@@ -11,7 +11,7 @@ import (
 // pluginMemory is the limit of a budget, in a host.LimitError.
 const pluginMemory = "plugin-memory"
 
-// A budget bounds the memory of all instances together, with their tables, the call stacks of those that run, and the snapshots of those that
+// A budget bounds the memory of all instances together, with what they have beside it (Code.beside), the call stacks of those that run, and the snapshots of those that
 // are reset.
 type budget struct {
 	limit  int64

@@ -23,7 +23,7 @@ type Code struct {
 	imports  []Import
 	globals  []string // the names by which the mutable numbers among its globals are exported: all that reset has to put back
 	changes  error    // see resettable
-	tables   int64    // bytes of an instance's tables
+	beside   int64    // bytes that an instance takes beside its memory and its call stack
 
 	mu     sync.Mutex
 	pools  int // that still have instances
@@ -55,16 +55,29 @@ func (e *Engine) Compile(ctx context.Context, name string, code []byte) (*Code, 
 		return nil, &host.Error{Op: op, Kind: host.Invalid, Err: err}
 	}
 	e.codes.Add(1)
-	return &Code{engine: e, name: name, tables: m.tableBytes(), compiled: compiled, imports: m.imports, globals: metered.globals, changes: m.changes}, nil
+	return &Code{engine: e, name: name, beside: m.besideMemory(), compiled: compiled, imports: m.imports, globals: metered.globals, changes: m.changes}, nil
 }
 
-// tableBytes returns what the tables of an instance take: what they may grow to, where they can grow.
-func (m *module) tableBytes() int64 {
-	const entry = 8 // bytes, of wazero's wasm.Reference
+// Bytes that wazero 1.12 takes on Go's heap for each instance, by what its module declares (internal/wasm/store.go and internal/engine/wazevo).
+// TestBesideMemory holds them to what the heap grows by.
+const (
+	bytesReference = 8  // an entry of a table, or of a passive element segment
+	bytesFunction  = 40 // one that refers to a function: a functionInstance, and its place in a list that grows by doubling
+	bytesGlobal    = 96 // a GlobalInstance, its place in the list and in the context of the code; and for resets
+	bytesSegment   = 24 // a segment's place in the list
+	bytesImport    = 64
+	bytesFree      = 4 << 10 // that any instance may have
+)
+
+// besideMemory returns what an instance takes beside its memory and its call stack: of its tables, what they may grow to where they can grow.
+func (m *module) besideMemory() int64 {
+	entries := m.entries
 	if m.growsTables {
-		return int64(m.entriesMost) * entry
+		entries = m.entriesMost
 	}
-	return int64(m.entries) * entry
+	n := bytesReference*(entries+m.elements) + bytesFunction*(m.elements+uint64(len(m.refers))) + bytesGlobal*uint64(len(m.globals)+len(m.refers)) +
+		bytesSegment*m.segments + bytesImport*uint64(len(m.imports))
+	return max(0, int64(n)-bytesFree)
 }
 
 // resettable returns nil where memory and globals are all that calls of an instance can change, and otherwise what else is.

@@ -94,8 +94,8 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 		return nil, p.unavailable(fmt.Errorf("start: %w: %w", errNoSlot, err))
 	}
 	defer inst.leaveSlot()
-	if !p.take(p.code.tables) {
-		return nil, p.unavailable(p.code.engine.memory.error("the tables of a new instance"))
+	if !p.take(p.code.beside) {
+		return nil, p.unavailable(p.code.engine.memory.error("the tables, segments and globals of a new instance"))
 	}
 	module, err := inst.instantiate(call)
 	if err != nil {

@@ -46,7 +46,7 @@ type meterPass struct {
 
 	refillType, pieceType uint32
 	refill, fill, copy    uint32 // functions; the last two are 0 where there are none
-	fuel                  uint32 // a global
+	fuel                  uint32 // a global; behind it those that hold what code refers to
 	body                  bodyMeter
 }
 
@@ -235,12 +235,16 @@ func (p *meterPass) globalSection(r *reader) []byte {
 	if len(r.b) > 0 {
 		n = r.u32()
 	}
-	out := binary.AppendUvarint(nil, uint64(n)+1)
+	out := binary.AppendUvarint(nil, uint64(n)+1+uint64(len(p.m.refers)))
 	for ; n > 0 && r.err == nil; n-- {
 		out = append(out, r.take(2)...)
 		out = p.constant(r, out)
 	}
-	return append(out, typeI64, 1, byte(opI64Const), 0, byte(opEnd))
+	out = append(out, typeI64, 1, byte(opI64Const), 0, byte(opEnd))
+	for _, index := range p.m.refers {
+		out = append(p.function(r, append(out, typeFuncref, 0, byte(opRefFunc)), index), byte(opEnd))
+	}
+	return out
 }
 
 func (p *meterPass) exports(r *reader) []byte {

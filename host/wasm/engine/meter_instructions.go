@@ -17,7 +17,7 @@ func (b *bodyMeter) instructions(leaf bool) {
 		}
 		switch {
 		case in.op == opRefFunc:
-			b.out = b.pass.function(&b.r, append(b.out, byte(in.op)), in.index)
+			b.op(opGlobalGet, b.pass.fuel+1+b.pass.m.places[in.index])
 		case leaf:
 			b.out = append(b.out, raw...)
 		default:

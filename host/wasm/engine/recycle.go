@@ -46,10 +46,10 @@ func (p *Pool) give(n int64) {
 	p.code.engine.memory.used.Add(-n)
 }
 
-// release gives the instance's memory and tables back. Nothing may run in it any more.
+// release gives the instance's memory, and what it has beside it, back. Nothing may run in it any more.
 func (i *Instance) release() {
 	i.linear.release()
-	i.pool.give(i.pool.code.tables)
+	i.pool.give(i.pool.code.beside)
 }
 
 // idling returns what the idle instances hold, and since when the one is idle that nobody has used for longest.
@@ -57,7 +57,7 @@ func (p *Pool) idling() (bytes int64, since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, inst := range p.idle {
-		bytes += int64(inst.size()) + p.code.tables
+		bytes += int64(inst.size()) + p.code.beside
 	}
 	if len(p.idle) > 0 {
 		since = p.idle[0].used

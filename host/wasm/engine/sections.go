@@ -44,6 +44,7 @@ type module struct {
 	imported  int         // of them
 	values    uint64      // parameters and results of types
 	elements  uint64      // of element segments
+	segments  uint64      // of elements and of data
 	locals    uint64      // of functions
 	steps     uint64      // to compile the functions
 	blocks    []openBlock // room for those of the next function
@@ -51,13 +52,16 @@ type module struct {
 	globals        []globalType // the imported ones first
 	importedGlobal int          // of them
 	memories       int
-	entries        uint64   // of tables, when an instance starts
-	entriesMost    uint64   // that they may grow to
-	growsTables    bool     // whether there is a table.grow
-	reserved       bool     // whether an export begins as those of the metering do
-	leaves         []uint32 // of each function that is not imported, the units that its callers are charged; 0 where it is charged itself
-	bulk           bool     // whether there is a memory.fill or a memory.copy
-	changes        error    // what keeps instances from being reset; nil for nothing
+	entries        uint64            // of tables, when an instance starts
+	entriesMost    uint64            // that they may grow to
+	growsTables    bool              // whether there is a table.grow
+	reserved       bool              // whether an export begins as those of the metering do
+	leaves         []uint32          // of each function that is not imported, the units that its callers are charged; 0 where it is charged itself
+	declared       map[uint32]bool   // the functions that code may refer to: those that are named outside of it (section 3.4.10)
+	refers         []uint32          // those that it does refer to
+	places         map[uint32]uint32 // of them there
+	bulk           bool              // whether there is a memory.fill or a memory.copy
+	changes        error             // what keeps instances from being reset; nil for nothing
 }
 
 // section checks one section, and returns what the compiler gets of it; nil leaves it out.
@@ -95,7 +99,7 @@ func (m *module) section(id byte, body []byte) ([]byte, error) {
 	case sectionCode:
 		m.readCode(r)
 	case sectionData:
-		readData(r)
+		m.readData(r)
 	}
 	if r.err == nil && len(r.b) > 0 {
 		r.fail(fmt.Errorf("%d bytes are left over", len(r.b)))
@@ -227,7 +231,7 @@ func (m *module) readGlobals(r *reader) {
 			m.changes = fmt.Errorf("global %d, which may change, holds a vector or a reference", len(m.globals))
 		}
 		m.globals = append(m.globals, t)
-		r.constant()
+		m.constant(r)
 	}
 }
 
@@ -268,30 +272,62 @@ func (m *module) readExports(r *reader) {
 		if bytes.HasPrefix(r.take(r.u32()), []byte(meterModule)) {
 			m.reserved = true
 		}
-		if kind := r.byte(); kind > kindGlobal {
+		kind := r.byte()
+		if kind > kindGlobal {
 			r.fail(fmt.Errorf("an export has unknown kind %d", kind))
 		}
-		r.u32()
+		if index := r.u32(); kind == kindFunc {
+			m.declare(index)
+		}
 	}
 }
 
 // constant reads an expression of constants (section 3.3.10), which is one instruction.
-func (r *reader) constant() {
+func (m *module) constant(r *reader) {
 	for r.err == nil {
 		switch in := r.instruction(); in.op {
 		case opEnd:
 			return
-		case 0x23, 0x41, 0x42, 0x43, 0x44, 0xd0, 0xd2, prefixVector<<8 | 0x0c:
+		case opRefFunc:
+			m.declare(in.index)
+		case 0x23, 0x41, 0x42, 0x43, 0x44, 0xd0, prefixVector<<8 | 0x0c:
 		default:
 			r.fail(fmt.Errorf("instruction %#02x is not constant", uint16(in.op)))
 		}
 	}
 }
 
+// declare notes a function that is named outside of code.
+func (m *module) declare(index uint32) {
+	if m.declared == nil {
+		m.declared = map[uint32]bool{}
+	}
+	m.declared[index] = true
+}
+
+// refer notes that code refers to a function.
+func (m *module) refer(r *reader, index uint32) {
+	if !m.declared[index] {
+		r.fail(fmt.Errorf("it refers to function %d, which is named nowhere but in code", index))
+		return
+	}
+	if _, known := m.places[index]; known {
+		return
+	}
+	if m.places == nil {
+		m.places = map[uint32]uint32{}
+	}
+	m.places[index] = uint32(len(m.refers))
+	m.refers = append(m.refers, index)
+	r.limit("functions that code refers to", uint64(len(m.refers)), maxGlobals)
+}
+
 // readElements reads the element segments (section 5.5.12): bit 0 of the flags says passive or declarative, bit 1 an
 // explicit table or declarative, and bit 2 expressions in place of functions.
 func (m *module) readElements(r *reader) {
-	for n := r.count("element segments", maxSegments, 2); n > 0 && r.err == nil; n-- {
+	n := r.count("element segments", maxSegments, 2)
+	m.segments += uint64(n)
+	for ; n > 0 && r.err == nil; n-- {
 		flags := r.u32()
 		if flags > 7 {
 			r.fail(fmt.Errorf("element segment of unknown kind %d", flags))
@@ -301,7 +337,7 @@ func (m *module) readElements(r *reader) {
 			r.u32()
 		}
 		if active {
-			r.constant()
+			m.constant(r)
 		}
 		if !active || explicit {
 			r.byte() // the kind or the type
@@ -310,24 +346,26 @@ func (m *module) readElements(r *reader) {
 		m.elements += uint64(count)
 		for ; count > 0 && r.err == nil; count-- {
 			if expressions {
-				r.constant()
+				m.constant(r)
 			} else {
-				r.u32()
+				m.declare(r.u32())
 			}
 		}
 		r.limit("elements", m.elements, maxElements)
 	}
 }
 
-func readData(r *reader) {
-	for n := r.count("data segments", maxSegments, 2); n > 0 && r.err == nil; n-- {
+func (m *module) readData(r *reader) {
+	n := r.count("data segments", maxSegments, 2)
+	m.segments += uint64(n)
+	for ; n > 0 && r.err == nil; n-- {
 		switch flags := r.u32(); flags {
 		case 0:
-			r.constant()
+			m.constant(r)
 		case 1:
 		case 2:
 			r.u32()
-			r.constant()
+			m.constant(r)
 		default:
 			r.fail(fmt.Errorf("data segment of unknown kind %d", flags))
 		}
