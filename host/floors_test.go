@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"host/router":       2,
 	"host/mapping":      2,
 	"host/mapping/tree": 2,
+	"host/mapping/vtl":  3,
 	"host/lambda":       2,
 	"host/grpc":         2,
 	"host/wasm/engine":  2,
@@ -82,6 +83,7 @@ var owners = map[string][]string{
 	"github.com/sony/gobreaker":              {"host/upstream"},
 	"github.com/nats-io/":                    {"host/jetstream"},
 	"filippo.io/age":                         {"host/sealed"},
+	"github.com/dlclark/regexp2":             {"host/js", "host/mapping/vtl"},
 }
 
 func TestFloors(t *testing.T) {

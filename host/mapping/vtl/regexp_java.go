@@ -1,0 +1,209 @@
+package vtl
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// plainPattern returns the text that a pattern without operators matches.
+func plainPattern(pattern string) (string, bool) {
+	if !strings.ContainsAny(pattern, `\.[]{}()*+-?^$|&`) {
+		return pattern, true
+	}
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		c := pattern[i]
+		switch c {
+		case '\\':
+			i++
+			if i >= len(pattern) || isLetter(pattern[i]) || isDigit(pattern[i]) || pattern[i] >= 0x80 {
+				return "", false
+			}
+			b.WriteByte(pattern[i])
+		case '.', '[', '{', '(', ')', '*', '+', '?', '^', '$', '|':
+			return "", false
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), true
+}
+
+// A translator turns Java's syntax into that of regexp2, and refuses what means something else there.
+type translator struct {
+	in    string
+	at    int
+	out   strings.Builder
+	dot   []bool // by open group: whether . takes line ends (?s)
+	multi []bool // by open group: whether ^ and $ are at lines (?m)
+}
+
+const (
+	lineEnds    = `\n\r\u0085\u2028\u2029`
+	anyButLines = `[^` + lineEnds + `]`
+	lastLineEnd = `(?=(?:\r\n|[` + lineEnds + `])?\z)`
+)
+
+func translateRegexp(pattern string) (string, error) {
+	t := &translator{in: pattern, dot: []bool{false}, multi: []bool{false}}
+	atom := false // whether a quantifier may come
+	for t.at < len(t.in) {
+		c := t.in[t.at]
+		var err error
+		switch c {
+		case '\\':
+			atom, err = true, t.escape(false)
+		case '[':
+			atom, err = true, t.set()
+		case '(':
+			atom, err = false, t.group()
+		case ')':
+			atom = true
+			if len(t.dot) > 1 {
+				t.dot, t.multi = t.dot[:len(t.dot)-1], t.multi[:len(t.multi)-1]
+			}
+			t.copy(1)
+		case '*', '+', '?', '{':
+			if !atom {
+				return "", fmt.Errorf("nothing to repeat before %q", c)
+			}
+			atom, err = false, t.quantifier()
+		case '|':
+			atom = false
+			t.copy(1)
+		default:
+			atom = c != '^'
+			t.single(c)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return t.out.String(), nil
+}
+
+func (t *translator) copy(n int) {
+	t.out.WriteString(t.in[t.at : t.at+n])
+	t.at += n
+}
+
+func (t *translator) single(c byte) {
+	multi := t.multi[len(t.multi)-1]
+	switch {
+	case c == '.' && !t.dot[len(t.dot)-1]:
+		t.out.WriteString(anyButLines)
+	case c == '$' && !multi:
+		t.out.WriteString(lastLineEnd)
+	default:
+		t.out.WriteByte(c)
+	}
+	t.at++
+}
+
+// quantifier copies *, +, ? and {n,m}, with a lazy ?. A possessive + has no counterpart.
+func (t *translator) quantifier() error {
+	if t.in[t.at] == '{' {
+		end := strings.IndexByte(t.in[t.at:], '}')
+		if end < 0 || !isRepetition(t.in[t.at+1:t.at+end]) {
+			return errors.New("{ is no repetition")
+		}
+		t.copy(end + 1)
+	} else {
+		t.copy(1)
+	}
+	if t.at < len(t.in) {
+		switch t.in[t.at] {
+		case '?':
+			t.copy(1)
+		case '+':
+			return errors.New("possessive quantifiers are not supported")
+		}
+	}
+	return nil
+}
+
+func isRepetition(s string) bool {
+	low, high, ranged := strings.Cut(s, ",")
+	return digits(low) == len(low) && low != "" && len(low) < 5 && (!ranged || digits(high) == len(high) && len(high) < 5)
+}
+
+func (t *translator) group() error {
+	rest := t.in[t.at:]
+	t.dot, t.multi = append(t.dot, t.dot[len(t.dot)-1]), append(t.multi, t.multi[len(t.multi)-1])
+	if !strings.HasPrefix(rest, "(?") {
+		t.copy(1)
+		return nil
+	}
+	for _, open := range [...]string{"(?:", "(?=", "(?!", "(?>", "(?<=", "(?<!"} {
+		if strings.HasPrefix(rest, open) {
+			t.copy(len(open))
+			return nil
+		}
+	}
+	if strings.HasPrefix(rest, "(?<") {
+		end := strings.IndexByte(rest, '>')
+		if end < 4 {
+			return errors.New("a group's name is not closed")
+		}
+		t.copy(end + 1)
+		return nil
+	}
+	return t.flags(rest)
+}
+
+// flags reads (?ims) and (?ims:, on and off.
+func (t *translator) flags(rest string) error {
+	on := true
+	for i := 2; i < len(rest); i++ {
+		top := len(t.dot) - 1
+		switch rest[i] {
+		case '-':
+			on = false
+		case 'i':
+		case 's':
+			t.dot[top] = on
+		case 'm':
+			t.multi[top] = on
+		case ')': // for the rest of the group around it
+			t.dot[top-1], t.multi[top-1] = t.dot[top], t.multi[top]
+			t.dot, t.multi = t.dot[:top], t.multi[:top]
+			t.copy(i + 1)
+			return nil
+		case ':':
+			t.copy(i + 1)
+			return nil
+		default:
+			return fmt.Errorf("the flag %q is not supported", rest[i])
+		}
+	}
+	return errors.New("a group is not closed")
+}
+
+// set copies [...], of which Java has more than others: sets in sets, and && between them.
+func (t *translator) set() error {
+	t.copy(1)
+	if t.at < len(t.in) && t.in[t.at] == '^' {
+		t.copy(1)
+	}
+	for first := true; t.at < len(t.in); first = false {
+		switch c := t.in[t.at]; {
+		case c == ']' && !first:
+			t.copy(1)
+			return nil
+		case c == '[':
+			return errors.New("a set in a set is not supported")
+		case strings.HasPrefix(t.in[t.at:], "&&"):
+			return errors.New("&& in a set is not supported")
+		case c == '\\':
+			if err := t.escape(true); err != nil {
+				return err
+			}
+		case c == ']': // Java takes it for the end too, but of an empty set
+			return errors.New("an empty set")
+		default:
+			t.copy(1)
+		}
+	}
+	return errors.New("a set is not closed")
+}
