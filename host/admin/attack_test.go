@@ -291,18 +291,21 @@ func TestUploadsThatAreCutOff(t *testing.T) {
 }
 
 // zipped is a zip with one file.
-func zipped(t *testing.T, name, text string) string {
+// zipped makes a zip of names, each with its content behind it.
+func zipped(t *testing.T, files ...string) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
-	file, err := w.Create(name)
-	if err == nil {
-		_, err = io.WriteString(file, text)
+	for i := 0; i < len(files); i += 2 {
+		file, err := w.Create(files[i])
+		if err == nil {
+			_, err = io.WriteString(file, files[i+1])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

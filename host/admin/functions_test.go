@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,6 +88,20 @@ func TestVersionOfASavedBlob(t *testing.T) {
 	if g.Live != 0 {
 		t.Errorf("live is %d", g.Live)
 	}
+}
+
+// What a zip says of its configuration holds from then on, and is told with places.
+func TestUploadedSchema(t *testing.T) {
+	f := start(t)
+	schema := `{"type": "object", "properties": {"limit": {"type": "integer"}}}`
+	zip := zipped(t, "index.js", "export const handler = async () => 2\n", "config.schema.json", schema)
+	f.wantProblem(422, host.Invalid, "POST", "/v1/functions/greet/versions?config="+url.QueryEscape(`{"config": {"limit": "x"}}`), zip, "Content-Type", TypeZip)
+	f.want(201, "POST", "/v1/functions/greet/versions", zip, "Content-Type", TypeZip)
+	a := f.want(422, "PUT", "/v1/functions/greet/config", catalog.FunctionConfig{Config: json.RawMessage(`{"limit": "x"}`)})
+	if body := string(a.body); !strings.Contains(body, `"rule": "config"`) || !strings.Contains(body, `"path": "config.limit"`) {
+		t.Errorf("%s", body)
+	}
+	f.want(201, "PUT", "/v1/functions/greet/config", catalog.FunctionConfig{Config: json.RawMessage(`{"limit": 5}`)})
 }
 
 func TestProgressOfLongWork(t *testing.T) {

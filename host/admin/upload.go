@@ -104,6 +104,11 @@ func (c *call) receive(kind string) (*catalog.Code, error) {
 			return nil, err
 		}
 	}
+	if len(source.ConfigSchema) > 0 {
+		if code.ConfigSchema, err = c.save(ctx, source.ConfigSchema); err != nil {
+			return nil, err
+		}
+	}
 	return code, nil
 }
 

@@ -89,7 +89,9 @@ func (r *attempt) functionFacets(ctx context.Context, name string, ref *versionR
 	}
 	f.Plugin.Source = r.catalog.source(name, f.Plugin.ABI, v.Code)
 	_ = definition.Use{Plugin: &f.Plugin, Function: true}.Settle(r.catalog.opts.Scripts) // as above
-	return functionFacets(f), nil
+	all := functionFacets(f)
+	all.add("", "config schema", fmt.Sprintf("%.6s", v.Code.ConfigSchema))
+	return all, nil
 }
 
 // configOf is what a definition says of a function, without what it leaves to the defaults: scripts is what runs scripts then.

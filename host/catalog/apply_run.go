@@ -70,7 +70,7 @@ func (r *attempt) understand(ctx context.Context) error {
 	if r.snapshot == nil {
 		return err
 	}
-	for _, look := range []func(context.Context) (definition.Errors, error){r.lookAtCode, r.lookAtFunctions, r.lookAtSecrets} {
+	for _, look := range []func(context.Context) (definition.Errors, error){r.lookAtCode, r.lookAtConfigs, r.lookAtFunctions, r.lookAtSecrets} {
 		found, err := look(ctx)
 		if err != nil {
 			return err

@@ -16,6 +16,19 @@ type Code struct {
 	SourceMap string   `json:"sourceMap,omitempty"` // the digest of its blob
 	Exports   []string `json:"exports,omitempty"`   // names that a script exports
 	Size      int64    `json:"size"`
+
+	ConfigSchema string `json:"configSchema,omitempty"` // the digest of the JSON Schema of its configuration; "" for none
+}
+
+// blobs are the digests of the blobs that code is made of.
+func (c Code) blobs() []string {
+	all := []string{c.Digest}
+	for _, digest := range []string{c.SourceMap, c.ConfigSchema} {
+		if digest != "" {
+			all = append(all, digest)
+		}
+	}
+	return all
 }
 
 // An Input is one apply.

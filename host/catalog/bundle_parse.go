@@ -103,6 +103,8 @@ func (c Code) check() error {
 		return errors.New("its digest is not a SHA-256 in lower-case hexadecimal")
 	case c.SourceMap != "" && !digestPattern.MatchString(c.SourceMap):
 		return errors.New("the digest of its source map is not a SHA-256 in lower-case hexadecimal")
+	case c.ConfigSchema != "" && !digestPattern.MatchString(c.ConfigSchema):
+		return errors.New("the digest of its configuration's schema is not a SHA-256 in lower-case hexadecimal")
 	case c.Runtime == host.RuntimeWasm && (len(c.Exports) > 0 || c.SourceMap != ""):
 		return errors.New("a Wasm binary says itself what it exports, and has no source map")
 	case len(c.Exports) > maxExports || slices.ContainsFunc(c.Exports, func(s string) bool { return s == "" || len(s) > maxExport }):

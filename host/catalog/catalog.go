@@ -23,6 +23,7 @@ type Sealer interface {
 type Options struct {
 	Store  host.Store
 	Blobs  host.Blobs
+	Maps   host.KVMaps // of plugins; nil where nobody keeps them
 	Sealer Sealer
 	Env    func(name string) (value string, ok bool) // of secrets that come from the host's environment; nil is os.LookupEnv
 

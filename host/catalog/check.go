@@ -13,7 +13,7 @@ import (
 
 // Check says whether documents of a store, with the blobs beside them, are a state that a catalog can read: the root has a format that this
 // version knows, each document of a resource is there, decodes and agrees with itself, and so do the versions and bundles that these
-// name; all their code and source maps are there; and the secrets decode, which stay sealed. One resource is held at a time. What is
+// name; all their code, source maps and schemas are there; and the secrets decode, which stay sealed. One resource is held at a time. What is
 // wrong has Kind Invalid, and what a newer version has written Unsupported; what blobs fails with keeps its Kind.
 func Check(ctx context.Context, documents map[host.Key][]byte, blobs host.Blobs) error {
 	for _, key := range slices.Sorted(maps.Keys(documents)) {
@@ -223,17 +223,13 @@ func (k *checker) function(ctx context.Context, what string, doc *functionDoc) e
 
 // code checks that the blobs of code are there.
 func (k *checker) code(ctx context.Context, what string, code Code) error {
-	digests := []string{code.Digest}
-	if code.SourceMap != "" {
-		digests = append(digests, code.SourceMap)
-	}
-	for _, digest := range digests {
+	for _, digest := range code.blobs() {
 		if !k.first("code", digest) {
 			continue
 		}
 		_, err := k.blobs.Stat(ctx, digest)
 		if errors.Is(err, host.NotFound) {
-			return wrong(what, "its code or source map %.12q is not there", digest)
+			return wrong(what, "its code, source map or schema %.12q is not there", digest)
 		}
 		if err != nil {
 			return err

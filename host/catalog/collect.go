@@ -105,8 +105,7 @@ func (s *state) nameBundle(ctx context.Context, digest string, named map[string]
 }
 
 func (c Code) name(named map[string]bool) {
-	named[c.Digest] = true
-	if c.SourceMap != "" {
-		named[c.SourceMap] = true
+	for _, digest := range c.blobs() {
+		named[digest] = true
 	}
 }

@@ -128,6 +128,8 @@ func (s *state) function(ctx context.Context, name string, v *versionDoc) (*host
 	if errs := (definition.Use{Plugin: p, Function: true}).Settle(s.catalog.opts.Scripts); len(errs) > 0 {
 		return nil, errs
 	}
+	p.KV = definition.ProjectMap(v.Project, p.KV)
+	s.locate(ctx, f, v)
 	return f, s.reveal(ctx, v.Project, p.Secrets)
 }
 

@@ -105,7 +105,7 @@ func (t *tx) candidate(ctx context.Context, name string, doc *functionDoc, up Up
 	if a := v.Config.Async; a != nil && a.DeadLetter != "" && a.DeadLetter != name && !t.has(kindFunction, a.DeadLetter) {
 		return nil, refuse(host.Invalid, "", "async.deadLetter: %w", missing("function", a.DeadLetter, t.names(kindFunction)))
 	}
-	return v, nil
+	return v, t.checkConfig(ctx, v)
 }
 
 // checkCode makes sure of the blobs of code, and of what is said about them, and sets its size. known is what was accepted in its place before.
@@ -118,6 +118,14 @@ func (t *tx) checkCode(ctx context.Context, what string, code *Code, known Code)
 	}
 	if code.SourceMap != "" {
 		if err := t.use(ctx, "the source map of "+what, code.SourceMap, code.SourceMap == known.SourceMap); err != nil {
+			return err
+		}
+	}
+	if code.ConfigSchema != "" {
+		if err := t.use(ctx, "the schema of the configuration of "+what, code.ConfigSchema, code.ConfigSchema == known.ConfigSchema); err != nil {
+			return err
+		}
+		if _, err := t.configSchema(ctx, *code); err != nil {
 			return err
 		}
 	}

@@ -237,3 +237,15 @@ func hasRule(err error, rule, path string) bool {
 	}
 	return false
 }
+
+// checkOrigins is an Options.Check that wants every timeout of a function to be from a place.
+func checkOrigins(t testing.TB, want string) func(context.Context, *host.Snapshot) error {
+	return func(_ context.Context, s *host.Snapshot) error {
+		for _, f := range s.Functions {
+			if got := f.Plugin.Limits.Timeout.Origin(); got != want {
+				t.Errorf("the timeout of %s is from %s, want %s", f.Name, got, want)
+			}
+		}
+		return nil
+	}
+}

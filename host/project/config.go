@@ -22,13 +22,27 @@ const maxSchema = 1 << 20
 // schemaFile is where the schema of a reference would be, "" where its reference leads nowhere.
 func (j *job) schemaFile() string {
 	info, err := j.root.Stat(filepath.FromSlash(j.ref))
-	switch {
-	case err != nil:
+	if err != nil {
 		return ""
-	case info.IsDir():
-		return path.Join(j.ref, folderSchema)
 	}
-	return strings.TrimSuffix(j.ref, path.Ext(j.ref)) + fileSchema
+	file := schemaOf(j.ref, info.IsDir())
+	if j.foreign && !info.IsDir() { // of a zip with one module, which is as much as a folder
+		beside := path.Join(path.Dir(j.ref), folderSchema)
+		if _, err := j.root.Stat(filepath.FromSlash(file)); err != nil {
+			if _, err := j.root.Stat(filepath.FromSlash(beside)); err == nil {
+				return beside
+			}
+		}
+	}
+	return file
+}
+
+// schemaOf is where the schema of a folder or of a file would be.
+func schemaOf(ref string, folder bool) string {
+	if folder {
+		return path.Join(ref, folderSchema)
+	}
+	return strings.TrimSuffix(ref, path.Ext(ref)) + fileSchema
 }
 
 // schema reads the schema of a plugin's configuration. nil: there is none, or it has been told what is wrong with it.

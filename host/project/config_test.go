@@ -1,12 +1,16 @@
 package project_test
 
 import (
+	"bytes"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/project"
 )
@@ -70,6 +74,58 @@ functions:
 		if has := f.Plugin.Source.ConfigSchema != nil; has != (f.Name == "f") {
 			t.Errorf("%s has a schema: %v", f.Name, has)
 		}
+	}
+}
+
+// TestConfigSchemasAreSent: a host gets the schema of each reference with its code, and gives it back.
+func TestConfigSchemasAreSent(t *testing.T) {
+	p := load(t, write(t, map[string]string{
+		"postern.yaml": "functions:\n  f: {plugin: ./f.ts, config: {limit: 1}}\n  g: {plugin: ./g, config: {limit: 2}}\n  h: {plugin: ./h.wasm, config: {limit: 3}}\n  i: {plugin: ./i.js}\n",
+		"f.ts":         handler, "f.schema.json": limitSchema, "g/index.js": handler, "g/config.schema.json": limitSchema + "\n",
+		"h.wasm": module, "h.schema.json": limitSchema, "i.js": handler + "// i",
+	}), options(t))
+	in, blobs := p.Input(), maps.Collect(p.Blobs())
+	for ref, want := range map[string]string{"f.ts": limitSchema, "g": limitSchema + "\n", "h.wasm": limitSchema, "i.js": ""} {
+		if got := string(blobs[in.Bundle.Code[ref].ConfigSchema]); got != want {
+			t.Errorf("%s is sent with %q", ref, got)
+		}
+	}
+	dir := t.TempDir()
+	done, err := project.Export(t.Context(), in.Bundle, blobsOf(p), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"f.schema.json", "g/config.schema.json", "h.schema.json"} {
+		if !slices.Contains(done.Files, file) {
+			t.Errorf("%s is not exported: %q", file, done.Files)
+		}
+	}
+	if diff := cmp.Diff(in, load(t, dir, options(t)).Input()); diff != "" {
+		t.Errorf("exported, it loads to another input:\n%s", diff)
+	}
+	put(t, dir, "postern.yaml", strings.Replace(string(p.Text), "limit: 3", "limit: no", 1))
+	if _, got := problems(t, dir, options(t)); len(got) != 1 || got[0] != "postern.yaml:4:41 config" {
+		t.Errorf("an export is checked: %q", got)
+	}
+}
+
+// TestUploadedConfigSchemas: an upload has its schema, under the names of a project's.
+func TestUploadedConfigSchemas(t *testing.T) {
+	for name, files := range map[string][]file{
+		"a script":              {{name: "index.js", text: handler}, {name: "config.schema.json", text: limitSchema}},
+		"a folder":              {{name: "fn/index.js", text: handler}, {name: "fn/config.schema.json", text: limitSchema}},
+		"a module":              {{name: "a.wasm", text: module}, {name: "config.schema.json", text: limitSchema}},
+		"a module in a folder":  {{name: "fn/a.wasm", text: module}, {name: "fn/config.schema.json", text: limitSchema}},
+		"a module with its own": {{name: "a.wasm", text: module}, {name: "a.schema.json", text: limitSchema}, {name: "config.schema.json", text: "{}"}},
+	} {
+		src, err := upload(t, bytes.NewReader(archive(t, files...)), zipType, project.UploadLimits{})
+		if err != nil || string(src.ConfigSchema) != limitSchema {
+			t.Errorf("%s: %+v, %v", name, src, err)
+		}
+	}
+	broken := archive(t, file{name: "a.wasm", text: module}, file{name: "config.schema.json", text: `{"type": "objekt"}`})
+	if _, err := upload(t, bytes.NewReader(broken), zipType, project.UploadLimits{}); !errors.Is(err, host.Invalid) || !strings.Contains(err.Error(), "./config.schema.json is no schema") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -119,6 +119,11 @@ func (e *exporter) collect(b catalog.Bundle) error {
 				return err
 			}
 		}
+		if code.ConfigSchema != "" {
+			if err := e.plan(e.blobs, schemaOf(ref, file != ref), code.ConfigSchema); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

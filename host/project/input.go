@@ -65,14 +65,22 @@ func CodeOf(s *host.Source) catalog.Code {
 	if len(s.SourceMap) > 0 {
 		code.SourceMap = digestOf(s.SourceMap)
 	}
+	if len(s.ConfigSchema) > 0 {
+		code.ConfigSchema = digestOf(s.ConfigSchema)
+	}
 	return code
 }
 
-// Contents yields the blobs of a source by their digests: its code, and the source map where it has one.
+// Contents yields the blobs of a source by their digests: its code, and its source map and the schema of its configuration where it has them.
 func Contents(s *host.Source) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		if yield(s.Digest, s.Code) && len(s.SourceMap) > 0 {
-			yield(digestOf(s.SourceMap), s.SourceMap)
+		if !yield(s.Digest, s.Code) {
+			return
+		}
+		for _, content := range [][]byte{s.SourceMap, s.ConfigSchema} {
+			if len(content) > 0 && !yield(digestOf(content), content) {
+				return
+			}
 		}
 	}
 }

@@ -51,11 +51,12 @@ type code struct {
 	Name, Runtime, ABI, Digest string
 	Exports                    []string
 	Code, SourceMap            int64 // bytes
+	ConfigSchema               []byte
 }
 
 func describe(src *host.Source) *code {
 	return &code{Name: src.Name, Runtime: src.Runtime, ABI: src.ABI, Digest: src.Digest, Exports: src.Exports,
-		Code: int64(len(src.Code)), SourceMap: int64(len(src.SourceMap))}
+		Code: int64(len(src.Code)), SourceMap: int64(len(src.SourceMap)), ConfigSchema: src.ConfigSchema}
 }
 
 func (c *code) content(src *host.Source) io.Reader {
@@ -67,7 +68,7 @@ func (c *code) read(r io.Reader) (*host.Source, error) {
 	if c.Code < 0 || c.Code > maxContent || c.SourceMap < 0 || c.SourceMap > maxContent {
 		return nil, fmt.Errorf("code of %d bytes with a source map of %d", c.Code, c.SourceMap)
 	}
-	src := &host.Source{Name: c.Name, Runtime: c.Runtime, ABI: c.ABI, Digest: c.Digest, Exports: c.Exports, Code: make([]byte, c.Code)}
+	src := &host.Source{Name: c.Name, Runtime: c.Runtime, ABI: c.ABI, Digest: c.Digest, Exports: c.Exports, Code: make([]byte, c.Code), ConfigSchema: c.ConfigSchema}
 	if _, err := io.ReadFull(r, src.Code); err != nil {
 		return nil, err
 	}

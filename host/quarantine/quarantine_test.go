@@ -1,10 +1,12 @@
 package quarantine
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +56,20 @@ const good = "export const handler = async () => ({hello: 1});\n"
 
 func TestSource(t *testing.T) {
 	q := open(t, Options{})
+	var withSchema bytes.Buffer
+	archive := zip.NewWriter(&withSchema)
+	for name, text := range map[string]string{"index.js": good, "config.schema.json": `{"type": "object"}`} {
+		file, err := archive.Create(name)
+		if err == nil {
+			_, err = io.WriteString(file, text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct{ text, contentType string }{
 		"script":      {good, "text/javascript"},
 		"TypeScript":  {"export const handler = async (n: number): Promise<number> => n;\n", "application/typescript"},
@@ -62,6 +78,7 @@ func TestSource(t *testing.T) {
 		"empty":       {"", "text/javascript"},
 		"no module":   {"(module)", "application/wasm"},
 		"a zip":       {"PK\x03\x04 and no more", "application/zip"},
+		"a schema":    {withSchema.String(), "application/zip"},
 		"a module":    {"\x00asm\x01\x00\x00\x00", "application/wasm"},
 		"too large":   {good + strings.Repeat(" ", 2000), "text/javascript"},
 		"not its own": {"throw new TypeError('x'); " + good, "text/javascript"},
@@ -72,6 +89,9 @@ func TestSource(t *testing.T) {
 			got, err := q.Source(t.Context(), strings.NewReader(c.text), c.contentType, limits)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
+			}
+			if name == "a schema" && (got == nil || len(got.ConfigSchema) == 0) {
+				t.Errorf("the schema is lost: %+v", got)
 			}
 			sameError(t, wantErr, err)
 		})

@@ -130,7 +130,7 @@ func openControl(s *Server, o State) (c *control, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.catalog = catalog.New(catalog.Options{Store: c.state.Store(), Blobs: c.state.Blobs(), Sealer: c.key, Env: secretEnv, Check: c.check, Domain: s.cfg.Domain, Keep: o.Keep, Scripts: o.scripts()})
+	c.catalog = catalog.New(catalog.Options{Store: c.state.Store(), Blobs: c.state.Blobs(), Maps: c.state.Maps(), Sealer: c.key, Env: secretEnv, Check: c.check, Domain: s.cfg.Domain, Keep: o.Keep, Scripts: o.scripts()})
 	c.access = access.New(access.Options{Store: c.state.Store(), Sealer: c.key, Logger: s.log})
 	return c, nil
 }

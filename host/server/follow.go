@@ -294,12 +294,13 @@ func (c *control) collect() {
 		every, age = collectOpenEvery, collectOpenAge
 	}
 	for c.pause(every); c.ctx.Err() == nil; c.pause(every) {
-		n, err := c.catalog.Collect(c.ctx, age)
-		if err != nil && c.ctx.Err() == nil {
+		blobs, err := c.catalog.Collect(c.ctx, age)
+		maps, failed := c.catalog.CollectMaps(c.ctx, age)
+		if err = errors.Join(err, failed); err != nil && c.ctx.Err() == nil {
 			c.log.Warn("what nothing names any more could not be deleted", "error", err)
 		}
-		if n > 0 {
-			c.log.Debug("deleted what nothing names any more", "blobs", n)
+		if blobs+maps > 0 {
+			c.log.Debug("deleted what nothing names any more", "blobs", blobs, "maps", maps)
 		}
 	}
 }
