@@ -30,6 +30,13 @@ func TestDiagnose(t *testing.T) {
 			[]string{"f/assembly/index.ts:1:35: Cannot find name 'y'. (build)"}, ""},
 		{"clang", "src/main.c:3:5: error: expected expression\n    3 | int x = ;\n      |     ^\nsrc/main.c:2:1: note: here\n1 error generated.\n",
 			[]string{"f/src/main.c:3:5: expected expression (build)"}, ""},
+		{"clang is missing", "make: clang: No such file or directory\n", []string{"./f cannot be built: make: clang: No such file or directory (build)"},
+			"install clang and lld with your system's package manager"},
+		{"lld is missing", "clang: error: unable to execute command: Executable \"wasm-ld-14\" doesn't exist!\n",
+			[]string{"./f cannot be built: clang: error: unable to execute command: Executable \"wasm-ld-14\" doesn't exist! (build)"}, "install lld with your system's package manager"},
+		{"cargo, too old", "  lock file version `4` was found, but this version of Cargo does not understand this lock file\n",
+			[]string{"./f cannot be built:   lock file version `4` was found, but this version of Cargo does not understand this lock file (build)"},
+			"install a newer Rust (https://rustup.rs), or remove the folder's Cargo.lock"},
 		{"silence", "", []string{"./f cannot be built: tool: exit status 1 (build)"}, ""},
 	} {
 		errs := diagnose(&buildError{command: "tool", output: test.output, err: errors.New("exit status 1")}, "f")
