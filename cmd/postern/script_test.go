@@ -67,6 +67,7 @@ func params(t *testing.T, files string) testscript.Params {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ROOT", root)
 			env.Setenv("POSTERN_CACHE_DIR", cache)
+			env.Setenv(raceOptions, os.Getenv(raceOptions))
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config")) // each script has contexts, and a host of this machine, of its own
 			env.Values[envKey{}] = env
 			env.Values[gatewaysKey{}] = map[string]*background{}
