@@ -56,7 +56,7 @@ func (i *Instance) checkStack() {
 	if size > MaxStack {
 		panic(Fault{Message: fmt.Sprintf("stack overflow: the call stack has %d bytes; the limit is %s", size, SizeText(MaxStack)), kind: host.GuestStack})
 	}
-	if !i.pool.take(size - s.counted) {
+	if !i.take(size - s.counted) {
 		limit := i.pool.code.engine.memory.error(fmt.Sprintf("a call stack of %d bytes", size))
 		panic(Fault{Message: limit.Error(), Limit: limit, kind: host.GuestMemory})
 	}

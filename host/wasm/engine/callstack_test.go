@@ -12,7 +12,7 @@ import (
 // A guest that recurses and waits holds its call stack, which counts as its memory does.
 func TestCallStack(t *testing.T) {
 	ctx := context.Background()
-	e := newEngine(t, Options{Memory: 24 << 20})
+	e := newEngine(t, Options{Memory: 48 << 20})
 	type wait struct {
 		memory int64
 		idle   func()

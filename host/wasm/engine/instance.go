@@ -34,6 +34,7 @@ type Instance struct {
 	cold    bool      // its first caller had to wait for it to start
 	broken  bool      // it must not be used again
 	once    bool      // it was made for one caller, whose effects it was started on
+	first   bool      // it starts, and is the only one of its pool
 	gauge   gauge     // of the call that runs, or the last one
 	slot    place     // of the call that runs
 	stack   callStack
@@ -77,7 +78,8 @@ func fromContext(ctx context.Context) *callContext {
 
 // start makes an instance and runs what it has to run before its first call, on effects of its own. once says that it is for one caller.
 func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance, error) {
-	inst := &Instance{pool: p, funcs: map[string]function{}, state: p.state, once: once}
+	inst := &Instance{pool: p, funcs: map[string]function{}, state: p.state, once: once, first: p.only()}
+	defer func() { inst.first = false }()
 	inst.linear.pool, inst.linear.guest = p, inst
 	inst.system.init(inst)
 	if once { // what the guest sees of time is a matter of its effects alone
@@ -94,7 +96,7 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 		return nil, p.unavailable(fmt.Errorf("start: %w: %w", errNoSlot, err))
 	}
 	defer inst.leaveSlot()
-	if !p.take(p.code.beside) {
+	if !inst.take(p.code.beside) {
 		return nil, p.unavailable(p.code.engine.memory.error("the tables, segments and globals of a new instance"))
 	}
 	module, err := inst.instantiate(call)

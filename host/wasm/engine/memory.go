@@ -68,7 +68,7 @@ func (m *linearMemory) Reallocate(size uint64) []byte {
 }
 
 func (m *linearMemory) grow(size uint64, more int64) bool {
-	if !m.pool.take(more) {
+	if !m.guest.take(more) {
 		return false
 	}
 	if err := m.room.grow(size, m.pool.memory); err != nil {

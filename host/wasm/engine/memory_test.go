@@ -29,7 +29,8 @@ func newEngine(t testing.TB, opts Options) *Engine {
 func TestMemoryStopsAtItsLimit(t *testing.T) {
 	e := newEngine(t, Options{Memory: 8 * pageSize})
 	p := &Pool{code: &Code{engine: e}, memory: 5 * pageSize}
-	m, other := &linearMemory{pool: p}, &linearMemory{pool: p}
+	guest := &Instance{pool: p, first: true} // which has no share to keep to
+	m, other := &linearMemory{pool: p, guest: guest}, &linearMemory{pool: p, guest: guest}
 	m.Reallocate(pageSize)[0] = 7
 	for pages := uint64(2); pages <= 5; pages++ {
 		buf := m.Reallocate(pages * pageSize)
@@ -65,52 +66,6 @@ func TestSizeText(t *testing.T) {
 		if got := SizeText(n); got != want {
 			t.Errorf("%d: %s", n, got)
 		}
-	}
-}
-
-// Idle instances of any pool make room, the one idle for longest first, and where they could not none is closed.
-func TestIdleInstancesMakeRoom(t *testing.T) {
-	ctx := context.Background()
-	e := newEngine(t, Options{Memory: 10 * pageSize})
-	c := compileText(t, e, `(module (memory (export "memory") 3) (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))`)
-	pools := make([]*Pool, 3)
-	for i := range pools {
-		p, err := c.Open(ctx, PoolConfig{Plugin: host.PluginConfig{Name: "p"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = p.Close(ctx) })
-		pools[i] = p
-	}
-	inst, err := pools[2].Acquire(ctx, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer inst.Release()
-	grow := func(pages uint64, want int32, instances int) {
-		t.Helper()
-		stack := []uint64{pages}
-		if err := inst.Call(ctx, "grow", stack, nil, &host.StartEffects{}); err != nil || int32(stack[0]) != want {
-			t.Errorf("growing by %d: %d, %v; want %d", pages, int32(stack[0]), err, want)
-		}
-		if got := e.Stats().Instances; got != instances {
-			t.Errorf("growing by %d: %d instances are left; want %d", pages, got, instances)
-		}
-	}
-	grow(1, 3, 3)
-	grow(1, 4, 2)
-	if pools[0].Stats().Idle != 0 || pools[1].Stats().Idle != 1 {
-		t.Error("it was not the oldest that was closed")
-	}
-	grow(6, -1, 2)
-	grow(5, 5, 1)
-	_, err = pools[0].Acquire(ctx, nil)
-	var limit *host.LimitError
-	if !errors.Is(err, host.Unavailable) || !errors.As(err, &limit) || limit.Limit != "plugin-memory" || limit.Value != "640 KiB" {
-		t.Errorf("a new instance: %v", err)
-	}
-	if got := pools[2].Stats(); got != (host.PoolStats{Busy: 1, Memory: 10 * pageSize}) {
-		t.Errorf("got %+v", got)
 	}
 }
 
@@ -217,9 +172,7 @@ func TestHiddenMemory(t *testing.T) {
 		"over the plugin's limit": {9, 0, host.Invalid, "memory"},
 		"over the host's":         {64, 11 * pageSize, host.Unavailable, "plugin-memory"},
 	} {
-		if !e.memory.take(test.held) {
-			t.Fatal("no room")
-		}
+		e.memory.used.Add(test.held)
 		_, err := c.Open(context.Background(), PoolConfig{Plugin: host.PluginConfig{Name: "p", Limits: host.Limits{Memory: host.Default(test.pages * pageSize)}}})
 		var limit *host.LimitError
 		if !errors.Is(err, test.kind) || !errors.As(err, &limit) || limit.Limit != test.limit || host.Crashed(err) {

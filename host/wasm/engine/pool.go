@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -44,7 +43,10 @@ type Pool struct {
 	size   int                                            // instances at most
 	memory uint64
 	bytes  atomic.Int64 // of all instances, and of the snapshot
-	queue  queue        // of its calls for a slot
+
+	idleBytes atomic.Int64 // of them, of idle instances
+	oldest    atomic.Int64 // when the first of p.idle became that, in nanoseconds since 1970; 0 while there is none
+	queue     queue        // of its calls for a slot
 
 	mu      sync.Mutex
 	idle    []*Instance // the last one used is at the end, and is the next one taken
@@ -123,6 +125,7 @@ func (p *Pool) Plugin() *host.PluginConfig { return &p.plugin }
 // that was started on fx.Start(), and is not used again. It must be given back by Release.
 func (p *Pool) Acquire(ctx context.Context, fx host.Effects) (*Instance, error) {
 	starter, _ := fx.(host.Starter)
+	want := wish{starter, time.Now()}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -138,72 +141,22 @@ func (p *Pool) Acquire(ctx context.Context, fx host.Effects) (*Instance, error) 
 		p.total++
 		p.making++
 		p.mu.Unlock()
-		return p.make(ctx, starter)
+		return p.make(ctx, want)
 	}
 	if len(p.idle) > 0 { // it makes room
 		old := p.unqueue(0)
 		p.making++
 		p.mu.Unlock()
 		old.close()
-		return p.make(ctx, starter)
+		return p.make(ctx, want)
 	}
-	if len(p.waiting) >= p.size*waitersPerInstance {
+	if p.crowded() {
 		p.mu.Unlock()
 		return nil, p.unavailable(p.busy(fmt.Sprintf("%d callers are waiting", p.size*waitersPerInstance)))
 	}
-	turn := make(chan *Instance, 1)
-	p.waiting = append(p.waiting, turn)
+	turn := p.join()
 	p.mu.Unlock()
-	inst, err := p.wait(ctx, turn)
-	if err != nil || inst != nil && starter == nil {
-		return inst, err
-	}
-	if inst != nil { // its place is what was waited for
-		p.vacate(inst)
-		p.mu.Lock()
-		p.making++
-		p.mu.Unlock()
-	}
-	return p.make(ctx, starter)
-}
-
-// wait gets an instance, or nil for the right to make one.
-func (p *Pool) wait(ctx context.Context, turn chan *Instance) (*Instance, error) {
-	timeout := time.NewTimer(p.plugin.Limits.Timeout.Value)
-	defer timeout.Stop()
-	var reason error
-	select {
-	case inst, ok := <-turn: // it is closed when the pool is
-		if !ok {
-			return nil, p.unavailable(errors.New("the plugin is closed"))
-		}
-		return inst, nil
-	case <-ctx.Done():
-		reason = ctx.Err()
-	case <-timeout.C:
-		reason = fmt.Errorf("waited %v (%s)", p.plugin.Limits.Timeout.Value, p.plugin.Limits.Timeout.Origin())
-	}
-	p.mu.Lock()
-	if i := slices.Index(p.waiting, turn); i >= 0 {
-		p.waiting = slices.Delete(p.waiting, i, i+1)
-	}
-	starts := p.total < p.size
-	p.mu.Unlock()
-	select { // somebody may have handed over in between
-	case inst, ok := <-turn:
-		switch {
-		case ok && inst != nil:
-			p.giveBack(inst, true)
-		case ok:
-			p.made()
-			p.forget()
-		}
-	default:
-	}
-	if starts {
-		return nil, p.unavailable(fmt.Errorf("its instances are starting: %w", reason))
-	}
-	return nil, p.unavailable(fmt.Errorf("%w: %w", p.busy("all instances are busy"), reason))
+	return p.await(ctx, turn, want, nil)
 }
 
 // busy is the limit that keeps a caller from an instance.
@@ -214,47 +167,6 @@ func (p *Pool) busy(detail string) *host.LimitError {
 
 func (p *Pool) unavailable(err error) error {
 	return &host.Error{Op: "call " + p.name, Kind: host.Unavailable, Err: err}
-}
-
-// mayMake reports whether an instance may be added. No more are made at once than may execute: where callers come faster than that, the instances
-// that are given back in the meantime serve them, and starting ever more would only keep those from it. It is called with the lock held.
-func (p *Pool) mayMake() bool { return p.total < p.size && p.making < p.code.engine.slots.size }
-
-// admit gives those who wait the right to make an instance, in a place that is counted. It is called with the lock held.
-func (p *Pool) admit() {
-	for len(p.waiting) > 0 && p.mayMake() {
-		p.total++
-		p.making++
-		p.next() <- nil
-	}
-}
-
-// made ends the making of an instance.
-func (p *Pool) made() {
-	p.mu.Lock()
-	p.making--
-	p.admit()
-	p.mu.Unlock()
-}
-
-// make starts an instance in a place that is already counted, and leases it. starter is nil for one that may serve anybody.
-func (p *Pool) make(ctx context.Context, starter host.Starter) (*Instance, error) {
-	var fx host.Effects = &host.StartEffects{Logger: p.code.engine.log, Plugin: &p.plugin}
-	if starter != nil {
-		fx = starter.Start()
-	}
-	inst, err := p.start(ctx, fx, starter != nil)
-	p.made()
-	if err != nil {
-		p.forget()
-		return nil, err
-	}
-	p.code.engine.instances.Add(1)
-	inst.cold = true
-	p.mu.Lock()
-	p.lease(inst)
-	p.mu.Unlock()
-	return inst, nil
 }
 
 // lease is called with the lock held.
@@ -277,6 +189,7 @@ func (p *Pool) giveBack(inst *Instance, reuse bool) {
 		} else {
 			inst.used = time.Now()
 			p.idle = append(p.idle, inst)
+			p.rests(inst, 1)
 			p.arm()
 		}
 		p.mu.Unlock()
@@ -337,12 +250,10 @@ func (p *Pool) evict() {
 		return
 	}
 	limit := time.Now().Add(-p.code.engine.idle)
-	n := 0
-	for n < len(p.idle) && !p.idle[n].used.After(limit) {
-		n++
+	var old []*Instance
+	for len(p.idle) > 0 && !p.idle[0].used.After(limit) {
+		old = append(old, p.unqueue(0))
 	}
-	old := slices.Clone(p.idle[:n])
-	p.idle = slices.Delete(p.idle, 0, n)
 	if len(p.idle) > 0 {
 		p.timer = time.AfterFunc(time.Until(p.idle[0].used.Add(p.code.engine.idle)), p.evict)
 	}
@@ -362,8 +273,10 @@ func (p *Pool) Close(ctx context.Context) error {
 		return nil
 	}
 	p.closed = true
-	idle := p.idle
-	p.idle = nil
+	var idle []*Instance
+	for len(p.idle) > 0 {
+		idle = append(idle, p.unqueue(len(p.idle)-1))
+	}
 	for _, turn := range p.waiting {
 		close(turn)
 	}

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"time"
-
 	"github.com/postern/postern/host"
 )
 
@@ -32,14 +30,8 @@ func (i *Instance) fits() bool {
 // size returns the bytes of the instance's memory.
 func (i *Instance) size() uint64 { return uint64(len(i.linear.room.view)) }
 
-// take counts n bytes of the pool's and of the host's; false says that the host has no room for them.
-func (p *Pool) take(n int64) bool {
-	if !p.code.engine.memory.take(n) {
-		return false
-	}
-	p.bytes.Add(n)
-	return true
-}
+// take counts n bytes of the instance's and of the host's; false says that the host has no room for them, or none for this plugin.
+func (i *Instance) take(n int64) bool { return i.pool.code.engine.memory.take(i.pool, n, i.first) }
 
 func (p *Pool) give(n int64) {
 	p.bytes.Add(-n)
@@ -52,17 +44,19 @@ func (i *Instance) release() {
 	i.pool.give(i.pool.code.beside)
 }
 
-// idling returns what the idle instances hold, and since when the one is idle that nobody has used for longest.
-func (p *Pool) idling() (bytes int64, since time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, inst := range p.idle {
-		bytes += int64(inst.size()) + p.code.beside
-	}
+// busyBytes returns what the pool has but for its idle instances.
+func (p *Pool) busyBytes() int64 { return p.bytes.Load() - p.idleBytes.Load() }
+
+// rests counts an instance that becomes idle, or is so no more. It is called with the lock held, when p.idle has changed.
+func (p *Pool) rests(inst *Instance, sign int64) {
+	n := sign * (int64(inst.size()) + p.code.beside)
+	p.idleBytes.Add(n)
+	p.code.engine.memory.idle.Add(n)
+	oldest := int64(0)
 	if len(p.idle) > 0 {
-		since = p.idle[0].used
+		oldest = p.idle[0].used.UnixNano()
 	}
-	return bytes, since
+	p.oldest.Store(oldest)
 }
 
 // closeOldest closes the instance that nobody has used for longest, if one is idle.
@@ -84,6 +78,7 @@ func (p *Pool) unqueue(at int) *Instance {
 	copy(p.idle[at:], p.idle[at+1:])
 	p.idle[len(p.idle)-1] = nil
 	p.idle = p.idle[:len(p.idle)-1]
+	p.rests(inst, -1)
 	return inst
 }
 

@@ -97,7 +97,7 @@ func (i *Instance) remember() bool {
 	p.mu.Unlock()
 	s := newSnapshot(i.linear.room.view, i.globals())
 	s.kept = i.kept
-	if !p.take(s.bytes()) {
+	if !i.take(s.bytes()) {
 		return false
 	}
 	p.mu.Lock()
