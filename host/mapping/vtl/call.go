@@ -112,9 +112,56 @@ func (r *run) method(self any, name string, args []any) (any, bool, error) {
 	case iterator:
 		return iteratorMethod(self, name, args)
 	case Object:
-		return self.Call(r.ctx, name, args)
+		return r.callObject(self, name, args)
 	}
 	return nil, false, nil
+}
+
+// callObject asks the host. What the host makes is counted by the texts that go in and come out: parseJson makes some eight times its text.
+func (r *run) callObject(o Object, name string, args []any) (any, bool, error) {
+	_, textOnly := o.(Escaper)
+	size := 0
+	for i, a := range args {
+		if _, isBlock := a.(*blockValue); isBlock || textOnly && a != nil {
+			text, ok, err := r.text(a)
+			if err != nil {
+				return nil, true, err
+			}
+			if args[i] = any(text); !ok {
+				args[i] = nil
+			}
+		}
+		if s, ok := args[i].(string); ok {
+			size += 8 * len(s)
+		}
+	}
+	if err := r.charge(size); err != nil {
+		return nil, true, err
+	}
+	if key, ok := objectKey(name, "get", args, 1); ok {
+		if v, ok := o.Get(key); ok {
+			return fromHost(v), true, nil
+		}
+	}
+	if setter, ok := o.(Setter); ok {
+		if key, ok := objectKey(name, "put", args, 2); ok && setter.Set(key, args[1]) {
+			return nil, true, nil
+		}
+	}
+	v, ok, err := o.Call(r.ctx, name, args)
+	if s, isText := v.(string); isText && err == nil {
+		err = r.charge(len(s))
+	}
+	return fromHost(v), ok, err
+}
+
+// objectKey returns the first argument of get and put, where it is a string.
+func objectKey(name, method string, args []any, count int) (string, bool) {
+	if name != method || len(args) != count {
+		return "", false
+	}
+	key, ok := args[0].(string)
+	return key, ok
 }
 
 // property is $a.name: a getter, the entry of a map, or a question (isName).
@@ -125,7 +172,7 @@ func (r *run) property(self any, name string) (any, error) {
 		return v, err
 	case Object:
 		v, _ := self.Get(name)
-		return v, nil
+		return fromHost(v), nil
 	case *loopScope:
 		for _, n := range [...]string{name, flip(name)} {
 			if v, ok := self.property(n); ok {

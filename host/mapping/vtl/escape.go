@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/postern/postern/host/mapping/tree"
 )
@@ -21,7 +22,7 @@ var _ Object = Escaper{}
 func (Escaper) Get(string) (any, bool) { return nil, false }
 
 // Call has escapeJavaScript, parseJson, urlEncode, urlDecode, base64Encode and base64Decode, of one argument each. Of null they make null,
-// and other values count by their text.
+// and of other values they take the text.
 func (e Escaper) Call(_ context.Context, name string, args []any) (any, bool, error) {
 	if len(args) != 1 {
 		return nil, false, nil
@@ -46,13 +47,9 @@ func (e Escaper) Call(_ context.Context, name string, args []any) (any, bool, er
 	if args[0] == nil {
 		return nil, true, nil
 	}
-	s, ok := args[0].(string)
-	if !ok {
-		r := &run{ctx: context.Background(), limits: Limits{}.withDefaults()}
-		var err error
-		if s, _, err = r.text(args[0]); err != nil {
-			return nil, true, err
-		}
+	s, err := Text(args[0])
+	if err != nil {
+		return nil, true, err
 	}
 	v, err := method(s)
 	return v, true, err
@@ -130,7 +127,7 @@ func urlDecode(s string) (any, error) {
 			b = append(b, s[i])
 		}
 	}
-	return strings.ToValidUTF8(string(b), "\uFFFD"), nil
+	return validUTF8(b), nil
 }
 
 // base64Decode skips what is not of the alphabet, takes the URL-safe one too, and stops at the padding, as Apache Commons Codec does.
@@ -155,5 +152,13 @@ func base64Decode(s string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return strings.ToValidUTF8(string(b[:n]), "\uFFFD"), nil
+	return validUTF8(b[:n]), nil
+}
+
+// validUTF8 has U+FFFD for each byte that is part of no character.
+func validUTF8(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	return string([]rune(string(b)))
 }

@@ -17,7 +17,7 @@ type Limits struct {
 	Macros  int           // calls of macros in each other; 20, as Velocity
 	Depth   int           // everything that may nest at run time: macros, #evaluate, blocks, elements within elements; 200
 	Output  int           // bytes written; 10 MiB, as Amazon's largest payload
-	Memory  int           // bytes of all strings and elements that the run made, whether or not they are still used; 128 MiB
+	Memory  int           // bytes of all strings and elements that the run made, whether or not they are still used; 64 MiB
 	Regexp  time.Duration // one use of a regular expression; 250 ms
 	Elapsed time.Duration // the whole run; 5 s, or the context's deadline if that is earlier
 }
@@ -40,7 +40,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Macros, 20)
 	set(&l.Depth, 200)
 	set(&l.Output, 10<<20)
-	set(&l.Memory, 128<<20)
+	set(&l.Memory, 64<<20)
 	if l.Regexp <= 0 {
 		l.Regexp = 250 * time.Millisecond
 	}
@@ -67,7 +67,7 @@ func (r *run) tick() error {
 
 func (r *run) checkTime() error {
 	if err := r.ctx.Err(); err != nil {
-		return &host.Error{Op: "vtl", Kind: host.Timeout, Err: errors.Join(errors.New("the template took too long"), context.Cause(r.ctx))}
+		return &host.Error{Op: op, Kind: host.Timeout, Err: errors.Join(errors.New("the template took too long"), context.Cause(r.ctx))}
 	}
 	return nil
 }
@@ -145,14 +145,14 @@ func (r *run) fail(at int, err error) error {
 	if _, ok := err.(*stop); ok {
 		return err
 	}
-	var known *host.Error
-	if errors.As(err, &known) {
-		if known.Pos.IsZero() {
-			known.Pos = r.template.position(at)
-		}
-		return err
+	var ours *host.Error
+	if !errors.As(err, &ours) || ours.Op != op {
+		return &host.Error{Op: op, Kind: host.Internal, Code: host.APIConfigurationError, Pos: r.template.position(at), Err: err}
 	}
-	return &host.Error{Op: "vtl", Kind: host.Internal, Code: host.APIConfigurationError, Pos: r.template.position(at), Err: err}
+	if ours.Pos.IsZero() {
+		ours.Pos = r.template.position(at)
+	}
+	return ours
 }
 
 func (r *run) failf(at int, format string, args ...any) error {

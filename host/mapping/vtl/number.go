@@ -189,7 +189,13 @@ func calculateFloat(op syntaxKind, x, y float64) float64 {
 	}
 }
 
+// maxBits bounds integers beyond 64 bits: multiplying and printing them takes more than linear time.
+const maxBits = 1 << 16
+
 func calculateBig(op syntaxKind, x, y *big.Int) (any, error) {
+	if x.BitLen()+y.BitLen() > maxBits {
+		return nil, limitError("bits of a number", maxBits)
+	}
 	z := new(big.Int)
 	switch op {
 	case synAdd:

@@ -117,8 +117,8 @@ func (r *run) findAll(s, pattern string, count int) ([]match, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.charge(5 * len(s)); err != nil { // it works on runes
-		return nil, err
+	if len(s) > (r.limits.Memory-r.memory)/5 { // it works on runes
+		return nil, limitError("bytes of memory", r.limits.Memory)
 	}
 	var all []match
 	m, err := re.FindStringMatch(s)
@@ -220,12 +220,12 @@ func appendReplacement(b []byte, s, replacement string, m match) ([]byte, error)
 
 // split is Java's: with limit 0 empty strings at the end go, and a match of no width at the start makes no first one.
 func (r *run) split(s, pattern string, limit int) ([]any, error) {
-	if s == "" {
-		return []any{""}, nil
-	}
 	all, err := r.findAll(s, pattern, math.MaxInt)
 	if err != nil {
 		return nil, err
+	}
+	if s == "" {
+		return []any{""}, nil
 	}
 	if err := r.chargeItems(int64(len(all) + 1)); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // ranges are the classes that Java has for ASCII alone, as the inside of a set, and the same for all but them.
@@ -58,11 +59,11 @@ func (t *translator) escape(inSet bool) error {
 	case inSet:
 		return fmt.Errorf(`\%c in a set is not supported`, c)
 	case c == 'Z':
-		t.out.WriteString(lastLineEnd)
+		t.out = append(t.out, lastLineEnd...)
 		t.at += 2
 		return nil
 	case c == 'R':
-		t.out.WriteString(`(?:\r\n|[\n\x0b\f\r\u0085\u2028\u2029])`)
+		t.out = append(t.out, `(?:\r\n|[\n\x0b\f\r\u0085\u2028\u2029])`...)
 		t.at += 2
 		return nil
 	case c == 'k', strings.IndexByte("bBAzG", c) >= 0, isDigit(c):
@@ -80,13 +81,13 @@ func (t *translator) class(name string, not, inSet bool) error {
 	case inSet && not && r[1] == "":
 		return fmt.Errorf(`\%s is not supported`, name)
 	case inSet && not:
-		t.out.WriteString(r[1])
+		t.out = append(t.out, r[1]...)
 	case inSet:
-		t.out.WriteString(r[0])
+		t.out = append(t.out, r[0]...)
 	case not:
-		t.out.WriteString("[^" + r[0] + "]")
+		t.out = append(t.out, "[^"+r[0]+"]"...)
 	default:
-		t.out.WriteString("[" + r[0] + "]")
+		t.out = append(t.out, "["+r[0]+"]"...)
 	}
 	return nil
 }
@@ -114,7 +115,7 @@ func (t *translator) property(not, inSet bool) error {
 	if not {
 		letter = "P"
 	}
-	t.out.WriteString(`\` + letter + "{" + name + "}")
+	t.out = append(t.out, `\`+letter+"{"+name+"}"...)
 	return nil
 }
 
@@ -122,14 +123,14 @@ func (t *translator) property(not, inSet bool) error {
 func (t *translator) quotation() error {
 	text, _, _ := strings.Cut(t.in[t.at+2:], `\E`)
 	t.at = min(len(t.in), t.at+2+len(text)+2)
-	t.out.WriteString("(?:")
+	t.out = append(t.out, "(?:"...)
 	for _, c := range text {
 		if c < 0x80 && !isLetter(byte(c)) && !isDigit(byte(c)) && c > ' ' {
-			t.out.WriteByte('\\')
+			t.out = append(t.out, '\\')
 		}
-		t.out.WriteRune(c)
+		t.out = utf8.AppendRune(t.out, c)
 	}
-	t.out.WriteByte(')')
+	t.out = append(t.out, ')')
 	return nil
 }
 

@@ -3,6 +3,7 @@ package vtl
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,7 +35,9 @@ func plainPattern(pattern string) (string, bool) {
 type translator struct {
 	in    string
 	at    int
-	out   strings.Builder
+	out   []byte
+	atom  int    // where the last thing that may be repeated begins in out
+	open  []int  // where the open groups begin
 	dot   []bool // by open group: whether . takes line ends (?s)
 	multi []bool // by open group: whether ^ and $ are at lines (?m)
 }
@@ -42,49 +45,62 @@ type translator struct {
 const (
 	lineEnds    = `\n\r\u0085\u2028\u2029`
 	anyButLines = `[^` + lineEnds + `]`
-	lastLineEnd = `(?=(?:\r\n|[` + lineEnds + `])?\z)`
+	lastLineEnd = `(?!(?<=\r)\n)(?=(?:\r\n|[` + lineEnds + `])?\z)`
 )
 
 func translateRegexp(pattern string) (string, error) {
 	t := &translator{in: pattern, dot: []bool{false}, multi: []bool{false}}
-	atom := false // whether a quantifier may come
+	repeatable := false
 	for t.at < len(t.in) {
-		c := t.in[t.at]
 		var err error
-		switch c {
-		case '\\':
-			atom, err = true, t.escape(false)
-		case '[':
-			atom, err = true, t.set()
-		case '(':
-			atom, err = false, t.group()
-		case ')':
-			atom = true
-			if len(t.dot) > 1 {
-				t.dot, t.multi = t.dot[:len(t.dot)-1], t.multi[:len(t.multi)-1]
-			}
-			t.copy(1)
-		case '*', '+', '?', '{':
-			if !atom {
+		if c := t.in[t.at]; strings.IndexByte("*+?{", c) >= 0 {
+			if !repeatable {
 				return "", fmt.Errorf("nothing to repeat before %q", c)
 			}
-			atom, err = false, t.quantifier()
-		case '|':
-			atom = false
-			t.copy(1)
-		default:
-			atom = c != '^'
-			t.single(c)
+			repeatable, err = false, t.quantifier()
+		} else {
+			repeatable, err = t.element(c)
 		}
 		if err != nil {
 			return "", err
 		}
 	}
-	return t.out.String(), nil
+	return string(t.out), nil
+}
+
+// element translates what is no quantifier, and reports whether one may follow.
+func (t *translator) element(c byte) (bool, error) {
+	start := len(t.out)
+	switch c {
+	case '(':
+		t.open = append(t.open, start)
+		return false, t.group()
+	case ')':
+		if len(t.open) == 0 {
+			return false, errors.New("a ) that closes nothing")
+		}
+		top := len(t.open) - 1
+		t.atom, t.open = t.open[top], t.open[:top]
+		t.dot, t.multi = t.dot[:top+1], t.multi[:top+1]
+		t.copy(1)
+		return true, nil
+	case '|':
+		t.copy(1)
+		return false, nil
+	}
+	t.atom = start
+	switch c {
+	case '\\':
+		return true, t.escape(false)
+	case '[':
+		return true, t.set()
+	}
+	t.single(c)
+	return c != '^', nil
 }
 
 func (t *translator) copy(n int) {
-	t.out.WriteString(t.in[t.at : t.at+n])
+	t.out = append(t.out, t.in[t.at:t.at+n]...)
 	t.at += n
 }
 
@@ -92,16 +108,16 @@ func (t *translator) single(c byte) {
 	multi := t.multi[len(t.multi)-1]
 	switch {
 	case c == '.' && !t.dot[len(t.dot)-1]:
-		t.out.WriteString(anyButLines)
+		t.out = append(t.out, anyButLines...)
 	case c == '$' && !multi:
-		t.out.WriteString(lastLineEnd)
+		t.out = append(t.out, lastLineEnd...)
 	default:
-		t.out.WriteByte(c)
+		t.out = append(t.out, c)
 	}
 	t.at++
 }
 
-// quantifier copies *, +, ? and {n,m}, with a lazy ?. A possessive + has no counterpart.
+// quantifier copies *, +, ? and {n,m}, with a lazy ?. A possessive + is an atomic group.
 func (t *translator) quantifier() error {
 	if t.in[t.at] == '{' {
 		end := strings.IndexByte(t.in[t.at:], '}')
@@ -117,7 +133,8 @@ func (t *translator) quantifier() error {
 		case '?':
 			t.copy(1)
 		case '+':
-			return errors.New("possessive quantifiers are not supported")
+			t.at++
+			t.out = append(slices.Insert(t.out, t.atom, []byte("(?>")...), ')')
 		}
 	}
 	return nil
@@ -166,6 +183,7 @@ func (t *translator) flags(rest string) error {
 		case 'm':
 			t.multi[top] = on
 		case ')': // for the rest of the group around it
+			t.open = t.open[:len(t.open)-1]
 			t.dot[top-1], t.multi[top-1] = t.dot[top], t.multi[top]
 			t.dot, t.multi = t.dot[:top], t.multi[:top]
 			t.copy(i + 1)

@@ -93,8 +93,8 @@ func (r *run) appendText(b []byte, v any, depth int) ([]byte, error) {
 	case float64:
 		return append(b, floatText(v)...), nil
 	case *big.Int:
-		if v.BitLen() > 1<<16 {
-			return nil, limitError("bits of a number", 1<<16)
+		if v.BitLen() > maxBits {
+			return nil, limitError("bits of a number", maxBits)
 		}
 		return v.Append(b, 10), nil
 	case tree.Decimal:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"unicode/utf8"
 
@@ -13,6 +12,8 @@ import (
 
 // MaxTemplate is the longest template, in bytes (reference 1.5).
 const MaxTemplate = 300 << 10
+
+const op = "mapping template"
 
 // A Dialect says what is written for what has no value.
 type Dialect uint8
@@ -41,7 +42,7 @@ func Parse(name, text string) (*Template, error) { return ParseDialect(name, tex
 func ParseDialect(name, text string, dialect Dialect) (*Template, error) {
 	t := &Template{name: name, src: text, dialect: dialect, regexps: &regexpCache{}}
 	if len(text) > MaxTemplate {
-		return nil, &host.Error{Op: "vtl", Kind: host.Invalid, Pos: host.Position{File: name},
+		return nil, &host.Error{Op: op, Kind: host.Invalid, Pos: host.Position{File: name},
 			Err: fmt.Errorf("the template has %d bytes; at most %d are allowed", len(text), MaxTemplate)}
 	}
 	c := &compiler{known: &macroNames{seen: map[string]bool{}}, place: func(at int) int { return at }}
@@ -49,9 +50,9 @@ func ParseDialect(name, text string, dialect Dialect) (*Template, error) {
 	if err != nil {
 		var e *syntaxError
 		if !errors.As(err, &e) {
-			return nil, &host.Error{Op: "vtl", Kind: host.Invalid, Pos: host.Position{File: name}, Err: err}
+			return nil, &host.Error{Op: op, Kind: host.Invalid, Pos: host.Position{File: name}, Err: err}
 		}
-		return nil, &host.Error{Op: "vtl", Kind: host.Invalid, Pos: t.position(e.at), Err: err}
+		return nil, &host.Error{Op: op, Kind: host.Invalid, Pos: t.position(e.at), Err: err}
 	}
 	t.body, t.macros = body, c.added
 	return t, nil
@@ -70,15 +71,22 @@ func (t *Template) position(at int) host.Position {
 // Object; ints are taken as Java's by their size. The template may change the maps and lists that it gets, but not this map.
 type Variables map[string]any
 
+// Text is what a template writes for a value, and "" for nil. The error is of a limit, which only values that the template built can pass.
+func Text(v any) (string, error) {
+	r := &run{ctx: context.Background(), template: &Template{regexps: &regexpCache{}}, limits: Limits{}.withDefaults(), seen: map[string]bool{}}
+	text, _, err := r.text(fromHost(v))
+	return text, err
+}
+
 // An Object is a value whose members the host makes: $input, $util, $context. It is used by one run at a time.
 type Object interface {
-	// Get returns $object.name, and $object["name"]; false where there is no such property.
+	// Get returns $object.name, $object["name"] and $object.get("name"); false where there is no such property.
 	Get(name string) (any, bool)
 	// Call returns $object.name(args...); false where there is no such method for these arguments. An error ends the run.
 	Call(ctx context.Context, name string, args []any) (any, bool, error)
 }
 
-// A Setter is an Object that #set may change. False means that it cannot be set, which a template does not notice.
+// A Setter is an Object that #set and put may change. False means that it cannot be set, which a template does not notice.
 type Setter interface {
 	Set(name string, value any) bool
 }
@@ -113,8 +121,7 @@ func (t *Template) Execute(ctx context.Context, vars Variables, limits Limits) (
 		return "", r.fail(0, err)
 	}
 	scope := make(globals, len(vars)+4)
-	maps.Copy(scope, vars)
-	for name, v := range scope {
+	for name, v := range vars {
 		scope[name] = fromHost(v)
 	}
 	if err := t.body.render(r, scope); err != nil && !stopsAt(err, t, true) {
