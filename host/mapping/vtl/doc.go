@@ -30,8 +30,8 @@
 //   - A fraction prints with the shortest digits that read back, as Java 19 and later do; from JSON it prints as it was written.
 //   - A map's keys are strings, numbers, booleans and null. What is no string is kept under a name that begins with a NUL byte.
 //   - A #break or #stop in a macro does not count as a call that goes on; in Velocity, twenty of them end the template.
-//   - A #set of $foreach, or of what a loop goes over, does as in Java; a list that changes while #foreach goes over it ends the run, but only a change of
-//     its size is noticed.
+//   - A list or map that grows or shrinks while #foreach goes over it ends the run, as in Java; one that only changes its elements, or whose size is the
+//     same again, does not.
 //   - Regular expressions are Java's, translated for regexp2. Refused, and so errors of the run: sets in sets and &&, octal
 //     escapes, \X, \N, the flags d, u, U and x, properties beyond the general categories and the POSIX names. \b and (?i) follow Unicode.
 //   - An error in a template is one with this package's words. Where Velocity fails in a place that is never reached, parsing may fail here.

@@ -143,14 +143,6 @@ func (l *loopScope) topmost() *loopScope {
 	return l
 }
 
-func (l *loopScope) depth() int32 {
-	n := int32(1)
-	for ; l.parent != nil; l = l.parent {
-		n++
-	}
-	return n
-}
-
 // property returns one of the members that every loop has.
 func (l *loopScope) property(name string) (any, bool) {
 	switch name {

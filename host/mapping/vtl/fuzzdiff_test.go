@@ -63,7 +63,9 @@ type generator struct {
 func pick[T any](g *generator, list []T) T { return list[g.rand.IntN(len(list))] }
 
 func (g *generator) template() string {
-	switch g.rand.IntN(4) {
+	switch g.rand.IntN(5) {
+	case 4:
+		return g.regexps()
 	case 0:
 		return g.mutate(pick(g, g.pieces))
 	case 1:
@@ -74,6 +76,22 @@ func (g *generator) template() string {
 	default:
 		return g.mutate(g.statements(2))
 	}
+}
+
+// regexps uses a random pattern in all the ways there are.
+func (g *generator) regexps() string {
+	var b strings.Builder
+	for range 1 + g.rand.IntN(4) {
+		b.WriteString(pick(g, []string{"l", "o", ".", "H", "[a-l]", "[^l,]", "(l)", "(l|o)", "(?:el)", `\w`, `\d`, `\s`, `\S`, `\W`, ",", "a", "^", "$", `\b`, "(?=l)", "(?<=l)",
+			"(?!o)", "(?i)h", "[xyz]", `\.`, "()", "|", `\p{Upper}`, `\p{L}`, "(.)\\1", `[\w,]`, "ß", `\Q.l\E`, `\A`, `\z`, `\Z`, "{", "}", "]", "-"}))
+		b.WriteString(pick(g, []string{"", "", "", "*", "+", "?", "{2}", "{0,2}", "{1,}", "*?", "+?", "??", "++", "*+", "?+"}))
+	}
+	pattern := strings.ReplaceAll(b.String(), `\`, `\`)
+	subject := pick(g, []string{"$s", "$t", "$q", "$html", "$e", "${list.toString()}", "$path", "$s.concat($t)"})
+	with := pick(g, []string{"", "x", "$0", "[$1]", "-$0-", `\$`, "$2"})
+	return "#set($p = '" + pattern + "')#set($r = '" + with + "')" + pick(g, []string{
+		subject + ".replaceAll($p, $r)", subject + ".replaceFirst($p, $r)", subject + ".matches($p)", "#foreach($i in " + subject + ".split($p))[$i]#end",
+		"#foreach($i in " + subject + ".split($p, " + pick(g, []string{"-1", "1", "2", "3"}) + "))[$i]#end"})
 }
 
 // mutate deletes, doubles and inserts bytes of the language.
@@ -126,7 +144,7 @@ func (g *generator) statement(depth int) string {
 	case 5:
 		return "#" + pick(g, []string{"m(", "m(", "n("}) + pick(g, []string{"", g.primary(1), g.primary(1) + " " + g.primary(1)}) + ")"
 	case 6:
-		return pick(g, []string{"## c\n", "#* c *#", "#[[ $s ]]#", `\$s`, `\\$s`, `\#if`, `\\#if(true)x#end`, "#define($d3)" + g.statements(depth-1) + "#end$d3",
+		return pick(g, []string{"## c\n", "#* c *#", "#[[ $s ]]#", `\$s`, `\$s`, `\#if`, `\#if(true)x#end`, "#define($d3)" + g.statements(depth-1) + "#end$d3",
 			"#@m(" + g.primary(1) + ")" + g.statements(depth-1) + "#end", "#evaluate('" + strings.ReplaceAll(g.statement(depth-1), "'", "''") + "')"})
 	default:
 		return g.reference(depth)

@@ -237,7 +237,7 @@ func (r *run) split(s, pattern string, limit int) ([]any, error) {
 		if limit > 0 && len(items) == limit-1 {
 			break
 		}
-		if to == 0 || from == to && from == len(s) && from == at {
+		if to == 0 {
 			continue
 		}
 		items = append(items, s[at:from])

@@ -119,18 +119,17 @@ func (t *translator) property(not, inSet bool) error {
 	return nil
 }
 
-// quotation is \Q...\E.
+// quotation is \Q...\E. A quantifier after it repeats its last character.
 func (t *translator) quotation() error {
 	text, _, _ := strings.Cut(t.in[t.at+2:], `\E`)
 	t.at = min(len(t.in), t.at+2+len(text)+2)
-	t.out = append(t.out, "(?:"...)
 	for _, c := range text {
+		t.atom = len(t.out)
 		if c < 0x80 && !isLetter(byte(c)) && !isDigit(byte(c)) && c > ' ' {
 			t.out = append(t.out, '\\')
 		}
 		t.out = utf8.AppendRune(t.out, c)
 	}
-	t.out = append(t.out, ')')
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // plainPattern returns the text that a pattern without operators matches.
@@ -54,7 +55,12 @@ func translateRegexp(pattern string) (string, error) {
 	for t.at < len(t.in) {
 		var err error
 		if c := t.in[t.at]; strings.IndexByte("*+?{", c) >= 0 {
-			if !repeatable {
+			switch {
+			case repeatable:
+			case c == '{': // of nothing, which Java allows
+				t.atom = len(t.out)
+				t.out = append(t.out, "(?:)"...)
+			default:
 				return "", fmt.Errorf("nothing to repeat before %q", c)
 			}
 			repeatable, err = false, t.quantifier()
@@ -96,7 +102,7 @@ func (t *translator) element(c byte) (bool, error) {
 		return true, t.set()
 	}
 	t.single(c)
-	return c != '^', nil
+	return true, nil
 }
 
 func (t *translator) copy(n int) {
@@ -112,7 +118,9 @@ func (t *translator) single(c byte) {
 	case c == '$' && !multi:
 		t.out = append(t.out, lastLineEnd...)
 	default:
-		t.out = append(t.out, c)
+		_, size := utf8.DecodeRuneInString(t.in[t.at:])
+		t.copy(size)
+		return
 	}
 	t.at++
 }
@@ -184,6 +192,10 @@ func (t *translator) flags(rest string) error {
 			t.multi[top] = on
 		case ')': // for the rest of the group around it
 			t.open = t.open[:len(t.open)-1]
+			if i == 2 { // (?) has no flags
+				t.at += 3
+				return nil
+			}
 			t.dot[top-1], t.multi[top-1] = t.dot[top], t.multi[top]
 			t.dot, t.multi = t.dot[:top], t.multi[:top]
 			t.copy(i + 1)

@@ -151,11 +151,10 @@ func integerStatic(n any, name string, args []any) (any, bool, error) {
 
 // parseInteger is Integer.parseInt: an optional sign and digits, nothing else.
 func parseInteger(s string, base, bits int) (int64, error) {
-	digits := strings.TrimPrefix(s, "+")
-	if len(digits) < len(s) && strings.HasPrefix(digits, "-") || strings.ContainsRune(digits, '_') || base < 2 || base > 36 {
-		return 0, fmt.Errorf("%s is no number", quoted(s))
+	if base < 2 || base > 36 {
+		return 0, fmt.Errorf("the base %d", base)
 	}
-	n, err := strconv.ParseInt(digits, base, bits)
+	n, err := strconv.ParseInt(s, base, bits)
 	if err != nil {
 		return 0, fmt.Errorf("%s is no number", quoted(s))
 	}
@@ -164,9 +163,13 @@ func parseInteger(s string, base, bits int) (int64, error) {
 
 func doubleStatic(f float64, name string, args []any) (any, bool, error) {
 	switch {
-	case name == "isNaN" && takes(args, ""):
-		return math.IsNaN(f), true, nil
-	case name == "isInfinite" && takes(args, ""):
+	case (name == "isNaN" || name == "isInfinite") && (takes(args, "") || takes(args, "d")):
+		if len(args) == 1 {
+			f = toFloat(args[0])
+		}
+		if name == "isNaN" {
+			return math.IsNaN(f), true, nil
+		}
 		return math.IsInf(f, 0), true, nil
 	case (name == "parseDouble" || name == "valueOf") && takes(args, "s"):
 		s, ok := args[0].(string)
