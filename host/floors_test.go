@@ -58,6 +58,7 @@ var floors = map[string]int{
 	"sdk/go":            0,
 
 	"host/listener/xconnect": 1,
+	"host/mapping/jsonpath":  3,
 }
 
 // testOnly are packages that only tests import, with the floor they stand on.
