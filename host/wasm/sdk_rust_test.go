@@ -96,7 +96,7 @@ func TestRustSDK(t *testing.T) {
 				if target == "wasm32-unknown-unknown" {
 					exit = "unreachable" // there is no process to end
 				}
-				testConformance(t, m, conformance{panicAt: "src/lib.rs:", frame: "handle", exit: exit})
+				testConformance(t, m, conformance{panicAt: "src/lib.rs:", frame: "\ncore::panicking::panic_fmt(", exit: exit})
 			})
 		}
 	}
