@@ -87,7 +87,7 @@ func (r *Recorder) Recording() (*Recording, error) {
 		var mark [8]byte
 		_, _ = rand.Read(mark[:]) // never fails
 		doc.Mark = hex.EncodeToString(mark[:])
-		cover{doc.Mark, t.secrets}.hide(doc)
+		newCover(doc.Mark, t.secrets).hide(doc)
 	}
 	return doc, nil
 }

@@ -70,7 +70,7 @@ func newReplayer(doc *Recording, secrets map[string]string, cancel context.Cance
 	for _, name := range doc.secrets() {
 		read[name] = secrets[name]
 	}
-	r := &Replayer{doc: doc, cover: cover{doc.Mark, read}, cancel: cancel}
+	r := &Replayer{doc: doc, cover: newCover(doc.Mark, read), cancel: cancel}
 	r.replaySide, r.start = r.side("effect", doc.Effects), r.side("effect of the start", doc.Start)
 	return r
 }

@@ -3,17 +3,146 @@ package recording
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // minSecret is how long a secret must be to be looked for, in bytes: a shorter one is found where it is none.
 const minSecret = 6
 
+// maxLoose is how long a secret may be that is looked for however JSON writes it, in bytes. Of a longer one, each of the spellings is.
+const maxLoose = 8 << 10
+
+// A form is a way of writing a value within a string of JSON: what makes JSON escapes the same characters, but for those that only some escape.
+type form struct {
+	suffix string // of the name that stands for it; no secret's name has such a colon
+	write  func(value string) string
+}
+
+// forms are what encoders write: those of JavaScript and most languages, and Go's, which escapes what HTML would take for its own, each also
+// with / and with all but ASCII escaped; and all that once more, as a text in JSON that is itself a string in JSON.
+func forms() []form {
+	list := []form{
+		{":json", func(v string) string { return quoted(v, false) }},
+		{":json-html", func(v string) string { return quoted(v, true) }},
+		{":json-slash", func(v string) string { return strings.ReplaceAll(quoted(v, false), "/", `\/`) }},
+		{":json-ascii", func(v string) string { return ascii(quoted(v, false), false) }},
+	}
+	for _, inner := range slices.Clone(list) {
+		list = append(list, form{inner.suffix + "-json", func(v string) string { return quoted(inner.write(v), false) }})
+	}
+	return list
+}
+
+// quoted is a value as a string of JSON, without the quotes around it.
+func quoted(value string, html bool) string {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(html)
+	if e.Encode(value) != nil { // never: it is a string
+		return value
+	}
+	text := strings.TrimSuffix(out.String(), "\n")
+	text = text[1 : len(text)-1]
+	if !html { // as JavaScript, which does not escape these two
+		text = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029").Replace(text)
+	}
+	return text
+}
+
+// ascii escapes what is not ASCII, or all, in UTF-16 as JSON has it.
+func ascii(text string, all bool) string {
+	var out strings.Builder
+	for _, r := range text {
+		switch {
+		case r < utf8.RuneSelf && !all:
+			out.WriteRune(r)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.String()
+}
+
 // A cover is secrets by their names, and what stands in their place.
 type cover struct {
-	mark    string
-	secrets map[string]string
+	mark      string
+	secrets   map[string]string
+	spellings []spelling
+	loose     []looseSpelling
+}
+
+// A spelling is a secret's value as a text may have it, and what stands in its place.
+type spelling struct{ text, name []byte }
+
+// A looseSpelling is any that a decoder of JSON reads as the value, where none of the spellings is there. What stands in its place is shown as
+// JavaScript writes it.
+type looseSpelling struct {
+	text *regexp.Regexp
+	name []byte
+}
+
+// newCover looks for how values are written: as they are, and in strings of JSON. The longest spellings come first: one may be within another.
+func newCover(mark string, secrets map[string]string) cover {
+	c := cover{mark: mark, secrets: secrets}
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		value := secrets[name]
+		if len(value) < minSecret {
+			continue
+		}
+		c.spellings = append(c.spellings, spelling{[]byte(value), c.name(name)})
+		seen := map[string]bool{value: true}
+		for _, form := range forms() {
+			if text := form.write(value); !seen[text] {
+				seen[text] = true
+				c.spellings = append(c.spellings, spelling{[]byte(text), c.name(name + form.suffix)})
+			}
+		}
+		if len(value) > maxLoose {
+			continue
+		}
+		c.loose = append(c.loose, looseSpelling{loosely(value, false), c.name(name + ":json")}, looseSpelling{loosely(value, true), c.name(name + ":json-json")})
+	}
+	slices.SortStableFunc(c.spellings, func(a, b spelling) int { return cmp.Compare(len(b.text), len(a.text)) })
+	return c
+}
+
+// loosely matches a value within a string of JSON, each character as it is or escaped, or within a string in such a string.
+func loosely(value string, nested bool) *regexp.Regexp {
+	var out strings.Builder
+	for _, r := range value {
+		ways := []string{string(r), ascii(string(r), true), quoted(string(r), false), `\` + string(r)}
+		out.WriteString("(?:")
+		for i, way := range ways {
+			switch {
+			case i == 0 && (r == '"' || r == '\\'), i == 3 && r != '/': // these cannot be so
+				continue
+			case nested:
+				way = quoted(way, false)
+			}
+			if i > 0 {
+				out.WriteByte('|')
+			}
+			if i == 1 { // hexadecimal digits in either case
+				way = "(?i)" + regexp.QuoteMeta(way)
+				out.WriteString("(?:" + way + ")")
+				continue
+			}
+			out.WriteString(regexp.QuoteMeta(way))
+		}
+		out.WriteString(")")
+	}
+	return regexp.MustCompile(out.String())
 }
 
 func (c cover) name(secret string) []byte {
@@ -22,22 +151,18 @@ func (c cover) name(secret string) []byte {
 
 // hide puts names in the place of values in all texts of v, a pointer.
 func (c cover) hide(v any) {
-	names := make([]string, 0, len(c.secrets))
-	for name, value := range c.secrets {
-		if len(value) >= minSecret {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
+	if len(c.spellings) == 0 {
 		return
 	}
-	// The longest first: one may be within another.
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(c.secrets[b]), len(c.secrets[a])), cmp.Compare(a, b))
-	})
 	rewrite(reflect.ValueOf(v), func(text []byte) []byte {
-		for _, name := range names {
-			text = bytes.ReplaceAll(text, []byte(c.secrets[name]), c.name(name))
+		for _, known := range c.spellings {
+			text = bytes.ReplaceAll(text, known.text, known.name)
+		}
+		if !bytes.ContainsRune(text, '\\') {
+			return text
+		}
+		for _, loose := range c.loose {
+			text = loose.text.ReplaceAllLiteral(text, loose.name)
 		}
 		return text
 	})
@@ -54,6 +179,9 @@ func (c cover) show(v any) {
 		}
 		for name, value := range c.secrets {
 			text = bytes.ReplaceAll(text, c.name(name), []byte(value))
+			for _, form := range forms() {
+				text = bytes.ReplaceAll(text, c.name(name+form.suffix), []byte(form.write(value)))
+			}
 		}
 		return text
 	})
