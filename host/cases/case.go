@@ -152,8 +152,8 @@ func (p *parser) read(c *Case) {
 		line += 1 + bytes.Count(f.Data, []byte("\n"))
 		p.section(c, s)
 	}
-	if p.byPrefix[""] == nil {
-		p.fail(1, definition.RuleRequired, "the case has no first call", "its sections have no number: event.json, want.json")
+	if p.byPrefix[""] == nil && len(p.errs) == 0 { // what is wrong with its sections has been told
+		p.noFirst()
 	}
 	for n := 2; n <= len(p.byPrefix) && p.byPrefix[""] != nil; n++ {
 		if p.byPrefix[strconv.Itoa(n)+"/"] == nil {
@@ -172,6 +172,20 @@ func (p *parser) read(c *Case) {
 		}
 	}
 	p.worldLimits(c)
+}
+
+// noFirst says why a case whose sections are all known has no first call.
+func (p *parser) noFirst() {
+	if len(p.byPrefix) == 0 {
+		p.fail(1, definition.RuleRequired, "the case has a world and no call", "add -- event.json -- with what the plugin is called with, and -- want.json -- with what shall come of it")
+		return
+	}
+	first := p.last()
+	for _, one := range p.byPrefix {
+		first = min(first, one.line)
+	}
+	p.fail(first, definition.RuleRequired, "the case has no first call: all its sections have a number before them, and those of the first call have none",
+		"write -- event.json -- and -- want.json -- for the first call, and 2/ before the sections of the second")
 }
 
 // last is the line of the call that stands last in the file.

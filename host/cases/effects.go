@@ -64,6 +64,7 @@ type scene struct {
 	timeout time.Duration
 
 	mu       sync.Mutex
+	beside   beside
 	now      time.Time
 	random   *rand.ChaCha8
 	pattern  []byte // instead of random
@@ -257,7 +258,7 @@ func (s *scene) Fetch(ctx context.Context, r *host.Request) (*host.Response, err
 	var body []byte
 	if r.Body != nil {
 		var err error
-		if body, err = io.ReadAll(io.LimitReader(r.Body, maxBody)); err != nil {
+		if body, err = s.written(ctx, r.Body, r.Length); err != nil {
 			return nil, &host.Error{Op: "fetch", Kind: host.BadGateway, Err: err}
 		}
 	}
