@@ -18,7 +18,16 @@ var (
 // call invokes a method as Velocity would find it: by name and the classes of the arguments. Where there is none, the value is null. A method
 // that returns nothing in Java returns "".
 func (r *run) call(self any, name string, args []any) (any, error) {
-	if err := r.tick(); err != nil {
+	size := 0
+	switch self := self.(type) {
+	case string:
+		size = len(self)
+	case *tree.List:
+		size = slotCost * len(self.Items)
+	case *view:
+		size = slotCost * self.m.Len()
+	}
+	if err := r.work(size); err != nil {
 		return nil, err
 	}
 	v, ok, err := r.method(self, name, args)

@@ -59,10 +59,17 @@ const ticksPerCheck = 256
 
 // tick is called for everything that a template does.
 func (r *run) tick() error {
-	if r.ticks++; r.ticks%ticksPerCheck == 0 {
-		return r.checkTime()
+	if r.ticks++; r.ticks < r.nextCheck {
+		return nil
 	}
-	return nil
+	r.nextCheck = r.ticks + ticksPerCheck
+	return r.checkTime()
+}
+
+// work is a tick for something that takes as long as there are bytes.
+func (r *run) work(bytes int) error {
+	r.ticks += bytes >> 12
+	return r.tick()
 }
 
 func (r *run) checkTime() error {

@@ -54,6 +54,9 @@ func (t *translator) escape(inSet bool) error {
 	case strings.IndexByte("tnrfae", c) >= 0:
 		t.copy(2)
 		return nil
+	case c == 'c' && t.at+2 < len(t.in) && isLetter(t.in[t.at+2]):
+		t.copy(3)
+		return nil
 	case c == '0':
 		return errors.New(`octal escapes are not supported`)
 	case inSet:

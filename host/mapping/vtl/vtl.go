@@ -102,12 +102,13 @@ type run struct {
 	added    map[string]*macro // by #evaluate
 	seen     map[string]bool
 
-	ticks    int
-	loops    int
-	memory   int
-	depth    int
-	calls    int // of macros in each other
-	captures int
+	ticks     int
+	nextCheck int // of the time, by ticks
+	loops     int
+	memory    int
+	depth     int
+	calls     int // of macros in each other
+	captures  int
 }
 
 // Execute runs the template and returns what it writes. Errors have Kind Internal and Code APIConfigurationError, with a *host.LimitError in the
@@ -116,7 +117,8 @@ func (t *Template) Execute(ctx context.Context, vars Variables, limits Limits) (
 	limits = limits.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, limits.Elapsed)
 	defer cancel()
-	r := &run{ctx: ctx, template: t, dialect: t.dialect, limits: limits, macros: t.macros, seen: map[string]bool{}}
+	r := &run{ctx: ctx, template: t, dialect: t.dialect, limits: limits, macros: t.macros, seen: map[string]bool{},
+		out: make([]byte, 0, min(len(t.src), limits.Output))}
 	if err := r.checkTime(); err != nil {
 		return "", r.fail(0, err)
 	}
