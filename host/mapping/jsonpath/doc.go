@@ -13,7 +13,7 @@
 //
 // # What Jayway does, on purpose or not
 //
-// RFC 9535 is another dialect; testdata/rfc9535_differences.txt lists where they part. This package follows what the library was seen to do
+// RFC 9535 is another dialect; testdata/rfc9535/differences.txt lists where they part. This package follows what the library was seen to do
 // (testdata/corpus.txt, made by the library itself), also where that is odd: a string equals a number with the same text, a slice with two
 // negative ends counts both from the end and [1:-1] is empty, a filter on an object tests the object itself, last() fails for a list of one.
 // It does not follow where the library's result depends on what was evaluated before, or is an exception of Java's own; those cases

@@ -14,7 +14,7 @@ var errElement = errors.New("an array or object in an array cannot be compared")
 // A condition is a filter, or a part of one.
 type condition interface {
 	// holds tests a value. errFilter: the whole filter does not hold, a ! before it notwithstanding.
-	holds(r *reading, item any) (bool, error)
+	holds(w *walk, item any) (bool, error)
 }
 
 type (
@@ -35,63 +35,64 @@ type (
 	}
 )
 
-func (c allOf) holds(r *reading, item any) (bool, error) {
+func (c allOf) holds(w *walk, item any) (bool, error) {
 	for _, one := range c {
-		if ok, err := one.holds(r, item); err != nil || !ok {
+		if ok, err := one.holds(w, item); err != nil || !ok {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-func (c anyOf) holds(r *reading, item any) (bool, error) {
+func (c anyOf) holds(w *walk, item any) (bool, error) {
 	for _, one := range c {
-		if ok, err := one.holds(r, item); err != nil || ok {
+		if ok, err := one.holds(w, item); err != nil || ok {
 			return ok, err
 		}
 	}
 	return false, nil
 }
 
-func (c not) holds(r *reading, item any) (bool, error) {
-	ok, err := c.of.holds(r, item)
+func (c not) holds(w *walk, item any) (bool, error) {
+	ok, err := c.of.holds(w, item)
 	return !ok, err
 }
 
 // holds reads the path from the item, also one that begins with $: the library does so where only existence is asked for. An indefinite
 // path exists always, unless a property in it is missing.
-func (c exists) holds(r *reading, item any) (bool, error) {
-	_, err := r.read(c.path, item, true)
+func (c exists) holds(w *walk, item any) (bool, error) {
+	_, err := w.read(c.path, item, true)
 	if errors.Is(err, ErrMissing) {
 		return !c.want, nil
 	}
 	return c.want, err
 }
 
-func (c comparison) holds(r *reading, item any) (bool, error) {
-	left, err := r.operand(c.left, item)
+func (c comparison) holds(w *walk, item any) (bool, error) {
+	left, err := w.operand(c.left, item)
 	if err != nil {
 		return false, err
 	}
-	right, err := r.operand(c.right, item)
+	right, err := w.operand(c.right, item)
 	if err != nil {
 		return false, err
 	}
-	return c.op.holds(r, left, right)
+	return c.op.holds(w, left, right)
 }
 
-func (r *reading) operand(of, item any) (node, error) {
+func (w *walk) operand(of, item any) (node, error) {
 	p, ok := of.(*Path)
 	if !ok {
 		return of.(node), nil
 	}
+	key := cached{p, w.strict}
 	if p.root {
-		if v, ok := r.cache[p]; ok {
+		if v, ok := w.cache[key]; ok {
 			return nodeOf(v), nil
 		}
-		item = r.doc
+		item = w.doc
 	}
-	v, err := r.read(p, item, false)
+	v, err := w.read(p, item, w.strict)
 	if errors.Is(err, ErrMissing) {
 		return node{kind: nodeUndefined}, nil
 	}
@@ -99,10 +100,10 @@ func (r *reading) operand(of, item any) (node, error) {
 		return node{}, err
 	}
 	if p.root {
-		if r.cache == nil {
-			r.cache = map[*Path]any{}
+		if w.cache == nil {
+			w.cache = map[cached]any{}
 		}
-		r.cache[p] = v
+		w.cache[key] = v
 	}
 	return nodeOf(v), nil
 }
@@ -137,32 +138,32 @@ var operators = map[string]operator{
 	"anyof": opAny, "noneof": opNone, "all": opNever, "type": opNever, "matches": opNever, "exists": opExists,
 }
 
-func (op operator) holds(r *reading, left, right node) (bool, error) {
+func (op operator) holds(w *walk, left, right node) (bool, error) {
 	switch op {
 	case opEqual, opNotEqual:
-		ok, err := left.equal(r, right)
+		ok, err := left.equal(w, right)
 		return ok != (op == opNotEqual), err
 	case opSame, opNotSame:
 		if left.kind != right.kind {
 			return op == opNotSame, nil
 		}
-		ok, err := left.equal(r, right)
+		ok, err := left.equal(w, right)
 		return ok != (op == opNotSame), err
 	case opLess, opLessEqual, opGreater, opGreaterEqual:
-		return op.ordered(r, left, right)
+		return op.ordered(w, left, right)
 	case opMatches:
-		return matches(r, left, right)
+		return matches(w, left, right)
 	case opIn, opNotIn:
-		ok, err := isIn(r, left, right)
+		ok, err := isIn(w, left, right)
 		return ok != (op == opNotIn), err
 	case opContains:
-		return contains(r, left, right)
+		return contains(w, left, right)
 	case opSize:
 		return hasSize(left, right), nil
 	case opEmpty:
 		return isEmpty(left, right)
 	case opSubset, opAny, opNone:
-		return op.ofLists(r, left, right)
+		return op.ofLists(w, left, right)
 	case opExists:
 		if left.kind != nodeBool || right.kind != nodeBool {
 			return false, errFilter
@@ -172,7 +173,7 @@ func (op operator) holds(r *reading, left, right node) (bool, error) {
 	return false, errFilter
 }
 
-func (op operator) ordered(r *reading, left, right node) (bool, error) {
+func (op operator) ordered(w *walk, left, right node) (bool, error) {
 	var order int
 	switch {
 	case left.kind == nodeNumber && right.kind == nodeNumber:
@@ -182,7 +183,7 @@ func (op operator) ordered(r *reading, left, right node) (bool, error) {
 	default:
 		return false, nil
 	}
-	if err := r.charge(min(len(left.text), len(right.text)) / 64); err != nil {
+	if err := w.charge(min(len(left.text), len(right.text)) / 64); err != nil {
 		return false, err
 	}
 	switch op {
@@ -225,35 +226,35 @@ func firstUnits(s string) [2]int {
 	return [2]int{-1, -1}
 }
 
-func isIn(r *reading, left, right node) (bool, error) {
-	elements, ok, err := right.list(r)
+func isIn(w *walk, left, right node) (bool, error) {
+	elements, ok, err := right.list(w)
 	if err != nil || !ok {
 		return false, err
 	}
-	return among(r, left, elements)
+	return among(w, left, elements)
 }
 
-func among(r *reading, n node, elements []node) (bool, error) {
+func among(w *walk, n node, elements []node) (bool, error) {
 	for _, element := range elements {
-		if ok, err := n.equal(r, element); err != nil || ok {
+		if ok, err := n.equal(w, element); err != nil || ok {
 			return ok, err
 		}
 	}
 	return false, nil
 }
 
-func contains(r *reading, left, right node) (bool, error) {
+func contains(w *walk, left, right node) (bool, error) {
 	if left.kind == nodeString && right.kind == nodeString {
-		return strings.Contains(left.text, right.text), r.charge(1 + len(left.text)/64)
+		return strings.Contains(left.text, right.text), w.charge(1 + len(left.text)/64)
 	}
 	if left.kind != nodeJSON {
 		return false, nil
 	}
-	elements, ok, err := left.list(r)
+	elements, ok, err := left.list(w)
 	if err != nil || !ok {
 		return false, err
 	}
-	return among(r, right, elements)
+	return among(w, right, elements)
 }
 
 func hasSize(left, right node) bool {
@@ -293,17 +294,17 @@ func isEmpty(left, right node) (bool, error) {
 	return empty == right.bool, nil
 }
 
-func (op operator) ofLists(r *reading, left, right node) (bool, error) {
-	theirs, ok, err := right.list(r)
+func (op operator) ofLists(w *walk, left, right node) (bool, error) {
+	theirs, ok, err := right.list(w)
 	if err != nil || !ok {
 		return false, err
 	}
-	ours, ok, err := left.list(r)
+	ours, ok, err := left.list(w)
 	if err != nil || !ok {
 		return false, err
 	}
 	for _, one := range ours {
-		ok, err := among(r, one, theirs)
+		ok, err := among(w, one, theirs)
 		if err != nil {
 			return false, err
 		}
@@ -317,7 +318,7 @@ func (op operator) ofLists(r *reading, left, right node) (bool, error) {
 	return op != opAny, nil
 }
 
-func matches(r *reading, left, right node) (bool, error) {
+func matches(w *walk, left, right node) (bool, error) {
 	if (left.kind == nodePattern) == (right.kind == nodePattern) {
 		return false, nil
 	}
@@ -327,7 +328,7 @@ func matches(r *reading, left, right node) (bool, error) {
 	}
 	inputs := []node{input}
 	if _, ok := input.json.(*tree.List); ok {
-		elements, _, err := input.list(r)
+		elements, _, err := input.list(w)
 		if err != nil {
 			return false, err
 		}
@@ -335,7 +336,7 @@ func matches(r *reading, left, right node) (bool, error) {
 	}
 	for _, one := range inputs {
 		text := one.input()
-		if err := r.charge(1 + len(text)/64); err != nil {
+		if err := w.charge(1 + len(text)/64); err != nil {
 			return false, err
 		}
 		if pattern.MatchString(text) {

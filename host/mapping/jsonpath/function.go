@@ -128,7 +128,7 @@ func (w *walk) call(s *step, v any) (any, error) {
 		if args[i] = a.json; a.path == nil {
 			continue
 		}
-		value, err := w.read(a.path, w.doc, false)
+		value, err := w.read(a.path, w.doc, w.strict)
 		if err != nil {
 			return nil, err
 		}
@@ -160,10 +160,8 @@ func (w *walk) length(s *step, v any, args []any) (any, error) {
 		if n := len(p.steps); n > 0 && p.steps[n-1].kind != stepFunction {
 			below := newPath(p.text, p.root, append(p.steps[:n:n], step{kind: stepWildcard}))
 			// The library asks whether the path is definite before it adds the level, and then takes the last value alone.
-			if below.definite = p.definite; below.definite {
-				counted = nil
-			}
-			value, err := w.read(below, v, false)
+			below.definite = p.definite
+			value, err := w.read(below, v, w.strict)
 			if err != nil {
 				return nil, err
 			}
@@ -208,6 +206,9 @@ func (w *walk) concat(v any, args []any) (any, error) {
 				return err
 			}
 			s = string(text)
+			if m, ok := v.(*tree.Map); ok {
+				s = string(appendMap(nil, m)) // it is as bounded as its JSON
+			}
 		}
 		b.WriteString(s)
 		return w.charge(1 + len(s)/64)
@@ -231,6 +232,28 @@ func (w *walk) concat(v any, args []any) (any, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+// appendMap writes an object as Java does; arrays the library writes as JSON.
+func appendMap(b []byte, m *tree.Map) []byte {
+	b = append(b, '{')
+	first := true
+	for key, value := range m.All() {
+		if !first {
+			b = append(b, ", "...)
+		}
+		first = false
+		b = append(append(b, key...), '=')
+		switch value := value.(type) {
+		case *tree.Map:
+			b = appendMap(b, value)
+		case string:
+			b = append(b, value...)
+		default:
+			b = tree.Append(b, value)
+		}
+	}
+	return append(b, '}')
 }
 
 // appended returns an array with the arguments at its end. The library changes the document; here it stays as it is.

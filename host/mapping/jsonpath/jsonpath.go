@@ -131,7 +131,12 @@ type reading struct {
 	steps   int // that are left
 	results int // that are left
 	doc     any
-	cache   map[*Path]any // results of paths from $ in filters
+	cache   map[cached]any // results of paths from $ in filters
+}
+
+type cached struct {
+	path   *Path
+	strict bool
 }
 
 func (r *reading) charge(steps int) error {
@@ -342,7 +347,7 @@ func (w *walk) filter(i int, s *step, v any) error {
 		return nil
 	}
 	if s.upstream {
-		return errors.New("a filter of what is neither array nor object")
+		return fmt.Errorf("%w: a filter of what is neither array nor object", errFilter)
 	}
 	return nil
 }
@@ -351,7 +356,7 @@ func (w *walk) accepts(s *step, item any) (bool, error) {
 	if err := w.charge(1); err != nil {
 		return false, err
 	}
-	ok, err := s.filter.holds(w.reading, item)
+	ok, err := s.filter.holds(w, item)
 	if errors.Is(err, errFilter) {
 		return false, nil
 	}

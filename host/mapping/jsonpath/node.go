@@ -86,7 +86,7 @@ func elementOf(v any) (node, error) {
 }
 
 // list returns the elements of a node that is an array. A node that is no JSON at all fits no operator on arrays.
-func (n node) list(r *reading) (elements []node, ok bool, err error) {
+func (n node) list(w *walk) (elements []node, ok bool, err error) {
 	if n.kind != nodeJSON {
 		return nil, false, errFilter
 	}
@@ -94,7 +94,7 @@ func (n node) list(r *reading) (elements []node, ok bool, err error) {
 	if !ok {
 		return nil, false, nil
 	}
-	if err := r.charge(len(list.Items)); err != nil {
+	if err := w.charge(len(list.Items)); err != nil {
 		return nil, false, err
 	}
 	elements = make([]node, len(list.Items))
@@ -107,8 +107,8 @@ func (n node) list(r *reading) (elements []node, ok bool, err error) {
 }
 
 // equal is the operator ==, which takes a number and a string for equal if they are as numbers, or as texts, by what stands at the left.
-func (n node) equal(r *reading, other node) (bool, error) {
-	if err := r.charge(1 + min(len(n.text), len(other.text))/64); err != nil {
+func (n node) equal(w *walk, other node) (bool, error) {
+	if err := w.charge(1 + min(len(n.text), len(other.text))/64); err != nil {
 		return false, err
 	}
 	switch n.kind {
@@ -128,17 +128,17 @@ func (n node) equal(r *reading, other node) (bool, error) {
 		if other.kind != nodeJSON || n.literal {
 			return false, nil
 		}
-		return r.same(n.json, other.json, 0)
+		return w.same(n.json, other.json, 0)
 	}
 	return false, nil
 }
 
 // same compares JSON as Java does: numbers of different classes differ.
-func (r *reading) same(a, b any, depth int) (bool, error) {
-	if depth > r.limits.Depth {
-		return false, limitError{"levels", r.limits.Depth}
+func (w *walk) same(a, b any, depth int) (bool, error) {
+	if depth > w.limits.Depth {
+		return false, limitError{"levels", w.limits.Depth}
 	}
-	if err := r.charge(1); err != nil {
+	if err := w.charge(1); err != nil {
 		return false, err
 	}
 	switch a := a.(type) {
@@ -148,7 +148,7 @@ func (r *reading) same(a, b any, depth int) (bool, error) {
 			return false, nil
 		}
 		for i := range a.Items {
-			if ok, err := r.same(a.Items[i], b.Items[i], depth+1); err != nil || !ok {
+			if ok, err := w.same(a.Items[i], b.Items[i], depth+1); err != nil || !ok {
 				return false, err
 			}
 		}
@@ -163,7 +163,7 @@ func (r *reading) same(a, b any, depth int) (bool, error) {
 			if !ok {
 				return false, nil
 			}
-			if ok, err := r.same(value, other, depth+1); err != nil || !ok {
+			if ok, err := w.same(value, other, depth+1); err != nil || !ok {
 				return false, err
 			}
 		}

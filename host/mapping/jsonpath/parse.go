@@ -213,7 +213,9 @@ func (p *parser) quoted(at int, quote byte) error {
 		at = p.significant(end + 1)
 		switch p.peek(at) {
 		case ',':
-			at = p.significant(at + 1)
+			for at++; at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[at]) >= 0; {
+				at++
+			}
 		case ']':
 			p.at = at + 1
 			p.steps = append(p.steps, step{kind: stepNames, names: names})
@@ -255,7 +257,7 @@ func (p *parser) slice(text string, start int) error {
 	for i, part := range parts {
 		if i < 2 && part != "" {
 			end, err := strconv.ParseInt(part, 10, 32)
-			if err != nil {
+			if err != nil || part[0] == '+' {
 				return p.fail(start, "%q is no end of a slice", part)
 			}
 			n := int(end)
