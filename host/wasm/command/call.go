@@ -140,5 +140,6 @@ func (c *call) write(p []byte) error {
 	if limit := c.plugin.Limits.MaxResult; !c.stream.Out.Room(len(p), int(min(limit.Value, 1<<31-1))) {
 		return c.tooLarge()
 	}
+	c.inst.Charge(int64(len(p)), "a result")
 	return c.stream.Out.Write(c.ctx, p)
 }

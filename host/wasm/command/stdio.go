@@ -134,6 +134,7 @@ func (s *jsonSink) write(p []byte) error {
 	if limit := s.plugin.Limits.MaxResult; int64(len(s.meta)+len(p)) > limit.Value {
 		return s.tooLarge()
 	}
+	s.inst.Charge(int64(len(p)), "a result")
 	s.meta = append(s.meta, p...)
 	return nil
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 
@@ -37,7 +38,7 @@ type function struct {
 
 // A callStack is that of the running call, and what is counted of it.
 type callStack struct {
-	stack   reflect.Value // a slice; not valid while the instance starts
+	stack   reflect.Value // a slice; not valid while none runs
 	counted int64
 }
 
@@ -63,12 +64,14 @@ func (i *Instance) checkStack() {
 	s.counted = size
 }
 
-// leaveStack ends what checkStack began with a call. A large stack is not kept: the next call begins with a new one.
-func (i *Instance) leaveStack(export string) {
+// runOn runs fn, and counts its call stack as long as it does. kept reports whether fn may be called again: a large stack is not kept, and the next
+// call begins with a new one.
+func (i *Instance) runOn(ctx context.Context, fn function, stack []uint64) (kept bool, err error) {
 	s := &i.stack
-	if s.size() > keptStack {
-		delete(i.funcs, export)
-	}
+	s.stack = fn.stack
+	err = callOn(ctx, fn, stack)
+	kept = s.size() <= keptStack
 	i.pool.give(s.counted)
 	*s = callStack{}
+	return kept, err
 }

@@ -159,7 +159,9 @@ func resultNames(types []Type) string {
 func (c *Code) Exports() map[string]Signature {
 	exports := map[string]Signature{}
 	for name, def := range c.compiled.ExportedFunctions() {
-		exports[name] = Signature{def.ParamTypes(), def.ResultTypes()}
+		if name != exportStart {
+			exports[name] = Signature{def.ParamTypes(), def.ResultTypes()}
+		}
 	}
 	return exports
 }

@@ -38,6 +38,7 @@ type Instance struct {
 	gauge   gauge     // of the call that runs, or the last one
 	slot    place     // of the call that runs
 	stack   callStack
+	charged charge
 	watch   *watch // of the call that runs; nil where its whole length is limited
 
 	mu     sync.Mutex
@@ -106,13 +107,11 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 	}
 	inst.module, inst.memory = module, module.Memory()
 	inst.gauge.global = module.ExportedGlobal(exportFuel).(api.MutableGlobal)
-	if initialize := module.ExportedFunction("_initialize"); initialize != nil && p.args == nil {
-		if err := initialize.CallWithStack(call, nil); err != nil {
-			err = inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
-			_ = module.Close(ctx) // the reason is err
-			inst.release()
-			return nil, err
-		}
+	if err := inst.initialize(call); err != nil {
+		err = inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
+		_ = module.Close(ctx) // the reason is err
+		inst.release()
+		return nil, err
 	}
 	if err := inst.prepare(ctx, call); err != nil {
 		_ = module.Close(ctx)
@@ -128,6 +127,20 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 	return inst, nil
 }
 
+// initialize runs the start function, and _initialize of what is no command.
+func (i *Instance) initialize(ctx context.Context) error {
+	for _, export := range []string{exportStart, "_initialize"} {
+		fn := i.module.ExportedFunction(export)
+		if fn == nil || export != exportStart && i.pool.args != nil {
+			continue
+		}
+		if _, err := i.runOn(ctx, function{fn, stackOf(fn)}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // prepare has the carrier make the instance ready. run is the context of the start, inside ctx.
 func (i *Instance) prepare(ctx context.Context, run *callContext) error {
 	p := i.pool
@@ -141,14 +154,14 @@ func (i *Instance) prepare(ctx context.Context, run *callContext) error {
 			return &host.Error{Op: "start " + p.name, Kind: host.NotFound, Err: errors.New("the module does not export " + export)}
 		}
 		i.state = state
-		if err := callOn(run, fn, stack); err != nil {
+		if _, err := i.runOn(run, function{fn, stackOf(fn)}, stack); err != nil {
 			return i.failure("start "+p.name, ctx, run.Context, StartTimeout, "fixed", err)
 		}
 		return nil
 	})
 }
 
-// instantiate makes the module's instance, and runs its start section.
+// instantiate makes the module's instance.
 func (i *Instance) instantiate(ctx context.Context) (_ api.Module, err error) {
 	defer func() {
 		switch r := recover(); r.(type) {
@@ -258,9 +271,11 @@ func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, exp
 	i.gauge.fill(i.budget())
 	i.state, i.linear.refused = state, 0
 	i.system.begin(call, fx)
-	i.stack.stack = fn.stack
-	err := callOn(call, fn, stack)
-	i.leaveStack(export)
+	kept, err := i.runOn(call, fn, stack)
+	if !kept {
+		delete(i.funcs, export)
+	}
+	i.charged.end(i)
 	i.leaveSlot()
 	i.system.end()
 	i.state = nil

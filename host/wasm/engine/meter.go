@@ -12,6 +12,7 @@ const (
 	meterModule  = "postern:meter"
 	meterRefill  = "refill"
 	exportFuel   = meterModule + ":fuel"
+	exportStart  = meterModule + ":start"
 	exportGlobal = meterModule + ":global:" // and its index
 )
 
@@ -79,6 +80,9 @@ func meter(code []byte, m *module) (metered, error) {
 			return metered{}, fmt.Errorf("function %d: there is no type %d", i, t)
 		}
 	}
+	if err := m.checkStart(); err != nil {
+		return metered{}, err
+	}
 	var sections [sectionDataCount + 1][]byte
 	for rest := code[len(wasmHeader):]; len(rest) > 0; {
 		r := reader{b: rest[1:]}
@@ -99,6 +103,20 @@ func meter(code []byte, m *module) (metered, error) {
 		}
 	}
 	return metered{out, p.globals}, nil
+}
+
+// checkStart holds the start function to its type (section 3.4.9), as nobody does once it is an export.
+func (m *module) checkStart() error {
+	switch {
+	case !m.starts:
+	case int64(m.start) >= int64(len(m.functions)):
+		return fmt.Errorf("the start function: there is no function %d", m.start)
+	default:
+		if t := m.types[m.functions[m.start]]; t.params > 0 || t.results > 0 {
+			return fmt.Errorf("the start function has %d parameters and %d results; it must have none", t.params, t.results)
+		}
+	}
+	return nil
 }
 
 func newMeterPass(m *module) *meterPass {
@@ -158,11 +176,8 @@ func (p *meterPass) section(id byte, body []byte) ([]byte, error) {
 	case sectionExport:
 		out := p.exports(r)
 		return out, r.err
-	case sectionStart:
-		if body != nil {
-			out := p.function(r, nil, r.u32())
-			return out, r.err
-		}
+	case sectionStart: // it is an export (exportStart), so that it runs when the call stack on which it does is known
+		return nil, nil
 	case sectionElement:
 		if body != nil {
 			out := p.elements(r)
@@ -248,12 +263,16 @@ func (p *meterPass) globalSection(r *reader) []byte {
 }
 
 func (p *meterPass) exports(r *reader) []byte {
-	var n uint32
+	var own uint32
 	if len(r.b) > 0 {
-		n = r.u32()
+		own = r.u32()
 	}
-	out := binary.AppendUvarint(nil, uint64(n)+1+uint64(len(p.globals)))
-	for ; n > 0 && r.err == nil; n-- {
+	n := own + 1 + uint32(len(p.globals))
+	if p.m.starts {
+		n++
+	}
+	out := binary.AppendUvarint(nil, uint64(n))
+	for ; own > 0 && r.err == nil; own-- {
 		out = appendName(out, r.name())
 		kind := r.byte()
 		out = append(out, kind)
@@ -276,6 +295,9 @@ func (p *meterPass) exports(r *reader) []byte {
 			out = binary.AppendUvarint(out, uint64(i))
 			next++
 		}
+	}
+	if p.m.starts {
+		out = p.function(r, append(appendName(out, exportStart), kindFunc), p.m.start)
 	}
 	return out
 }

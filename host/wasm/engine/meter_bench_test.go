@@ -93,7 +93,7 @@ func (c *computing) start(b *testing.B, metered, interrupted bool) (api.Function
 		}
 		code = with.code
 	}
-	module, err := r.InstantiateWithConfig(ctx, code, wazero.NewModuleConfig().WithStartFunctions("_initialize"))
+	module, err := r.InstantiateWithConfig(ctx, code, wazero.NewModuleConfig().WithStartFunctions(exportStart, "_initialize"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func newStubWorld(ctx context.Context, t *testing.T, code []byte, imports []Impo
 			return nil // it compiles; it cannot be run here
 		}
 	}
-	w.guest, err = r.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	w.guest, err = r.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions(exportStart))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func (w *world) instantiate(ctx context.Context, code []byte) (api.Module, error
 		return nil, err
 	}
 	ctx = experimental.WithImportResolver(ctx, func(name string) api.Module { return w.modules[name] })
-	return w.runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	return w.runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions(exportStart))
 }
 
 // run does what a command says, and tells what came of it.

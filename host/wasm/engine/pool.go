@@ -54,6 +54,7 @@ type Pool struct {
 	total   int // idle, leased, and being made
 	making  int // of them
 	waiting []chan *Instance
+	short   error // why the last instance could not be made, where the host had no memory for it
 	closed  bool
 	drained chan struct{} // closed once closed and total == 0
 	timer   *time.Timer   // runs while instances are idle
@@ -150,13 +151,13 @@ func (p *Pool) Acquire(ctx context.Context, fx host.Effects) (*Instance, error) 
 		old.close()
 		return p.make(ctx, want)
 	}
-	if p.crowded() {
+	if p.crowded(p.size) {
 		p.mu.Unlock()
 		return nil, p.unavailable(p.busy(fmt.Sprintf("%d callers are waiting", p.size*waitersPerInstance)))
 	}
 	turn := p.join()
 	p.mu.Unlock()
-	return p.await(ctx, turn, want, nil)
+	return p.await(ctx, turn, want)
 }
 
 // busy is the limit that keeps a caller from an instance.

@@ -60,6 +60,7 @@ func (p *Pool) make(ctx context.Context, want wish) (*Instance, error) {
 	inst.cold = true
 	p.mu.Lock()
 	p.lease(inst)
+	p.short = nil
 	p.mu.Unlock()
 	return inst, nil
 }
@@ -83,19 +84,20 @@ func (p *Pool) unmade(ctx context.Context, want wish, err error) (*Instance, err
 		p.lease(inst)
 		p.mu.Unlock()
 		return inst, nil
-	case n > 0 || p.closed || p.total == 1 || p.crowded():
+	case n > 0 || p.closed || p.crowded(p.total-1):
 		p.mu.Unlock()
-		p.forget()
+		p.forget() // to one who waits, and is refused as well while they are too many
 		return nil, err
 	}
 	p.total--
+	p.short = err
 	turn := p.join()
 	p.mu.Unlock()
-	return p.await(ctx, turn, want, err)
+	return p.await(ctx, turn, want)
 }
 
-// crowded reports whether nobody else may wait. It and join are called with the lock held.
-func (p *Pool) crowded() bool { return len(p.waiting) >= p.size*waitersPerInstance }
+// crowded reports whether nobody else may wait for so many instances. It and join are called with the lock held.
+func (p *Pool) crowded(instances int) bool { return len(p.waiting) >= instances*waitersPerInstance }
 
 func (p *Pool) join() (turn chan *Instance) {
 	turn = make(chan *Instance, 1)
@@ -103,13 +105,10 @@ func (p *Pool) join() (turn chan *Instance) {
 	return turn
 }
 
-// await waits for an instance, or for the right to make one, and makes it. short is why the caller waits, if not for the plugin's concurrency.
-func (p *Pool) await(ctx context.Context, turn chan *Instance, want wish, short error) (*Instance, error) {
+// await waits for an instance, or for the right to make one, and makes it.
+func (p *Pool) await(ctx context.Context, turn chan *Instance, want wish) (*Instance, error) {
 	inst, err := p.wait(ctx, turn, want.since)
-	switch {
-	case err != nil && short != nil:
-		return nil, short
-	case err != nil || inst != nil && want.starter == nil:
+	if err != nil || inst != nil && want.starter == nil {
 		return inst, err
 	}
 	if inst != nil { // its place is what was waited for
@@ -141,7 +140,7 @@ func (p *Pool) wait(ctx context.Context, turn chan *Instance, since time.Time) (
 	if i := slices.Index(p.waiting, turn); i >= 0 {
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 	}
-	starts := p.total < p.size
+	starts, short := p.total < p.size, p.short
 	p.mu.Unlock()
 	select { // somebody may have handed over in between
 	case inst, ok := <-turn:
@@ -153,6 +152,9 @@ func (p *Pool) wait(ctx context.Context, turn chan *Instance, since time.Time) (
 			p.forget()
 		}
 	default:
+	}
+	if short != nil {
+		return nil, short
 	}
 	if starts {
 		return nil, p.unavailable(fmt.Errorf("its instances are starting: %w", reason))

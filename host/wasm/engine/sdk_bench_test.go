@@ -71,7 +71,7 @@ func newAsked(b *testing.B, code []byte, event string, metered, interrupted bool
 		}
 		code = with.code
 	}
-	guest, err := r.InstantiateWithConfig(ctx, code, wazero.NewModuleConfig().WithStartFunctions("_initialize"))
+	guest, err := r.InstantiateWithConfig(ctx, code, wazero.NewModuleConfig().WithStartFunctions(exportStart, "_initialize"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -52,9 +52,11 @@ type module struct {
 	globals        []globalType // the imported ones first
 	importedGlobal int          // of them
 	memories       int
-	entries        uint64            // of tables, when an instance starts
-	entriesMost    uint64            // that they may grow to
-	growsTables    bool              // whether there is a table.grow
+	entries        uint64 // of tables, when an instance starts
+	entriesMost    uint64 // that they may grow to
+	growsTables    bool   // whether there is a table.grow
+	start          uint32 // the function that an instance runs first, where it starts
+	starts         bool
 	reserved       bool              // whether an export begins as those of the metering do
 	leaves         []uint32          // of each function that is not imported, the units that its callers are charged; 0 where it is charged itself
 	declared       map[uint32]bool   // the functions that code may refer to: those that are named outside of it (section 3.4.10)
@@ -92,7 +94,9 @@ func (m *module) section(id byte, body []byte) ([]byte, error) {
 		m.readGlobals(r)
 	case sectionExport:
 		m.readExports(r)
-	case sectionStart, sectionDataCount:
+	case sectionStart:
+		m.start, m.starts = r.u32(), true
+	case sectionDataCount:
 		r.u32()
 	case sectionElement:
 		m.readElements(r)

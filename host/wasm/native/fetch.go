@@ -19,6 +19,7 @@ import (
 // A fetch is a response that a guest has open.
 type fetch struct {
 	meta []byte
+	held int64         // bytes that are charged for it
 	body io.ReadCloser // nil for none
 	err  error
 }

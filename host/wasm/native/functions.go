@@ -82,6 +82,12 @@ func (g guest) mustCall(name string) {
 	}
 }
 
+// What the host holds for a guest, in an error.
+const (
+	result  = "a result"
+	request = "a request"
+)
+
 // put answers a function that reads a value: as much of it as fits, and its whole length.
 func put[T ~string | ~[]byte](g guest, op string, value T, ptr, length uint64) int32 {
 	copy(g.Bytes(op, ptr, length), value)
@@ -132,6 +138,7 @@ func metaWrite(_ context.Context, g guest, s []uint64) int32 {
 	case int64(len(c.meta)+len(p)) > c.plugin.Limits.MaxResult.Value:
 		return c.tooLarge("meta")
 	}
+	g.Charge(int64(len(p)), result)
 	c.meta = append(c.meta, p...)
 	return 0
 }
@@ -149,6 +156,7 @@ func bodyWrite(ctx context.Context, g guest, s []uint64) int32 {
 		if limit := min(c.plugin.Limits.MaxResult.Value, 1<<31-1); !c.stream.Out.Room(len(p), int(limit)) {
 			return c.tooLarge("body")
 		}
+		g.Charge(int64(len(p)), result)
 	case !c.stream.Out.Room(len(p), stream.Buffer):
 		if r := c.begin(g.Instance); r != 0 {
 			return r
@@ -230,7 +238,17 @@ func openFetch(ctx context.Context, g guest, s []uint64) int32 {
 	if len(meta) > maxFetchMeta || len(body) > maxFetchBody {
 		return g.call.refuse(resultTooLarge, fmt.Sprintf("fetch: the limits are %d bytes of meta and %d of body", maxFetchMeta, maxFetchBody))
 	}
-	return g.call.open(ctx, meta, body)
+	// A transport may still send when the response has begun.
+	g.Charge(int64(len(body)), request)
+	opened := g.call.open(ctx, meta, body)
+	if opened <= 0 {
+		g.Charge(-int64(len(body)), request)
+		return opened
+	}
+	f := g.call.fetchOf(uint64(opened))
+	f.held = int64(len(body) + len(f.meta))
+	g.Charge(int64(len(f.meta)), "a response's meta")
+	return opened
 }
 
 func fetchMetaRead(_ context.Context, g guest, s []uint64) int32 {
@@ -254,10 +272,12 @@ func fetchBodyRead(_ context.Context, g guest, s []uint64) int32 {
 }
 
 func fetchClose(_ context.Context, g guest, s []uint64) int32 {
-	if g.call.fetchOf(s[0]) == nil {
+	f := g.call.fetchOf(s[0])
+	if f == nil {
 		return resultNotFound
 	}
 	g.call.closeFetch(int(int32(s[0])) - 1)
+	g.Charge(-f.held, request)
 	return 0
 }
 
