@@ -31,6 +31,7 @@ func exportEnviron(b wazero.HostModuleBuilder) {
 const (
 	errnoBadf  = 8
 	errnoFault = 21
+	errnoInval = 28
 )
 
 // exportClose replaces wazero's fd_close: the standard streams, which are all that is open, would stay closed for the calls that come after, and

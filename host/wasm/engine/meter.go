@@ -140,7 +140,7 @@ func newMeterPass(m *module) *meterPass {
 		}
 		if im.Module == wasi_snapshot_preview1.ModuleName { // its functions look at no deadline
 			imported, t := index, m.functions[index]
-			p.instead[index] = p.add(im.Name, t, func() []byte { return p.body.passOn(imported, m.types[t].params) })
+			p.instead[index] = p.add(im.Name, t, func() []byte { return p.body.passOn(imported, im.Name, m.types[t].params) })
 		}
 		index++
 	}

@@ -106,8 +106,13 @@ func (b *bodyMeter) chargeLength(op opcode) {
 }
 
 // passOn is a function that calls an imported one, and asks for more fuel behind it in any case: that may have taken long without having used any.
-func (b *bodyMeter) passOn(index, params uint32) []byte {
+func (b *bodyMeter) passOn(index uint32, name string, params uint32) []byte {
 	b.out = append(b.out[:0], 0)
+	if name == "poll_oneoff" { // which goes through all subscriptions, of which a memory has room for millions
+		b.op(opLocalGet, argSubscriptions).op(opI32Const, maxSubscriptions).plain(opI32GtU)
+		b.out = append(b.out, byte(opIf), 0x40)
+		b.op(opI32Const, errnoInval).plain(opReturn, opEnd)
+	}
 	for i := range params {
 		b.op(opLocalGet, i)
 	}
@@ -115,6 +120,12 @@ func (b *bodyMeter) passOn(index, params uint32) []byte {
 	b.op(opGlobalGet, b.pass.fuel).op(opCall, b.pass.refill).op(opGlobalSet, b.pass.fuel)
 	return b.plain(opEnd).out
 }
+
+// Of poll_oneoff: which parameter is the number of its subscriptions, and how many there may be.
+const (
+	argSubscriptions = 2
+	maxSubscriptions = 1024
+)
 
 // The parameters of the functions that fill and copy, and their local for the fuel.
 const (
