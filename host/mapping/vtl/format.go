@@ -1,10 +1,12 @@
 package vtl
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxWidth bounds the width and precision of one conversion.
@@ -79,7 +81,42 @@ func parseConversion(s string) (conversion, int, error) {
 		return c, 0, limitError("characters of a conversion", maxWidth)
 	}
 	c.verb = s[i]
-	return c, i + 1, nil
+	return c, i + 1, c.check()
+}
+
+// check refuses flags that do not go together, or not with the conversion.
+func (c *conversion) check() error {
+	allowed := "-"
+	switch c.verb {
+	case 'd':
+		allowed = "-+ 0,("
+	case 'x', 'X', 'o':
+		allowed = "-#+ 0("
+	case 'e', 'E':
+		allowed = "-#+ 0("
+	case 'f':
+		allowed = "-#+ 0,("
+	case 's', 'S', 'b', 'B', 'c', 'C', 'n', '%':
+	default:
+		return fmt.Errorf("the conversion %%%c is not supported", c.verb)
+	}
+	if c.index < 0 && (c.verb == 'n' || c.verb == '%') {
+		return fmt.Errorf("%%<%c has no argument", c.verb)
+	}
+	if c.verb == 'n' && (c.flags != "" || c.width > 0) {
+		return errors.New("%n has no flags and no width")
+	}
+	switch {
+	case c.precision >= 0 && strings.IndexByte("cCdxXon%", c.verb) >= 0:
+		return fmt.Errorf("%%%c takes no precision", c.verb)
+	case strings.Trim(c.flags, allowed) != "":
+		return fmt.Errorf("the flags %q do not go with %%%c", c.flags, c.verb)
+	case c.has('-') && c.has('0'), c.has('+') && c.has(' '):
+		return fmt.Errorf("the flags %q do not go together", c.flags)
+	case (c.has('-') || c.has('0')) && c.width == 0:
+		return fmt.Errorf("the flags %q need a width", c.flags)
+	}
+	return nil
 }
 
 func (c *conversion) has(flag byte) bool { return strings.IndexByte(c.flags, flag) >= 0 }
@@ -142,7 +179,9 @@ func (r *run) convert(c conversion, v any) (string, error) {
 		case char:
 			return string(rune(v)), nil
 		case int32:
-			return string(v), nil
+			if v >= 0 && v <= utf8.MaxRune {
+				return string(v), nil
+			}
 		}
 	case 'd', 'x', 'X', 'o':
 		switch v.(type) {
@@ -153,8 +192,6 @@ func (r *run) convert(c conversion, v any) (string, error) {
 		if f, ok := plainNumber(v).(float64); ok {
 			return c.float(f)
 		}
-	default:
-		return "", fmt.Errorf("the conversion %%%c is not supported", c.verb)
 	}
 	return "", fmt.Errorf("%%%c does not take this value", c.verb)
 }
@@ -167,9 +204,6 @@ func (c *conversion) crop(text string) string {
 }
 
 func (c *conversion) integer(v any) (string, error) {
-	if c.precision >= 0 {
-		return "", fmt.Errorf("%%%c takes no precision", c.verb)
-	}
 	if c.verb == 'd' {
 		return c.signed(toBig(v).String(), toBig(v).Sign() < 0), nil
 	}
@@ -177,22 +211,27 @@ func (c *conversion) integer(v any) (string, error) {
 	if c.verb == 'o' {
 		base = 8
 	}
-	text := ""
-	switch n := v.(type) {
-	case int32:
-		text = strconv.FormatUint(uint64(uint32(n)), base)
-	case int64:
-		text = strconv.FormatUint(uint64(n), base)
-	case *big.Int:
-		text = n.Text(base)
-	}
+	prefix := ""
 	if c.has('#') {
-		text = map[int]string{8: "0", 16: "0x"}[base] + text
+		prefix = map[int]string{8: "0", 16: "0x"}[base]
 	}
-	if c.has('0') && len(text) < c.width {
-		text = strings.Repeat("0", c.width-len(text)) + text
+	var bits uint64
+	switch n := v.(type) {
+	case *big.Int:
+		return c.signed(prefix+new(big.Int).Abs(n).Text(base), n.Sign() < 0), nil
+	case int32:
+		bits = uint64(uint32(n))
+	case int64:
+		bits = uint64(n)
 	}
-	return text, nil
+	if strings.ContainsAny(c.flags, "+ (") {
+		return "", fmt.Errorf("the flags %q do not go with %%%c", c.flags, c.verb)
+	}
+	text := strconv.FormatUint(bits, base)
+	if missing := c.width - len(prefix) - len(text); c.has('0') && missing > 0 {
+		prefix += strings.Repeat("0", missing)
+	}
+	return prefix + text, nil
 }
 
 func (c *conversion) float(f float64) (string, error) {
@@ -209,19 +248,34 @@ func (c *conversion) float(f float64) (string, error) {
 	}
 	// Java rounds half up from the shortest decimal; this goes through it too.
 	text := roundHalfUp(f, verb, precision)
+	if c.has('#') && precision == 0 {
+		whole, exponent, _ := strings.Cut(text, "e")
+		if text = whole + "."; verb == 'e' {
+			text += "e" + exponent
+		}
+	}
 	return c.signed(text, strings.HasPrefix(text, "-")), nil
 }
 
 // roundHalfUp formats the decimal that prints as f, where strconv would take f's exact binary value.
 func roundHalfUp(f float64, verb byte, precision int) string {
-	if verb == 'e' {
-		return strconv.FormatFloat(f, verb, precision, 64)
-	}
-	exact, ok := new(big.Rat).SetString(strconv.FormatFloat(f, 'g', -1, 64))
+	shortest := strconv.FormatFloat(f, 'e', -1, 64)
+	exact, ok := new(big.Rat).SetString(shortest)
 	if !ok {
 		return strconv.FormatFloat(f, verb, precision, 64)
 	}
-	return exact.FloatString(precision)
+	if verb == 'f' {
+		return exact.FloatString(precision)
+	}
+	mantissa, exponent, _ := strings.Cut(shortest, "e")
+	exact.SetString(mantissa)
+	text := exact.FloatString(precision)
+	n, _ := strconv.Atoi(exponent)
+	if strings.HasPrefix(strings.TrimPrefix(text, "-"), "10") { // 9.99 was rounded up
+		text = strings.Replace(text, "10", "1", 1)
+		n++
+	}
+	return fmt.Sprintf("%se%+03d", text, n)
 }
 
 // signed adds grouping, the sign and zeros.

@@ -229,8 +229,6 @@ func (t *translator) set() error {
 			if err := t.escape(true); err != nil {
 				return err
 			}
-		case c == ']': // Java takes it for the end too, but of an empty set
-			return errors.New("an empty set")
 		default:
 			t.copy(1)
 		}

@@ -14,10 +14,13 @@ import (
 func (r *run) stringStatic(name string, args []any) (any, bool, error) {
 	switch name {
 	case "valueOf":
-		if len(args) != 1 || args[0] == nil {
+		if len(args) != 1 {
 			return nil, false, nil
 		}
-		text, _, err := r.text(args[0])
+		text, ok, err := r.text(args[0])
+		if !ok {
+			text = "null"
+		}
 		return text, true, err
 	case "format":
 		if len(args) == 0 || !fits(args[0], 's') {
