@@ -59,6 +59,7 @@ var floors = map[string]int{
 
 	"host/listener/xconnect": 1,
 	"host/mapping/jsonpath":  3,
+	"host/mapping/schema":    3,
 }
 
 // testOnly are packages that only tests import, with the floor they stand on.
@@ -74,7 +75,7 @@ var owners = map[string][]string{
 	"github.com/dop251/goja":                 {"host/js"},
 	"github.com/evanw/esbuild":               {"host/js/bundle"},
 	"github.com/goccy/go-yaml":               {"host/definition"},
-	"github.com/santhosh-tekuri/jsonschema/": {"host/definition"},
+	"github.com/santhosh-tekuri/jsonschema/": {"host/definition", "host/mapping/schema"},
 	"go.opentelemetry.io/otel/sdk":           {"host/telemetry"},
 	"go.opentelemetry.io/otel/exporters":     {"host/telemetry"},
 	"github.com/spf13/cobra":                 {"cmd/postern"},
