@@ -25,3 +25,8 @@ func Pinned(s *Server) int {
 	defer v.mu.Unlock()
 	return v.order.Len()
 }
+
+// CollectMaps deletes the maps whose owners are gone, and that were last written before age.
+func CollectMaps(ctx context.Context, s *Server, age time.Duration) (int, error) {
+	return s.control.catalog.CollectMaps(ctx, age)
+}
