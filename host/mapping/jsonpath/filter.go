@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/postern/postern/host/mapping/tree"
 )
@@ -217,13 +218,15 @@ func compareTexts(a, b string) int {
 
 // firstUnits returns the UTF-16 units of the first character, -1 for none.
 func firstUnits(s string) [2]int {
-	for _, r := range s {
-		if high, low := utf16.EncodeRune(r); r >= 0x10000 {
-			return [2]int{int(high), int(low)}
-		}
-		return [2]int{int(r), -1}
+	if s == "" {
+		return [2]int{-1, -1}
 	}
-	return [2]int{-1, -1}
+	r, _ := utf8.DecodeRuneInString(s)
+	if r >= 0x10000 {
+		high, low := utf16.EncodeRune(r)
+		return [2]int{int(high), int(low)}
+	}
+	return [2]int{int(r), -1}
 }
 
 func isIn(w *walk, left, right node) (bool, error) {

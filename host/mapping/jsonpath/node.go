@@ -99,6 +99,11 @@ func (n node) list(w *walk) (elements []node, ok bool, err error) {
 	}
 	elements = make([]node, len(list.Items))
 	for i, item := range list.Items {
+		if text, isText := item.(string); isText {
+			if err := w.charge(len(text) / 16); err != nil { // it may be read as a path or JSON
+				return nil, false, err
+			}
+		}
 		if elements[i], err = elementOf(item); err != nil {
 			return nil, false, err
 		}
