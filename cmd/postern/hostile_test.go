@@ -34,7 +34,7 @@ var hostileStatus = map[string]int{
 
 const (
 	hostileTimeout = 300 * time.Millisecond
-	hostilePlugins = 256 // MiB that all instances together may have: more than one copy of each guest takes with its concurrency
+	hostilePlugins = 96 // MiB that all instances together may have: less than one copy of each guest takes with its concurrency
 
 	// hostileRest is how much memory, in MiB, the host may have beside its plugins' instances: the Go program with the embedded store, the compiled
 	// code of all guests, and what they make it hold for them, of which the most are call stacks on their way to being found too deep.
