@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -54,6 +56,9 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 			case len(args) > 1:
 				return usage(cmd, errors.New("--record is for a function that is called by its name"), "")
 			}
+			if err := checkRecord(in.record); err != nil {
+				return err
+			}
 			if in.remote.chosen() {
 				return in.remote.run(func(cmd *cobra.Command, c *admin.Client, args []string) error { return in.onHost(cmd, c, args, std) })(cmd, args)
 			}
@@ -73,6 +78,23 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 	in.settings.addDomain()
 	in.settings.addBuild(cmd)
 	return cmd
+}
+
+// checkRecord refuses a place that no recording can be written to, before the call is made.
+func checkRecord(file string) error {
+	if file == "" {
+		return nil
+	}
+	folder := filepath.Dir(file)
+	if info, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return usageErrorf("--record: there is no folder %s", folder)
+	} else if err == nil && !info.IsDir() {
+		return usageErrorf("--record: %s is no folder", folder)
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return usageErrorf("--record: %s is a folder, and no file", file)
+	}
+	return nil
 }
 
 // open starts the project with a listener on any free port, so that its APIs can call each other.

@@ -18,8 +18,8 @@ func newPluginInspect(std *streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect PATH",
 		Short: "Show what a plugin is and what it may do, without calling it",
-		Long: `Compiles a .wasm file, a script or a plugin's folder as a gateway would, and tells its carrier and entries, what it imports and may do
-with that, its memory, size and digest, how long compiling took, and whether isolation: reset is possible. What is no plugin is refused with
+		Long: `Compiles a .wasm file, a script or a plugin's folder as a gateway would, and tells its carrier and entries, what it imports and what that is
+for (which of it the plugin may use, its configuration says), its memory, size and digest, how long compiling took, and whether isolation: reset is possible. What is no plugin is refused with
 the reason. Nothing of the code runs, but a script's top level.`,
 		Example: `  postern plugin inspect dist/orders.wasm
   postern plugin inspect functions/orders -o json`,

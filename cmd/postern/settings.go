@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func (s *settings) addHost(cmd *cobra.Command, development bool) {
 	f.BoolVar(&s.accessLog, "access-log", true, "log a line for each request; failures are logged in any case")
 	f.StringVar(&s.logFormat, "log-format", format, "text, json, or auto: text on a terminal")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.Var(&s.pluginMemory, "plugin-memory", "`size` of all Wasm instances together, such as 2GiB; 0 is half of what the machine or its control group has")
+	f.Var((*memorySize)(&s.pluginMemory), "plugin-memory", "`size` of all Wasm instances together, such as 2GiB, at least 16MiB; 0 is half of what the machine or its control group has")
 	f.StringVar(&s.config, "config", "", "YAML `file` with these settings, by the names of the flags")
 	s.addDomain()
 	s.addBuild(cmd)
@@ -109,6 +110,37 @@ func (s *byteSize) Set(text string) error {
 	n, err := definition.ParseSize(text)
 	*s = byteSize(n)
 	return err
+}
+
+// What a memorySize may be, but for 0: what one instance of a script needs with what is beside it, and more than any machine has.
+const (
+	leastMemory = 16 << 20
+	mostMemory  = 1 << 44
+)
+
+// manyDigits matches a size, also one that is too large for a number.
+var manyDigits = regexp.MustCompile(`^[0-9]+([KMGT]iB)?$`)
+
+// A memorySize is a byteSize of all plugins together.
+type memorySize byteSize
+
+func (s *memorySize) String() string { return (*byteSize)(s).String() }
+func (s *memorySize) Type() string   { return "size" }
+
+func (s *memorySize) Set(text string) error {
+	var n byteSize
+	err := n.Set(text)
+	tooMany := err != nil && manyDigits.MatchString(text)
+	switch {
+	case err != nil && !tooMany:
+		return err
+	case n != 0 && n < leastMemory:
+		return errors.New("one instance of a script needs 16MiB, and so all plugins together do; 0 is half of what the machine has")
+	case n > mostMemory, tooMany:
+		return errors.New("no machine has more than 16TiB; 0 is half of what this one has")
+	}
+	*s = memorySize(n)
+	return nil
 }
 
 func defaultCacheDir() string {

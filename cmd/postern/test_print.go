@@ -159,6 +159,10 @@ func (t *tester) finish(report *testReport) error {
 	if report.NotOffered > 0 {
 		parts = append(parts, fmt.Sprintf("%d not offered", report.NotOffered))
 	}
+	if t.conformance && report.Failed > 0 && report.Failed >= report.Passed {
+		defer fmt.Fprintln(t.std.err, "  --conformance wants a conformance guest, which does what spec/conformance/README.md says, as those in sdk/*/conformance do;\n"+
+			"  other plugins have cases of their own, which postern test PATH runs")
+	}
 	_, err := fmt.Fprintln(t.std.err, strings.Join(parts, ", "))
 	return err
 }

@@ -155,7 +155,7 @@ func (j *job) compile(ctx context.Context, b *builder) ([]byte, error) {
 	started := time.Now()
 	slow := time.AfterFunc(slowBuild, func() { j.opts.Progress(fmt.Sprintf("building ./%s with %s …", j.ref, b.tool)) })
 	artefact, err := b.run(ctx, dir, out)
-	if !slow.Stop() {
+	if !slow.Stop() && err == nil {
 		j.opts.Progress(fmt.Sprintf("built ./%s in %.1fs", j.ref, time.Since(started).Seconds()))
 	}
 	if err != nil {

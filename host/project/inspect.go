@@ -24,7 +24,7 @@ type Inspection struct {
 	SHA256  string   `json:"sha256"`
 
 	Compile time.Duration `json:"compileNanoseconds"`
-	May     []string      `json:"may"`               // what it imports a way to do
+	May     []string      `json:"may"`               // what it imports a way to do; what it may is what its configuration grants of that
 	Modules []Imported    `json:"imports,omitempty"` // of a WebAssembly module
 
 	Functions  int        `json:"functions,omitempty"` // that it defines
@@ -245,7 +245,14 @@ func vector(r *bytes.Buffer) ([]byte, bool) {
 func (i *Inspection) Text() [][2]string {
 	lines := [][2]string{
 		{"name", i.Name}, {"runtime", i.Runtime}, {"carrier", i.Carrier}, {"entries", strings.Join(i.Entries, ", ")},
-		{"exports", strings.Join(i.Exports, ", ")}, {"may", strings.Join(i.May, ", ")},
+		{"exports", strings.Join(i.Exports, ", ")},
+	}
+	if len(i.May) > 0 {
+		ways := "imports ways to"
+		if i.Runtime != host.RuntimeWasm {
+			ways = "finds ways to"
+		}
+		lines = append(lines, [2]string{ways, strings.Join(i.May, ", ")}, [2]string{"may", "what its configuration grants of these: hosts by egress, secrets and variables by name; an SDK may import more than its plugin uses"})
 	}
 	for _, m := range i.Modules {
 		lines = append(lines, [2]string{"imports " + m.Module, strings.Join(m.Names, ", ")})

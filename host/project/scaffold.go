@@ -81,6 +81,8 @@ func FindTemplate(name string) (Template, error) {
 	err := fmt.Errorf("there is no template %q", name)
 	if near := definition.Nearest(name, names); near != "" {
 		err = fmt.Errorf("%w; did you mean %q?", err, near)
+	} else {
+		err = fmt.Errorf("%w; postern new, without arguments, lists them", err)
 	}
 	return Template{}, &host.Error{Op: "new", Kind: host.NotFound, Err: err}
 }
