@@ -76,7 +76,7 @@ func Record(name string, value float64) error { return metric(metricHistogram, n
 type CallContext struct {
 	Deadline        time.Time       // when the host ends the call
 	FunctionName    string          // of a function, as are those below
-	FunctionVersion string          // "$LATEST" for a function of a folder
+	FunctionVersion string          // a number as text, or "$LATEST" outside of a store
 	FunctionARN     string          // with the qualifier that the caller gave, if any
 	RequestID       string          // of an invocation by name; an HTTP request's is in its event
 	Client          json.RawMessage // what a caller by name told of itself; nil for nothing

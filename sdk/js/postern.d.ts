@@ -40,7 +40,7 @@ declare namespace Postern {
 
   /** The context of a function. */
   interface FunctionContext<Config = any> extends Context<Config> {
-    /** A number as text, or "$LATEST" in a folder. */
+    /** A number as text, or "$LATEST" outside of a store. */
     readonly functionVersion: string;
     /** With the qualifier that the caller named. */
     readonly invokedFunctionArn: string;
