@@ -54,16 +54,20 @@ func (c *compiler) directive(s *syntax, depth int) (node, error) {
 		if len(args) > 1 {
 			return nil, c.fail(s.first, "#"+s.text+" takes at most one argument")
 		}
-		var arg expr
-		if len(list) == 1 {
-			arg = list[0]
-		}
-		if s.text == "stop" {
-			return &stopNode{message: arg}, nil
-		}
-		return &breakNode{of: arg, at: at}, nil
+		return stopOrBreak(s.text, list, at), nil
 	}
 	return c.call(s, list, body != nil, content)
+}
+
+func stopOrBreak(name string, args []expr, at int) node {
+	var arg expr
+	if len(args) == 1 {
+		arg = args[0]
+	}
+	if name == "stop" {
+		return &stopNode{message: arg}
+	}
+	return &breakNode{of: arg, at: at}
 }
 
 func (c *compiler) define(args []*syntax, body block, s *syntax) {
