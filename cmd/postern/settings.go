@@ -81,7 +81,7 @@ func (s *settings) addHost(cmd *cobra.Command, development bool) {
 	f.BoolVar(&s.accessLog, "access-log", true, "log a line for each request; failures are logged in any case")
 	f.StringVar(&s.logFormat, "log-format", format, "text, json, or auto: text on a terminal")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.Var((*memorySize)(&s.pluginMemory), "plugin-memory", "`size` of all Wasm instances together, such as 2GiB, at least 16MiB; 0 is half of what the machine or its control group has")
+	f.Var((*memorySize)(&s.pluginMemory), "plugin-memory", "`size` of all Wasm instances with what is held for their calls, of which one plugin gets half, such as 2GiB, at least 16MiB; 0 is half of what the machine or its control group has")
 	f.StringVar(&s.config, "config", "", "YAML `file` with these settings, by the names of the flags")
 	s.addDomain()
 	s.addBuild(cmd)
