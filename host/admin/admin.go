@@ -31,10 +31,11 @@ type PluginHealth struct {
 	Plugins []Plugin `json:"plugins"` // sorted by name
 }
 
-// healthOf returns the health with the status code that tells it: 503 when degraded.
+// healthOf returns the health with the status code that tells it: 503 when degraded. A plugin whose back-off has passed is none that is left
+// alone: if a balancer sent no call here for it, none would ever try it again.
 func healthOf(plugins []Plugin) (PluginHealth, int) {
 	health := PluginHealth{"ok", nonNil(plugins)}
-	if slices.ContainsFunc(plugins, func(p Plugin) bool { return p.State != pipeline.BreakerClosed }) {
+	if slices.ContainsFunc(plugins, func(p Plugin) bool { return p.State == pipeline.BreakerOpen }) {
 		health.Status = "degraded"
 		return health, http.StatusServiceUnavailable
 	}

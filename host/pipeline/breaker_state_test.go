@@ -79,6 +79,8 @@ func TestBreakerOpensAfterCrashesInARow(t *testing.T) {
 	gone, leave := context.WithCancel(ctx)
 	leave()
 	b.call(gone, errLate)  // the caller's time was over, not the guest's
+	b.call(gone, errTrap)  // it does not expect its fetches to fail
+	b.call(gone, nil)      // nor was the rest of its answer ever made
 	b.call(ctx, errClient) // the client's body was too large
 	b.want(BreakerClosed, crashesToOpen-1)
 	b.call(ctx, errTrap)
@@ -146,7 +148,7 @@ func TestBreakerTrials(t *testing.T) {
 	t.Run("that tell nothing let the next call try", func(t *testing.T) {
 		b := open(t)
 		b.call(t.Context(), errBusy)
-		b.want(BreakerOpen, crashesToOpen)
+		b.want(BreakerHalfOpen, crashesToOpen)
 		b.call(t.Context(), nil)
 		b.want(BreakerClosed, 0)
 	})
@@ -170,10 +172,42 @@ func TestBreakerTrials(t *testing.T) {
 		other.ended(t.Context(), nil) // it began before
 		b.want(BreakerOpen, crashesToOpen)
 	})
+	t.Run("are not decided by calls that began before", func(t *testing.T) {
+		b := newBench(t)
+		var before []trial
+		for range 2 {
+			trial, err := b.admit()
+			if err != nil {
+				t.Fatal(err)
+			}
+			before = append(before, trial)
+		}
+		for range crashesToOpen {
+			b.call(t.Context(), errTrap)
+		}
+		b.clock = b.clock.Add(firstBackoff)
+		only, err := b.admit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[0].ended(t.Context(), nil)
+		before[1].ended(t.Context(), errTrap)
+		b.want(BreakerHalfOpen, crashesToOpen)
+		b.refuses()
+		only.ended(t.Context(), nil)
+		b.want(BreakerClosed, 0)
+	})
+	t.Run("that are due are told before anybody calls", func(t *testing.T) {
+		b := open(t)
+		b.want(BreakerHalfOpen, crashesToOpen)
+		if s := (PluginStatus{}); !b.status(&s).RetryAt.IsZero() {
+			t.Errorf("the retry is at %v", s.RetryAt)
+		}
+	})
 	t.Run("that panic are over", func(t *testing.T) {
 		b := open(t)
 		b.call(t.Context(), errPanic)
-		b.want(BreakerOpen, crashesToOpen)
+		b.want(BreakerHalfOpen, crashesToOpen)
 		b.call(t.Context(), nil)
 	})
 }
@@ -183,11 +217,14 @@ func TestBreakerKey(t *testing.T) {
 	cfg := host.PluginConfig{Name: "p", Source: &host.Source{Runtime: host.RuntimeJS, Digest: "d"}, Config: []byte(`{"Pos": 1}`),
 		Limits:  host.Limits{Timeout: host.Setting[time.Duration]{Value: time.Second, Pos: host.Position{File: "f", Line: 1}}},
 		OnError: host.OnError{Mode: host.OnErrorClosed, Pos: host.Position{File: "f", Line: 1}}}
-	key := breakerKey(&cfg)
+	key := breakerKey(&cfg, "function")
 	moved := cfg
 	moved.Limits.Timeout.Pos.Line, moved.OnError.Pos.Line = 2, 2
-	if breakerKey(&moved) != key || pluginKey(&moved, 0) == pluginKey(&cfg, 0) {
+	if breakerKey(&moved, "function") != key || pluginKey(&moved, "function", 0) == pluginKey(&cfg, "function", 0) {
 		t.Error("an edit elsewhere changes the breaker, or not the pool that names lines")
+	}
+	if breakerKey(&cfg, "authorizer") == key || pluginKey(&cfg, "authorizer", 0) == pluginKey(&cfg, "function", 0) {
+		t.Error("a function's crashes are those of an authorizer with the same code")
 	}
 	for name, change := range map[string]func(*host.PluginConfig){
 		"limit":   func(c *host.PluginConfig) { c.Limits.Timeout.Value++ },
@@ -196,7 +233,7 @@ func TestBreakerKey(t *testing.T) {
 		"runtime": func(c *host.PluginConfig) { c.Runtime = host.RuntimeQuickJS },
 	} {
 		other := cfg
-		if change(&other); breakerKey(&other) == key {
+		if change(&other); breakerKey(&other, "function") == key {
 			t.Errorf("another %s is the same plugin", name)
 		}
 	}

@@ -21,7 +21,12 @@ type fetches struct {
 
 // Fetch sends a guest's request within its egress list and the limits of its call, as a CLIENT span that ends with the response's body. More
 // requests, or more bytes, than the limits let through have Kind TooLarge and a *host.LimitError in their chain.
-func (e *effects) Fetch(ctx context.Context, r *host.Request) (*host.Response, error) {
+func (e *effects) Fetch(ctx context.Context, r *host.Request) (_ *host.Response, err error) {
+	defer func() {
+		if err != nil && r.Body != nil {
+			_ = r.Body.Close() // whoever refused it, a guest may be about to write more of it
+		}
+	}()
 	limits := &e.plugin.cfg.Limits
 	if most := orDefault(limits.Fetches, host.DefaultFetches); e.fetches.requests.Add(1) > most {
 		return nil, e.exceeded(ctx, &host.LimitError{Limit: "limits.fetches", Value: strconv.FormatInt(most, 10), Origin: limits.Fetches.Origin(),

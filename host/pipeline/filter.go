@@ -114,7 +114,7 @@ func (h *filterHalf) pin(ctx context.Context) error {
 func (h *filterHalf) call(ctx context.Context, x *host.Exchange, entry string, in host.Event, accept accept) error {
 	_, err := h.plugin.run(ctx, &pluginCall{on: h.callee, telemetry: h.telemetry, exchange: x, entry: entry, trial: h.trial, accept: accept}, in)
 	if h.trial != nil {
-		h.trial = &trial{breaker: h.plugin.breaker} // the second half is not what the breaker waits for
+		h.trial = &trial{breaker: h.plugin.breaker, since: h.trial.since} // the second half is not what the breaker waits for
 	}
 	return err
 }

@@ -112,7 +112,7 @@ func (f *function) wholeResult(out host.Event) (json.RawMessage, error) {
 		return out.Meta, nil
 	}
 	// A guest that wrote a body beside its meta answered as to a proxy event; by name, the body is the result.
-	body, err := readAll(out.Body, f.def.Plugin.Limits.MaxResult.Value)
+	body, err := readResult(out.Body, f.def.Plugin.Limits.MaxResult)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 
@@ -73,6 +74,15 @@ func sizeText(n int64) string {
 		}
 	}
 	return strconv.FormatInt(n, 10) + " bytes"
+}
+
+// readResult reads the body of a result that is needed whole, and closes it.
+func readResult(body io.ReadCloser, limit host.Setting[int64]) ([]byte, error) {
+	data, err := readAll(body, limit.Value)
+	if err != nil && bodyError(err) == nil && errors.Is(err, host.TooLarge) && crashType(err) == "" {
+		return nil, tooMuch("maxResult", sizeText(limit.Value), limit, "more bytes")
+	}
+	return data, err
 }
 
 // checkHeaders holds the header fields of a result to the plugin's limits, and to what can be sent: a name must be a token, and a value must

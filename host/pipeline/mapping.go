@@ -55,9 +55,9 @@ func (m *pluginMapper) call(ctx context.Context, in *host.MapInput) (*host.MapOu
 
 // accept reads a result, and holds its header fields to the plugin's limits.
 func (m *pluginMapper) accept(out host.Event) (*host.MapOutput, error) {
-	body, err := readAll(out.Body, m.plugin.cfg.Limits.MaxResult.Value)
+	body, err := readResult(out.Body, m.plugin.cfg.Limits.MaxResult)
 	if err != nil {
-		return nil, &host.Error{Op: "result", Kind: host.Internal, Err: err}
+		return nil, err
 	}
 	mapped, err := mapping.DecodeOutput(out.Meta, body)
 	if err != nil {

@@ -76,10 +76,12 @@ func (p *Pipeline) Awaiting() func(*host.Function) bool {
 	awaited := map[string]bool{}
 	for _, o := range p.openings.list {
 		if o.plugin.Load() == nil && o.def.Plugin.Source != nil {
-			awaited[pluginKey(&o.def.Plugin, 0)] = true
+			awaited[pluginKey(&o.def.Plugin, kindOf(host.EntryHandle), 0)] = true
 		}
 	}
-	return func(f *host.Function) bool { return f.Plugin.Source != nil && awaited[pluginKey(&f.Plugin, 0)] }
+	return func(f *host.Function) bool {
+		return f.Plugin.Source != nil && awaited[pluginKey(&f.Plugin, kindOf(host.EntryHandle), 0)]
+	}
 }
 
 // Acquire takes a hold. It reports false when the pipeline is closed; then a newer one is there.

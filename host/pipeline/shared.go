@@ -71,7 +71,7 @@ type plugin struct {
 	fetcher *upstream.Fetcher
 	kv      host.KV // nil without a store
 	metrics *telemetry.PluginMetrics
-	kind    string // what it is, by the entry that it was opened for
+	kind    string // what it is, by the entries that it is called by
 	breaker *breaker
 	limits  []attribute.KeyValue        // for the spans of its calls
 	release func(context.Context) error // gives the module and the breaker back
@@ -98,7 +98,7 @@ func (s *Shared) acquire(ctx context.Context, cfg *host.PluginConfig, entry stri
 	if cfg.Source == nil {
 		return nil, nil, refusal(cfg, errors.New("its code was not resolved"))
 	}
-	p, release, err := s.plugins.acquire(pluginKey(cfg, place), func() (*plugin, error) { return s.open(ctx, cfg, entry) })
+	p, release, err := s.plugins.acquire(pluginKey(cfg, kindOf(entry), place), func() (*plugin, error) { return s.open(ctx, cfg, kindOf(entry)) })
 	if err != nil {
 		return nil, nil, refusal(cfg, err)
 	}
@@ -113,7 +113,7 @@ func (s *Shared) share(ctx context.Context, cfg *host.PluginConfig, entry string
 	if cfg.Source == nil {
 		return nil, nil
 	}
-	p, release, ok := s.plugins.share(pluginKey(cfg, 0))
+	p, release, ok := s.plugins.share(pluginKey(cfg, kindOf(entry), 0))
 	if !ok {
 		return nil, nil
 	}
@@ -135,7 +135,7 @@ func (p *plugin) check(entry string) error {
 	return nil
 }
 
-func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig, entry string) (*plugin, error) {
+func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig, kind string) (*plugin, error) {
 	runtime, ok := s.runtimes[runtimeOf(cfg)]
 	if !ok {
 		return nil, fmt.Errorf("there is no runtime %q", runtimeOf(cfg))
@@ -163,8 +163,7 @@ func (s *Shared) open(ctx context.Context, cfg *host.PluginConfig, entry string)
 		fetcher.Close()
 		return nil, errors.Join(err, release(ctx))
 	}
-	kind := kindOf(entry)
-	breaker, leave, _ := s.breakers.acquire(breakerKey(cfg), func() (*breaker, error) { return newBreaker(cfg, kind, s.telemetry), nil })
+	breaker, leave, _ := s.breakers.acquire(breakerKey(cfg, kind), func() (*breaker, error) { return newBreaker(cfg, kind, s.telemetry), nil })
 	p := &plugin{Plugin: opened, cfg: cfg, info: module.Info(), fetcher: fetcher, kind: kind, breaker: breaker, limits: limitAttributes(cfg),
 		metrics: s.telemetry.Metrics.Plugin(cfg.Name, runtimeOf(cfg)),
 		release: func(ctx context.Context) error { return errors.Join(leave(ctx), release(ctx)) }}
@@ -200,15 +199,16 @@ func moduleKey(cfg *host.PluginConfig) string {
 	return strings.Join([]string{runtimeOf(cfg), cfg.ABI, src.Digest, mapped}, " ")
 }
 
-// pluginKey tells plugins apart: equal keys share an instance pool. It is a hash because secrets are in it. The positions
+// pluginKey tells plugins apart: equal keys share an instance pool. Code that is two kinds of plugin, such as a mapping and a filter, is two
+// plugins, each with crashes of its own. It is a hash because secrets are in it. The positions
 // of limits are in it too: a pool names them in its errors, and an edit that moves them would make it name wrong lines.
-func pluginKey(cfg *host.PluginConfig, place int) string {
-	return hashConfig(cfg, place, cfg.Limits, cfg.OnError)
+func pluginKey(cfg *host.PluginConfig, kind string, place int) string {
+	return hashConfig(cfg, kind, place, cfg.Limits, cfg.OnError)
 }
 
 // breakerKey tells breakers apart. What the plugin would do and in which bounds is in it; where that is written is not, so that an edit
 // elsewhere in the file forgets no crashes.
-func breakerKey(cfg *host.PluginConfig) string {
+func breakerKey(cfg *host.PluginConfig, kind string) string {
 	text, err := json.Marshal(cfg.Limits)
 	var limits any
 	if err == nil {
@@ -218,7 +218,7 @@ func breakerKey(cfg *host.PluginConfig) string {
 		panic("pipeline: a plugin's limits do not encode: " + err.Error()) // plain data always does
 	}
 	dropPositions(limits)
-	return hashConfig(cfg, limits)
+	return hashConfig(cfg, kind, limits)
 }
 
 // hashConfig is the SHA-256 of a plugin's configuration and more.

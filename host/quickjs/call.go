@@ -325,7 +325,7 @@ func (c *call) checkSize(out *host.Event) error {
 	}
 	if limit := c.plugin.cfg.Limits.MaxResult; size > limit.Value && limit.Value > 0 {
 		return &host.Error{Op: "call " + c.plugin.cfg.Name, Kind: host.TooLarge, Pos: limit.Pos,
-			Err: fmt.Errorf("the result has %d bytes, more than %d (%s)", size, limit.Value, limit.Origin())}
+			Err: &host.LimitError{Limit: "maxResult", Value: fmt.Sprintf("%d bytes", limit.Value), Origin: limit.Origin(), Detail: fmt.Sprintf("the result has %d bytes", size)}}
 	}
 	return nil
 }
