@@ -54,12 +54,13 @@ func (p *pipe) tell() {
 	}
 }
 
-// write adds a chunk, which it takes over, and reports whether there is room for more.
+// write adds a chunk, which it takes over, and reports whether there is room for more. There is none behind the end: a stream that never waits
+// by itself would keep the loop from telling it that its reader has left.
 func (p *pipe) write(chunk []byte) (room bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone || p.err != nil || len(chunk) == 0 {
-		return true
+		return len(chunk) == 0
 	}
 	p.chunks = append(p.chunks, chunk)
 	p.size += len(chunk)
