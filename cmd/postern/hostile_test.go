@@ -122,9 +122,10 @@ type besieged struct {
 	bad *http.Client
 }
 
-func besiege(t *testing.T, copies int) *besieged {
+// besiege has so many copies of each guest on a host whose plugins have so many MiB together.
+func besiege(t *testing.T, copies, plugins int) *besieged {
 	t.Helper()
-	p := mustStart(t, filepath.Join(t.TempDir(), "data"), "--plugin-memory", strconv.Itoa(hostilePlugins)+"MiB", "--log-level", "error")
+	p := mustStart(t, filepath.Join(t.TempDir(), "data"), "--plugin-memory", strconv.Itoa(plugins)+"MiB", "--log-level", "error")
 	b := &besieged{process: p, bad: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	t.Cleanup(b.bad.CloseIdleConnections)
 	p.web.Transport = &http.Transport{MaxIdleConnsPerHost: 64}
@@ -200,7 +201,7 @@ func (b *besieged) attack(ctx context.Context, name string, n int) (refused bool
 
 // TestHostile serves good routes beside one for each hostile guest, and calls all of them at once.
 func TestHostile(t *testing.T) {
-	b := besiege(t, 1)
+	b := besiege(t, 1, hostilePlugins)
 	if out, err := b.command("function", "upload", "static-data", "../../host/wasm/testdata/hostile/static_data.wasm", "--memory", "8MiB"); err == nil || !strings.Contains(out, "8 MiB") {
 		t.Errorf("static_data is not refused: %v\n%s", err, out)
 	}

@@ -22,8 +22,9 @@ func (s *state) locate(ctx context.Context, f *host.Function, v *versionDoc) {
 		replacePlaces(&p.Limits, host.Position{File: uploadedConfig})
 		return
 	}
-	f.Pos, f.Async, p.Pos, p.Limits, p.OnError.Pos = in.Pos, in.Async, in.Plugin.Pos, in.Plugin.Limits, in.Plugin.OnError.Pos
-	for i := range p.Secrets { // of both, by name
+	f.Pos, f.Async, p.Pos, p.OnError.Pos = in.Pos, in.Async, in.Plugin.Pos, in.Plugin.OnError.Pos
+	placeLimits(&p.Limits, &in.Plugin.Limits) // and not the values: of other code, for another runtime, they may be others
+	for i := range p.Secrets {                // of both, by name
 		p.Secrets[i].Pos = in.Plugin.Secrets[i].Pos
 	}
 }
@@ -52,6 +53,14 @@ func (s *state) inProject(ctx context.Context, name string, v *versionDoc) *host
 		return nil
 	}
 	return list[i]
+}
+
+// placeLimits gives limits the places of others.
+func placeLimits(l, as *host.Limits) {
+	to, from := reflect.ValueOf(l).Elem(), reflect.ValueOf(as).Elem()
+	for i := range to.NumField() {
+		to.Field(i).FieldByName("Pos").Set(from.Field(i).FieldByName("Pos"))
+	}
 }
 
 // replacePlaces sets the place of every limit that was written.

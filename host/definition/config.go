@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -17,8 +19,15 @@ import (
 // RuleConfig is the rule of a plugin's configuration that is not as the plugin's schema has it, and of a schema that is none.
 const RuleConfig = "config"
 
-// A ConfigSchema says what a plugin takes as its configuration.
-type ConfigSchema struct{ schema *schema }
+// A ConfigSchema says what a plugin takes as its configuration. It is safe for concurrent use.
+type ConfigSchema struct {
+	schema *schema
+	mu     sync.Mutex // guards steps
+	steps  int        // that the validation under way may yet take
+}
+
+// maxConfigSteps is how many schemas are entered to check one configuration: somebody else's small schema can ask for 2^n of them.
+const maxConfigSteps = 250_000
 
 const (
 	configSchemaBase = "postern:///" // as where it lies; nothing is there
@@ -51,7 +60,9 @@ func ParseConfigSchema(data []byte) (*ConfigSchema, error) {
 	if err != nil {
 		return nil, plainly(err)
 	}
-	return &ConfigSchema{&schema{compiled: compiled, root: root}}, nil
+	s := &ConfigSchema{schema: &schema{compiled: compiled, root: root}}
+	s.count(compiled, map[*jsonschema.Schema]bool{})
+	return s, nil
 }
 
 // nowhere refuses to load what a schema refers to.
@@ -104,7 +115,7 @@ func (t *Text) Config(s *ConfigSchema, path string, otherwise host.Position) Err
 	if at.node == nil || at.node.shape == shapeNull {
 		at.node = &node{pos: at.at.pos, shape: shapeObject, size: 1, depth: 1}
 	}
-	r.config(s.schema, at)
+	r.config(s, at)
 	return r.errs
 }
 
@@ -131,9 +142,87 @@ func (n *node) reach(at, path string) *member {
 	return nil
 }
 
+// errSteps is what a validation is ended with that takes too many steps.
+type errSteps struct{}
+
+func (errSteps) Error() string {
+	return fmt.Sprintf("its schema asks for more than %d steps", maxConfigSteps)
+}
+
+// validate is the library's, within the steps.
+func (s *ConfigSchema) validate(v any) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.steps = maxConfigSteps
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case errSteps:
+			err = r
+		default:
+			panic(r)
+		}
+	}()
+	return s.schema.compiled.Validate(v)
+}
+
+// count gives a schema, and all that it leads to, a format that counts: the library asks for the format of a value before it goes on to
+// what is in the schema.
+func (s *ConfigSchema) count(at *jsonschema.Schema, counted map[*jsonschema.Schema]bool) {
+	if at == nil || counted[at] || strings.HasPrefix(at.Location, "https://json-schema.org/") {
+		return // a draft's own schema is shared by all
+	}
+	counted[at] = true
+	counting := &jsonschema.Format{Name: "counted"}
+	check := func(any) error { return nil }
+	if at.Format != nil {
+		counting.Name, check = at.Format.Name, at.Format.Validate
+	}
+	counting.Validate = func(v any) error {
+		if s.steps--; s.steps < 0 {
+			panic(errSteps{})
+		}
+		return check(v)
+	}
+	at.Format = counting
+	fields := reflect.ValueOf(at).Elem()
+	for i := range fields.NumField() {
+		if fields.Type().Field(i).IsExported() {
+			s.countIn(fields.Field(i), counted)
+		}
+	}
+}
+
+// countIn counts the schemas in a value of the library's types.
+func (s *ConfigSchema) countIn(v reflect.Value, counted map[*jsonschema.Schema]bool) {
+	switch v.Kind() {
+	case reflect.Interface:
+		if !v.IsNil() {
+			s.countIn(v.Elem(), counted)
+		}
+	case reflect.Pointer:
+		switch below := v.Interface().(type) {
+		case *jsonschema.Schema:
+			s.count(below, counted)
+		case *jsonschema.DynamicRef:
+			if below != nil {
+				s.count(below.Ref, counted)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			s.countIn(v.Index(i), counted)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			s.countIn(v.MapIndex(key), counted)
+		}
+	}
+}
+
 // config reports how a configuration differs from its schema.
-func (r *report) config(s *schema, at spot) {
-	err := s.compiled.Validate(at.node.plain())
+func (r *report) config(s *ConfigSchema, at spot) {
+	err := s.validate(at.node.plain())
 	var failed *jsonschema.ValidationError
 	if err == nil {
 		return
@@ -142,7 +231,7 @@ func (r *report) config(s *schema, at spot) {
 		r.add(at.at, RuleConfig, "config cannot be checked: "+err.Error())
 		return
 	}
-	for _, f := range s.configLeaves(failed, at, nil) {
+	for _, f := range s.schema.configLeaves(failed, at, nil) {
 		r.explainConfig(f)
 	}
 	for _, e := range r.errs {

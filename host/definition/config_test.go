@@ -1,6 +1,7 @@
 package definition_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -133,6 +134,24 @@ func TestBrokenConfigSchema(t *testing.T) {
 	for _, text := range []string{`{}`, `{"$id": "https://a.example/s", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"type": "string"}}}`} {
 		if _, err := definition.ParseConfigSchema([]byte(text)); err != nil {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestConfigSchemaSteps checks a configuration against a small schema that asks for 2^40 steps.
+func TestConfigSchemaSteps(t *testing.T) {
+	var defs strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&defs, `"a%d": {"allOf": [{"$ref": "#/$defs/a%d"}, {"$ref": "#/$defs/a%[2]d"}]}, `, i, i+1)
+	}
+	schema, err := definition.ParseConfigSchema([]byte(`{"$ref": "#/$defs/a0", "$defs": {` + defs.String() + `"a40": {"properties": {"x": {"type": "string"}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first one leaves nothing behind
+		errs := definition.ReadText("postern.yaml", []byte("config: {x: 1}")).Config(schema, "config", host.Position{File: "postern.yaml"})
+		if len(errs) != 1 || !strings.Contains(errs[0].Error(), "250000 steps") {
+			t.Errorf("got %v", errs)
 		}
 	}
 }

@@ -180,9 +180,13 @@ func parseGolden(text string) output {
 	return out
 }
 
-// runNode returns what Node.js prints, by file, or nothing when there is none that counts.
+// runNode returns what Node.js prints, by file, or nothing when there is none that counts. It is compared once with what both runtimes are
+// held to.
 func runNode(t *testing.T, dir string, files []string) map[string]output {
 	t.Helper()
+	if isQuickJS(t) {
+		return nil
+	}
 	if major := nodeMajor(); *update && major != minNode {
 		t.Fatalf("-update needs Node.js %d", minNode)
 	} else if major < minNode {

@@ -49,7 +49,7 @@ func withCanary(t *testing.T, percent float64) *host.Snapshot {
 
 func TestCanaryShare(t *testing.T) {
 	w := newWorkbench(t, nil)
-	const n = 4000
+	const n = 1000
 	for _, c := range []struct {
 		percent  float64
 		min, max int // of n

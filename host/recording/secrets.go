@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -88,8 +89,9 @@ type spelling struct{ text, name []byte }
 // A looseSpelling is any that a decoder of JSON reads as the value, where none of the spellings is there. What stands in its place is shown as
 // JavaScript writes it.
 type looseSpelling struct {
-	text *regexp.Regexp
-	name []byte
+	value []byte
+	text  *regexp.Regexp
+	name  []byte
 }
 
 // newCover looks for how values are written: as they are, and in strings of JSON. The longest spellings come first: one may be within another.
@@ -111,7 +113,7 @@ func newCover(mark string, secrets map[string]string) cover {
 		if len(value) > maxLoose {
 			continue
 		}
-		c.loose = append(c.loose, looseSpelling{loosely(value, false), c.name(name + ":json")}, looseSpelling{loosely(value, true), c.name(name + ":json-json")})
+		c.loose = append(c.loose, looseSpelling{[]byte(value), loosely(value, false), c.name(name + ":json")}, looseSpelling{[]byte(value), loosely(value, true), c.name(name + ":json-json")})
 	}
 	slices.SortStableFunc(c.spellings, func(a, b spelling) int { return cmp.Compare(len(b.text), len(a.text)) })
 	return c
@@ -161,11 +163,59 @@ func (c cover) hide(v any) {
 		if !bytes.ContainsRune(text, '\\') {
 			return text
 		}
-		for _, loose := range c.loose {
+		once := unescaped(text)
+		twice := unescaped(once)
+		for _, loose := range c.loose { // the patterns take long over texts that nearly match
+			if !bytes.Contains(once, loose.value) && !bytes.Contains(twice, loose.value) {
+				continue
+			}
 			text = loose.text.ReplaceAllLiteral(text, loose.name)
 		}
 		return text
 	})
+}
+
+// unescaped puts characters in the place of JSON's escapes, wherever these stand.
+func unescaped(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		at := bytes.IndexByte(text, '\\')
+		if at < 0 || at+1 == len(text) {
+			break
+		}
+		out = append(out, text[:at]...)
+		text = text[at:]
+		n := 2
+		switch c := text[1]; c {
+		case 'b', 'f', 'n', 'r', 't':
+			out = append(out, "\b\f\n\r\t"[strings.IndexByte("bfnrt", c)])
+		case 'u':
+			r, size := unicodeEscape(text)
+			if second, more := unicodeEscape(text[size:]); utf16.IsSurrogate(r) && more > 0 {
+				r, size = utf16.DecodeRune(r, second), size+more
+			}
+			if n = size; size == 0 {
+				n, r = 2, 'u'
+			}
+			out = utf8.AppendRune(out, r)
+		default:
+			out = append(out, c)
+		}
+		text = text[n:]
+	}
+	return append(out, text...)
+}
+
+// unicodeEscape reads an escape of four hexadecimal digits. The size is 0 where there is none.
+func unicodeEscape(text []byte) (r rune, size int) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0, 0
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return 0, 0
+	}
+	return rune(n), 6
 }
 
 // show is the opposite of hide.

@@ -223,7 +223,7 @@ func TestDrainWithEverythingOpen(t *testing.T) {
 	})
 }
 
-// TestReloadsBesideStreams swaps the definition 200 times. What is open keeps the version that it began with.
+// TestReloadsBesideStreams swaps the definition many times. What is open keeps the version that it began with.
 func TestReloadsBesideStreams(t *testing.T) {
 	g, u, files := startOpen(t)
 	before := g.Stats()
@@ -236,7 +236,7 @@ func TestReloadsBesideStreams(t *testing.T) {
 }
 
 func reloadBesideStreams(t *testing.T, g *chatGateway, u *openUpstream, files func(int) map[string]string) {
-	const reloads = 200
+	reloads := changes()
 	events, chats, stream := listen(t, g), converse(t, g), talk(t, g, "https")
 	came, ticks := make(chan string, 1000), 0
 	for _, e := range events {

@@ -180,7 +180,7 @@ func TestBrokenDefinitionsKeepTheLastGoodOne(t *testing.T) {
 
 // Reloads under load lose no request, and leave nothing behind.
 func TestReloadsUnderLoad(t *testing.T) {
-	const reloads = 200
+	reloads := changes()
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "answer") }))
 	t.Cleanup(upstream.Close)
 	files := versionedFiles(t, upstream.URL)

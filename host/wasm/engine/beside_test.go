@@ -10,10 +10,12 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// declaring is a module whose instances have as many entries in a passive segment of functions, mutable globals, and empty data segments.
-func declaring(elements, globals, segments int) []byte {
+// declaring is a module whose instances have as many entries in a passive segment of functions, mutable globals, globals with a function, and empty
+// data segments.
+func declaring(elements, globals, references, segments int) []byte {
 	return join(wasmHeader, section(sectionType, []byte{1, typeFunction, 0, 0}), section(sectionFunction, []byte{1, 0}),
-		section(sectionMemory, []byte{1, 0, 1}), section(sectionGlobal, number(globals), repeat(globals, typeI32, 1, byte(opI32Const), 0, byte(opEnd))),
+		section(sectionMemory, []byte{1, 0, 1}), section(sectionGlobal, number(globals+references), repeat(globals, typeI32, 1, byte(opI32Const), 0, byte(opEnd)),
+			repeat(references, typeFuncref, 0, byte(opRefFunc), 0, byte(opEnd))),
 		section(sectionExport, []byte{1, 3, 'r', 'u', 'n', kindFunc, 0}), section(sectionElement, []byte{1, 1, 0}, number(elements), repeat(elements, 0)),
 		section(sectionCode, []byte{1, 2, 0, byte(opEnd)}), section(sectionData, number(segments), repeat(segments, 1, 0)))
 }
@@ -30,7 +32,8 @@ func heap() int64 {
 func TestBesideMemory(t *testing.T) {
 	const instances = 16
 	for name, code := range map[string][]byte{
-		"elements": declaring(maxElements/2, 0, 0), "globals": declaring(0, maxGlobals, 0), "segments": declaring(0, 0, maxSegments),
+		"elements": declaring(maxElements/2, 0, 0, 0), "globals": declaring(0, maxGlobals, 0, 0), "references": declaring(0, 0, maxGlobals, 0),
+		"segments": declaring(0, 0, 0, maxSegments),
 	} {
 		for _, isolation := range []host.Isolation{host.IsolationPooled, host.IsolationReset} {
 			e := newEngine(t, Options{})
@@ -72,7 +75,7 @@ func TestBesideMemory(t *testing.T) {
 
 // TestBesideMemoryIsRefused opens what does not fit for what it declares alone.
 func TestBesideMemoryIsRefused(t *testing.T) {
-	c, err := newEngine(t, Options{Memory: 2 << 20}).Compile(t.Context(), "declares", declaring(maxElements/2, maxGlobals, maxSegments))
+	c, err := newEngine(t, Options{Memory: 2 << 20}).Compile(t.Context(), "declares", declaring(maxElements/2, maxGlobals, 0, maxSegments))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -220,3 +220,17 @@ func BenchmarkReclaim(b *testing.B) {
 		inst.Release()
 	}
 }
+
+// TestStartsKeepToTheShare has a first instance grow by its start function to more than a plugin may have.
+func TestStartsKeepToTheShare(t *testing.T) {
+	e := newEngine(t, Options{Memory: 64 * pageSize})
+	c := compileText(t, e, `(module (memory (export "memory") 1) (func $start (drop (memory.grow (i32.const 61)))) (start $start))`)
+	p, err := c.Open(t.Context(), PoolConfig{Plugin: host.PluginConfig{Name: "p"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close(context.Background()) }()
+	if got := e.Stats().Memory; got != pageSize {
+		t.Errorf("it has %d bytes; want %d", got, pageSize)
+	}
+}

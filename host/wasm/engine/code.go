@@ -75,7 +75,7 @@ func (m *module) besideMemory() int64 {
 	if m.growsTables {
 		entries = m.entriesMost
 	}
-	n := bytesReference*(entries+m.elements) + bytesFunction*(m.elements+uint64(len(m.refers))) + bytesGlobal*uint64(len(m.globals)+len(m.refers)) +
+	n := bytesReference*(entries+m.elements) + bytesFunction*(m.elements+m.functionGlobals+uint64(len(m.refers))) + bytesGlobal*uint64(len(m.globals)+len(m.refers)) +
 		bytesSegment*m.segments + bytesImport*uint64(len(m.imports))
 	return max(0, int64(n)-bytesFree)
 }

@@ -69,8 +69,9 @@
 // millisecond and such a plugin waits, or for 5 ms and another call of its own plugin does; it then queues behind those that have not. Who is in a host
 // function that is not Brief has none. Waiting for a slot is part of a call's time.
 //
+// Instances that start have turns of their own beside their plugin's calls, so that one which takes long does not use up what calls to others need.
 // A pool makes no more instances at once than may execute: calls that come while one starts are served by it, or by one that is given back before.
-// A plugin that starts slowly would else use up its share with instances that nobody needs any more once they are there.
+// A plugin that starts slowly would else be busy with instances that nobody needs any more once they are there.
 //
 // # Call stacks
 //

@@ -91,7 +91,7 @@ func (i *Instance) yield(ctx context.Context) {
 	now := time.Now()
 	s := &i.slot
 	switch {
-	case i.pool.code.engine.slots.over(&i.pool.queue, s.as, now.Sub(s.since), s.ran+now.Sub(s.since)):
+	case i.pool.code.engine.slots.over(s.queue, s.as, now.Sub(s.since), s.ran+now.Sub(s.since)):
 		i.leaveSlot()
 		if i.enterSlot(ctx) != nil {
 			panic(interrupt{})

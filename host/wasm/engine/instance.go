@@ -93,6 +93,7 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 	inst.system.begin(call, fx)
 	defer inst.system.end()
 	inst.gauge.budget = host.DefaultFuel
+	inst.slot.queue = &p.starts
 	if err := inst.enterSlot(call); err != nil {
 		return nil, p.unavailable(fmt.Errorf("start: %w: %w", errNoSlot, err))
 	}
@@ -101,6 +102,7 @@ func (p *Pool) start(ctx context.Context, fx host.Effects, once bool) (*Instance
 		return nil, p.unavailable(p.code.engine.memory.error("the tables, segments and globals of a new instance"))
 	}
 	module, err := inst.instantiate(call)
+	inst.first = false // what it grows by from here on keeps to the plugin's share
 	if err != nil {
 		inst.release()
 		return nil, inst.failure("start "+p.name, parent, run, StartTimeout, "fixed", err)
@@ -260,7 +262,7 @@ func (i *Instance) call(ctx, run context.Context, cancel context.CancelFunc, exp
 	limit := i.pool.plugin.Limits.Timeout
 	i.running(cancel)
 	call := &callContext{run, i}
-	i.slot.as, i.slot.ran = begins, 0
+	i.slot.queue, i.slot.as, i.slot.ran = &i.pool.queue, begins, 0
 	if err := i.enterSlot(call); err != nil {
 		i.running(nil)
 		if ctx.Err() != nil {

@@ -108,8 +108,8 @@ func (b *bodyMeter) chargeLength(op opcode) {
 // passOn is a function that calls an imported one, and asks for more fuel behind it in any case: that may have taken long without having used any.
 func (b *bodyMeter) passOn(index uint32, name string, params uint32) []byte {
 	b.out = append(b.out[:0], 0)
-	if name == "poll_oneoff" { // which goes through all subscriptions, of which a memory has room for millions
-		b.op(opLocalGet, argSubscriptions).op(opI32Const, maxSubscriptions).plain(opI32GtU)
+	if most := maxEntries(name); most > 0 && params > argEntries {
+		b.op(opLocalGet, argEntries).op(opI32Const, most).plain(opI32GtU)
 		b.out = append(b.out, byte(opIf), 0x40)
 		b.op(opI32Const, errnoInval).plain(opReturn, opEnd)
 	}
@@ -121,11 +121,23 @@ func (b *bodyMeter) passOn(index uint32, name string, params uint32) []byte {
 	return b.plain(opEnd).out
 }
 
-// Of poll_oneoff: which parameter is the number of its subscriptions, and how many there may be.
+// Of WASI's functions that go through a list before anybody can end them: which parameter is its length, and how many entries it may have.
 const (
-	argSubscriptions = 2
+	argEntries       = 2
 	maxSubscriptions = 1024
+	maxVectors       = 1024 // as writev(2) has it
 )
+
+// maxEntries is 0 for functions without a list.
+func maxEntries(name string) uint32 {
+	switch name {
+	case "poll_oneoff":
+		return maxSubscriptions
+	case "fd_read", "fd_pread", "fd_write", "fd_pwrite":
+		return maxVectors
+	}
+	return 0
+}
 
 // The parameters of the functions that fill and copy, and their local for the fuel.
 const (

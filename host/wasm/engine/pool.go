@@ -47,6 +47,7 @@ type Pool struct {
 	idleBytes atomic.Int64 // of them, of idle instances
 	oldest    atomic.Int64 // when the first of p.idle became that, in nanoseconds since 1970; 0 while there is none
 	queue     queue        // of its calls for a slot
+	starts    queue        // and of its instances that start, which may take longer than all calls together
 
 	mu      sync.Mutex
 	idle    []*Instance // the last one used is at the end, and is the next one taken

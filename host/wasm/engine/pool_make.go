@@ -154,7 +154,7 @@ func (p *Pool) wait(ctx context.Context, turn chan *Instance, since time.Time) (
 	default:
 	}
 	if short != nil {
-		return nil, short
+		return nil, p.unavailable(fmt.Errorf("%w: %w", reason, short))
 	}
 	if starts {
 		return nil, p.unavailable(fmt.Errorf("its instances are starting: %w", reason))

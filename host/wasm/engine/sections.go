@@ -36,18 +36,19 @@ func (t globalType) numeric() bool { return t.value >= typeF64 && t.value <= typ
 
 // A module is what has been read of one, as far as later sections refer to it, and sums for the limits.
 type module struct {
-	last      byte // section that is not a custom one
-	named     bool // whether there was a name section
-	types     []funcType
-	imports   []Import
-	functions []uint32    // the type of each function, the imported ones first
-	imported  int         // of them
-	values    uint64      // parameters and results of types
-	elements  uint64      // of element segments
-	segments  uint64      // of elements and of data
-	locals    uint64      // of functions
-	steps     uint64      // to compile the functions
-	blocks    []openBlock // room for those of the next function
+	last            byte // section that is not a custom one
+	named           bool // whether there was a name section
+	types           []funcType
+	imports         []Import
+	functions       []uint32    // the type of each function, the imported ones first
+	imported        int         // of them
+	values          uint64      // parameters and results of types
+	elements        uint64      // of element segments
+	functionGlobals uint64      // globals that refer to functions
+	segments        uint64      // of elements and of data
+	locals          uint64      // of functions
+	steps           uint64      // to compile the functions
+	blocks          []openBlock // room for those of the next function
 
 	globals        []globalType // the imported ones first
 	importedGlobal int          // of them
@@ -233,6 +234,9 @@ func (m *module) readGlobals(r *reader) {
 		t := r.globalType()
 		if t.mutable && !t.numeric() && m.changes == nil {
 			m.changes = fmt.Errorf("global %d, which may change, holds a vector or a reference", len(m.globals))
+		}
+		if t.value == typeFuncref {
+			m.functionGlobals++
 		}
 		m.globals = append(m.globals, t)
 		m.constant(r)

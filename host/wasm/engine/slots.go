@@ -22,7 +22,7 @@ type slots struct {
 	since   time.Time
 }
 
-// A queue is the calls of one plugin that wait for a slot: first those that come back from a host function, then those that begin, and last those
+// A queue is the calls of one plugin, or its starts, that wait for a slot: first those that come back from a host function, then those that begin, and last those
 // that have used up a quota, each in the order in which they came. One turn in every few is of the last, who would else wait for as long as others begin.
 type queue struct {
 	calls  []chan struct{}
@@ -182,6 +182,7 @@ func (s *slots) remove(q *queue, at int) {
 
 // A place is an instance's slot, and what it has used of it.
 type place struct {
+	queue   *queue // where it waits: its pool's of starts or of calls
 	held    bool
 	as      standing
 	ran     time.Duration // of its quota, before it waited
@@ -193,7 +194,7 @@ type place struct {
 var errNoSlot = errors.New("no processor came free")
 
 func (i *Instance) enterSlot(ctx context.Context) error {
-	err := i.pool.code.engine.slots.take(ctx, &i.pool.queue, i.slot.as)
+	err := i.pool.code.engine.slots.take(ctx, i.slot.queue, i.slot.as)
 	i.slot.held = err == nil
 	i.slot.since = time.Now() // and not at its next refill, or a guest that waits shortly behind each would seem to use nothing
 	i.slot.yielded = i.slot.since
@@ -214,7 +215,7 @@ func (i *Instance) leaveSlot() {
 	case s.as == begins:
 		s.as = comesBack
 	}
-	i.pool.code.engine.slots.give(&i.pool.queue, had)
+	i.pool.code.engine.slots.give(s.queue, had)
 }
 
 // Wait runs f, which may wait for somebody else, and has others execute meanwhile. It ends the guest if its call has ended by then.
