@@ -23,7 +23,10 @@ import (
 // startNATS starts a real server with JetStream on loopback; port -1 chooses one.
 func startNATS(t *testing.T, dir string, port int) *nats.Server {
 	t.Helper()
-	srv, err := nats.NewServer(&nats.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true})
+	srv, err := nats.NewServer(&nats.Options{
+		Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: dir, JetStreamMaxStore: 1 << 40, // whatever the disk has free: not what these tests are about
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
