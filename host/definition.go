@@ -52,7 +52,7 @@ func (s *Snapshot) Plugins() iter.Seq2[string, *PluginConfig] {
 
 func (a *API) plugins(yield func(string, *PluginConfig) bool) bool {
 	for _, authorizer := range a.Authorizers {
-		if !yield(EntryAuthorize, &authorizer.Plugin) {
+		if authorizer.Function == "" && !yield(EntryAuthorize, &authorizer.Plugin) {
 			return false
 		}
 	}
@@ -68,13 +68,13 @@ func (a *API) plugins(yield func(string, *PluginConfig) bool) bool {
 			}
 		}
 		for i := range r.Mappings {
-			if !yield(EntryMapRequest, &r.Mappings[i].Plugin) {
+			if r.Mappings[i].Template == nil && !yield(EntryMapRequest, &r.Mappings[i].Plugin) {
 				return false
 			}
 		}
 		for _, rule := range r.Responses {
 			for i := range rule.Mappings {
-				if !yield(EntryMapResponse, &rule.Mappings[i].Plugin) {
+				if rule.Mappings[i].Template == nil && !yield(EntryMapResponse, &rule.Mappings[i].Plugin) {
 					return false
 				}
 			}
@@ -112,6 +112,7 @@ type API struct {
 	Filters         []*Filter // of every request that the API claims, outermost first
 	Routes          []*Route  // in the order of the file
 	Stages          []*Stage
+	REST            *REST // nil on all but rest APIs
 	Pos             Position
 }
 
@@ -167,6 +168,7 @@ type Route struct {
 	Mappings    []Mapping              // of the request, by media type
 	Integration IntegrationConfig
 	Responses   []ResponseRule
+	REST        *Method // nil on all but rest APIs
 	Pos         Position
 }
 
@@ -176,25 +178,33 @@ type Filter struct {
 	Pos    Position
 }
 
-// A Mapping is a plugin for bodies of one media type.
+// A Mapping is a plugin or a template for bodies of one media type.
 type Mapping struct {
 	MediaType string
 	Plugin    PluginConfig
+	Template  *Template // nil for a plugin
 }
 
-// A ResponseRule selects by the integration's status and says what becomes of its response.
+// A ResponseRule selects by the integration's status, or by a function's errorMessage on rest APIs, and says what becomes of the
+// response. What Amazon calls an integration response is one.
 type ResponseRule struct {
-	Match    string // a regular expression over the whole status code; "" matches all
-	Status   int    // 0 leaves it
-	Mappings []Mapping
-	Pos      Position
+	Match           string // a regular expression over the whole; "" matches all
+	Status          int    // 0 leaves it
+	Mappings        []Mapping
+	Parameters      []ParameterMapping
+	ContentHandling string // ConvertToText, ConvertToBinary, or "" for neither
+	Pos             Position
 }
 
 // An Authorizer decides who may call.
 type Authorizer struct {
 	Name            string
+	Type            string // AuthorizerToken or AuthorizerRequest on rest APIs; "" on others
 	Plugin          PluginConfig
-	IdentitySources []string               // $request.header.X, $request.querystring.X, $context.X, $stageVariables.X
+	Function        string                 // calls this function instead of a plugin of its own; "" for none
+	Qualifier       string                 // of Function: an alias, or a version's number; "" is AliasLive
+	IdentitySources []string               // $request.header.X, $request.querystring.X, $context.X, $stageVariables.X; on rest APIs method.request.header.X too
+	Validation      string                 // of AuthorizerToken: a regular expression that the whole token must match; "" for none
 	ResultTTL       Setting[time.Duration] // 0 caches nothing
 	PayloadFormat   string                 // "1.0" or "2.0"
 	Pos             Position
@@ -209,22 +219,29 @@ const (
 	IntegrationHTTP     IntegrationType = "http"
 	IntegrationUpstream IntegrationType = "upstream"
 	IntegrationMock     IntegrationType = "mock"
+	IntegrationService  IntegrationType = "service" // an AWS service, by ServiceCall
 )
 
 // An IntegrationConfig says where a route's requests go. Fields that its Type does not use are zero.
 type IntegrationConfig struct {
 	Type          IntegrationType
-	Function      string // a function's name
-	Qualifier     string // of the function: an alias, or a version's number; "" is AliasLive
-	PayloadFormat string // of a function: "1.0" or "2.0"
-	URI           string // of http: a template with ${stageVariables.x} and {param}
-	Upstream      string // an upstream's name
-	Path          string // of upstream: a template; "" sends the request's path
-	Method        string // "" sends the client's
-	Passthrough   string // WHEN_NO_MATCH, WHEN_NO_TEMPLATES or NEVER, for bodies that no mapping matches
-	Mock          *MockResponse
+	Function      string        // a function's name
+	Qualifier     string        // of the function: an alias, or a version's number; "" is AliasLive
+	PayloadFormat string        // of a function: "1.0" or "2.0"
+	URI           string        // of http: a template with ${stageVariables.x} and {param}
+	Upstream      string        // an upstream's name
+	Path          string        // of upstream: a template; "" sends the request's path
+	Method        string        // "" sends the client's
+	Passthrough   string        // WHEN_NO_MATCH, WHEN_NO_TEMPLATES or NEVER, for bodies that no mapping matches
+	Mock          *MockResponse // nil with IntegrationMock on rest APIs: the request's mapping chooses the response (Amazon's MOCK)
 	Timeout       Setting[time.Duration]
 	Pos           Position
+
+	Proxy           bool               // of rest APIs: HTTP_PROXY and AWS_PROXY, and not HTTP and AWS
+	Parameters      []ParameterMapping // of the request
+	ContentHandling string             // of the request: ConvertToText, ConvertToBinary, or "" for neither
+	Service         *ServiceCall       // of IntegrationService
+	Insecure        bool               // of HTTP on rest APIs: the certificate's issuer is not verified (tlsConfig.insecureSkipVerification)
 }
 
 // The passthrough behaviours of a route with mappings (API Gateway developer guide, "Integration passthrough behaviors").

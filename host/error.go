@@ -44,18 +44,29 @@ func (k Kind) Error() string { return k.String() }
 // (API Gateway developer guide, "Gateway response types"). Empty: the Kind alone decides.
 type ResponseType string
 
-// The response types that http APIs tell apart.
+// The response types.
 const (
-	AccessDenied            ResponseType = "ACCESS_DENIED"
-	APIConfigurationError   ResponseType = "API_CONFIGURATION_ERROR"
-	AuthorizerConfiguration ResponseType = "AUTHORIZER_CONFIGURATION_ERROR"
-	AuthorizerFailure       ResponseType = "AUTHORIZER_FAILURE"
-	IntegrationFailure      ResponseType = "INTEGRATION_FAILURE"
-	IntegrationTimeout      ResponseType = "INTEGRATION_TIMEOUT"
-	RequestTooLarge         ResponseType = "REQUEST_TOO_LARGE"
-	ResourceNotFound        ResponseType = "RESOURCE_NOT_FOUND"
-	UnauthorizedResponse    ResponseType = "UNAUTHORIZED"
-	UnsupportedMediaType    ResponseType = "UNSUPPORTED_MEDIA_TYPE"
+	AccessDenied               ResponseType = "ACCESS_DENIED"
+	APIConfigurationError      ResponseType = "API_CONFIGURATION_ERROR"
+	AuthorizerConfiguration    ResponseType = "AUTHORIZER_CONFIGURATION_ERROR"
+	AuthorizerFailure          ResponseType = "AUTHORIZER_FAILURE"
+	BadRequestParameters       ResponseType = "BAD_REQUEST_PARAMETERS"
+	BadRequestBody             ResponseType = "BAD_REQUEST_BODY"
+	Default4XX                 ResponseType = "DEFAULT_4XX"
+	Default5XX                 ResponseType = "DEFAULT_5XX"
+	ExpiredToken               ResponseType = "EXPIRED_TOKEN"
+	IntegrationFailure         ResponseType = "INTEGRATION_FAILURE"
+	IntegrationTimeout         ResponseType = "INTEGRATION_TIMEOUT"
+	InvalidAPIKey              ResponseType = "INVALID_API_KEY"
+	InvalidSignature           ResponseType = "INVALID_SIGNATURE"
+	MissingAuthenticationToken ResponseType = "MISSING_AUTHENTICATION_TOKEN"
+	QuotaExceeded              ResponseType = "QUOTA_EXCEEDED"
+	RequestTooLarge            ResponseType = "REQUEST_TOO_LARGE"
+	ResourceNotFound           ResponseType = "RESOURCE_NOT_FOUND"
+	ThrottledResponse          ResponseType = "THROTTLED"
+	UnauthorizedResponse       ResponseType = "UNAUTHORIZED"
+	UnsupportedMediaType       ResponseType = "UNSUPPORTED_MEDIA_TYPE"
+	WAFFiltered                ResponseType = "WAF_FILTERED"
 )
 
 // An Error says what was tried (Op), how it failed (Kind), where in the user's files the reason lies (Pos),
