@@ -100,8 +100,12 @@ type Mapper interface {
 type MapInput struct {
 	Exchange *Exchange
 	Body     []byte
+	Binary   bool // Body is octets and no text, by the API's binary media types; a template cannot read it
 	Status   int
 	Header   Header // of the integration's response
+
+	// What the request's mapping overrode, for a response mapping, which may read it.
+	RequestOverride, ResponseOverride Override
 }
 
 // MapOutput is what a mapping makes. Overrides replace the value of that name; a zero Status changes nothing.
