@@ -156,7 +156,7 @@ func (b *builder) compileAPI(def *host.API) {
 		b.fail(err)
 		return
 	}
-	a := &api{table: table, cors: newCORS(def.CORS), routes: map[*host.Route]*route{}}
+	a := &api{table: table, manner: httpManner{}, cors: newCORS(def.CORS), routes: map[*host.Route]*route{}}
 	filters := b.filters(nil, def.Filters)
 	a.notFound = b.notFound(def, filters)
 	authorizers := map[*host.Authorizer]*authorizer{}

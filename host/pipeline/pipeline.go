@@ -35,6 +35,7 @@ type Pipeline struct {
 // An api is what is compiled of one API.
 type api struct {
 	table    *router.Table
+	manner   manner
 	cors     *cors
 	routes   map[*host.Route]*route
 	notFound *route // answers what no route matches
@@ -122,7 +123,7 @@ func (p *Pipeline) close() error {
 // Serve takes a request through its route's steps and returns the response, never nil, whose End the caller must
 // call. The caller's hold passes to the exchange, which lets go of it at its end.
 func (p *Pipeline) Serve(ctx context.Context, request *host.Request) *host.Response {
-	r := &run{pipeline: p, x: host.Exchange{ID: NewRequestID(), Started: time.Now(), Request: request}, arrived: request}
+	r := &run{pipeline: p, x: host.Exchange{ID: NewRequestID(), Started: time.Now(), Request: request}, arrived: request, manner: httpManner{}}
 	p.telemetry.Metrics.Begin()
 	whole := false
 	defer func() {
@@ -167,6 +168,7 @@ func (p *Pipeline) match(r *run) *api {
 		return nil
 	}
 	a := p.apis[target.API]
+	r.manner = a.manner
 	def, params := a.table.Match(request.Method, target.Path, nil)
 	m.Route, m.Params = def, params
 	if def == nil {

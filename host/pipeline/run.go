@@ -18,6 +18,7 @@ import (
 type run struct {
 	pipeline  *Pipeline
 	route     *route
+	manner    manner
 	x         host.Exchange
 	arrived   *host.Request // as the client sent it; filters may have made x.Request another one
 	seconds   []host.Second // that the steps left, to be run on the way back
@@ -98,7 +99,7 @@ func (r *run) fail(err error) {
 	if r.x.Err == nil {
 		r.x.Err = err
 	}
-	r.x.Response = Respond(r.arrived, err)
+	r.x.Response = r.manner.refuse(&r.x, r.arrived, err)
 }
 
 // overdue makes a limit of time the reason of a failure, once it has ended the exchange: whatever a step makes of being
@@ -113,8 +114,11 @@ func (r *run) overdue(err error) error {
 
 // finish hands the response over, with this run between it and the listener.
 func (r *run) finish() *host.Response {
+	if err := r.manner.seal(&r.x, r.x.Response); err != nil {
+		r.fail(err)
+		_ = r.manner.seal(&r.x, r.x.Response) // it has told of the failure already
+	}
 	resp := r.x.Response
-	resp.Header.Set("Apigw-Requestid", r.x.ID)
 	resp.End = r.end
 	if streams(&r.x, resp) {
 		r.stream()
