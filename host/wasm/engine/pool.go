@@ -229,9 +229,9 @@ func (p *Pool) forget() {
 	last := p.closed && p.total == 0
 	p.mu.Unlock()
 	if last {
-		close(p.drained)
 		p.code.engine.memory.remove(p)
 		p.code.engine.pools.Add(-1)
+		close(p.drained) // the last: whoever waits for it finds nothing left behind
 		p.code.release()
 	}
 }
