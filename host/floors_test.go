@@ -80,7 +80,7 @@ var owners = map[string][]string{
 	"github.com/ianlancetaylor/demangle":     {"host/wasm/engine"},
 	"github.com/dop251/goja":                 {"host/js"},
 	"github.com/evanw/esbuild":               {"host/js/bundle"},
-	"github.com/goccy/go-yaml":               {"host/definition"},
+	"github.com/goccy/go-yaml":               {"host/document"},
 	"github.com/santhosh-tekuri/jsonschema/": {"host/definition", "host/mapping/schema"},
 	"go.opentelemetry.io/otel/sdk":           {"host/telemetry"},
 	"go.opentelemetry.io/otel/exporters":     {"host/telemetry"},

@@ -14,6 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/document"
 )
 
 // RuleConfig is the rule of a plugin's configuration that is not as the plugin's schema has it, and of a schema that is none.
@@ -95,7 +96,7 @@ func plainly(err error) error {
 }
 
 // A Text is a definition, or another file of YAML or JSON, that is looked into for places.
-type Text struct{ root *node }
+type Text struct{ root *document.Node }
 
 // ReadText reads a file. Where it is no object, it has no places.
 func ReadText(name string, data []byte) *Text {
@@ -108,35 +109,35 @@ func (t *Text) Config(s *ConfigSchema, path string, otherwise host.Position) Err
 	r := &report{file: otherwise.File}
 	at := spot{at: place{otherwise, path}, key: otherwise, name: "config"}
 	if t.root != nil {
-		if m := t.root.reach("", path); m != nil {
-			at.node, at.at.pos, at.key = m.val, m.val.pos, m.pos
+		if m := reach(t.root, "", path); m != nil {
+			at.node, at.at.pos, at.key = m.Value, m.Value.Pos, m.Pos
 		}
 	}
-	if at.node == nil || at.node.shape == shapeNull {
-		at.node = &node{pos: at.at.pos, shape: shapeObject, size: 1, depth: 1}
+	if at.node == nil || at.node.Shape == document.Null {
+		at.node = &document.Node{Pos: at.at.pos, Shape: document.Object}
 	}
 	r.config(s, at)
 	return r.errs
 }
 
 // reach returns the member that a path leads to, nil where there is none; at is the path of n.
-func (n *node) reach(at, path string) *member {
+func reach(n *document.Node, at, path string) *document.Member {
 	step := func(to string) (here, deeper bool) {
 		rest, ok := strings.CutPrefix(path, to)
 		return ok && rest == "", ok && rest != "" && (rest[0] == '.' || rest[0] == '[')
 	}
-	for i := range n.members {
-		m := &n.members[i]
-		to := KeyPath(at, m.key)
+	for i := range n.Members {
+		m := &n.Members[i]
+		to := KeyPath(at, m.Key)
 		if here, deeper := step(to); here {
 			return m
 		} else if deeper {
-			return m.val.reach(to, path)
+			return reach(m.Value, to, path)
 		}
 	}
-	for i, item := range n.items {
-		if to := indexPath(at, i); strings.HasPrefix(path, to+".") || strings.HasPrefix(path, to+"[") {
-			return item.reach(to, path)
+	for i, item := range n.Items {
+		if to := document.IndexPath(at, i); strings.HasPrefix(path, to+".") || strings.HasPrefix(path, to+"[") {
+			return reach(item, to, path)
 		}
 	}
 	return nil
@@ -222,7 +223,7 @@ func (s *ConfigSchema) countIn(v reflect.Value, counted map[*jsonschema.Schema]b
 
 // config reports how a configuration differs from its schema.
 func (r *report) config(s *ConfigSchema, at spot) {
-	err := s.validate(at.node.plain())
+	err := s.validate(at.node.Plain())
 	var failed *jsonschema.ValidationError
 	if err == nil {
 		return
@@ -249,7 +250,7 @@ func (s *schema) configLeaves(ve *jsonschema.ValidationError, root spot, into []
 		f := finding{spot: root, kind: k, schema: s}
 		if holder, ok := root.holder(len(ve.InstanceLocation), k.Property); ok {
 			f.spot = holder
-			f.at = place{holder.node.get(k.Property).pos, KeyPath(holder.at.path, k.Property)}
+			f.at = place{holder.node.Member(k.Property).Pos, KeyPath(holder.at.path, k.Property)}
 		}
 		return append(into, f)
 	default:
@@ -267,13 +268,13 @@ func (s *schema) configLeaves(ve *jsonschema.ValidationError, root spot, into []
 // holder finds the first object that has a key so many levels down. Of the place of a name, the library tells no more than its depth.
 func (s spot) holder(depth int, key string) (spot, bool) {
 	if depth == 0 {
-		return s, s.node.get(key) != nil
+		return s, s.node.Member(key) != nil
 	}
 	var steps []string
-	for i := range s.node.members {
-		steps = append(steps, s.node.members[i].key)
+	for i := range s.node.Members {
+		steps = append(steps, s.node.Members[i].Key)
 	}
-	for i := range s.node.items {
+	for i := range s.node.Items {
 		steps = append(steps, strconv.Itoa(i))
 	}
 	for _, step := range steps {

@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/document"
 )
 
 // A val is one scalar. It stays unwritten when the file has another type there, which the schema has reported.
@@ -50,49 +51,49 @@ func (d *dict[T]) keys() []string {
 // A tree is any value.
 type tree struct {
 	place
-	node *node
+	node *document.Node
 }
 
 // A decoder takes what it can use of a node, and leaves the rest: the schema has said what is wrong with it.
 // The place is that of the value.
 type decoder interface {
-	decode(n *node, at place)
+	decode(n *document.Node, at place)
 }
 
-func (v *val[T]) decode(n *node, at place) {
-	if value, ok := n.scalar.(T); ok && n.shape != shapeNull {
+func (v *val[T]) decode(n *document.Node, at place) {
+	if value, ok := n.Scalar.(T); ok && n.Shape != document.Null {
 		v.place, v.Value = at, value
 	}
 }
 
-func (l *list[T]) decode(n *node, at place) {
-	if n.shape != shapeList {
+func (l *list[T]) decode(n *document.Node, at place) {
+	if n.Shape != document.List {
 		return
 	}
 	l.place = at
-	l.items = make([]T, len(n.items))
-	for i, item := range n.items {
-		decode(&l.items[i], item, place{item.pos, indexPath(at.path, i)})
+	l.items = make([]T, len(n.Items))
+	for i, item := range n.Items {
+		decode(&l.items[i], item, place{item.Pos, document.IndexPath(at.path, i)})
 	}
 }
 
-func (d *dict[T]) decode(n *node, at place) {
-	if n.shape != shapeObject {
+func (d *dict[T]) decode(n *document.Node, at place) {
+	if n.Shape != document.Object {
 		return
 	}
 	d.place = at
-	d.entries = make([]entry[T], len(n.members))
-	for i, m := range n.members {
-		path := KeyPath(at.path, m.key)
-		d.entries[i].place, d.entries[i].Key = place{m.pos, path}, m.key
-		decode(&d.entries[i].Value, m.val, place{m.val.pos, path})
+	d.entries = make([]entry[T], len(n.Members))
+	for i, m := range n.Members {
+		path := KeyPath(at.path, m.Key)
+		d.entries[i].place, d.entries[i].Key = place{m.Pos, path}, m.Key
+		decode(&d.entries[i].Value, m.Value, place{m.Value.Pos, path})
 	}
 }
 
-func (t *tree) decode(n *node, at place) { t.place, t.node = at, n }
+func (t *tree) decode(n *document.Node, at place) { t.place, t.node = at, n }
 
-func (p *pluginDef) decode(n *node, at place) {
-	if n.shape == shapeText {
+func (p *pluginDef) decode(n *document.Node, at place) {
+	if n.Shape == document.Text {
 		p.place = at
 		p.Plugin.decode(n, at)
 		return
@@ -100,16 +101,16 @@ func (p *pluginDef) decode(n *node, at place) {
 	decodeObject(p, n, at)
 }
 
-func (o *onErrorDef) decode(n *node, at place) {
-	if n.shape == shapeText {
-		o.place, o.Mode = at, n.text
+func (o *onErrorDef) decode(n *document.Node, at place) {
+	if n.Shape == document.Text {
+		o.place, o.Mode = at, n.Text
 		return
 	}
 	decodeObject(o, n, at)
 }
 
-func (t *targetDef) decode(n *node, at place) {
-	if n.shape == shapeText {
+func (t *targetDef) decode(n *document.Node, at place) {
+	if n.Shape == document.Text {
 		t.place = at
 		t.URL.decode(n, at)
 		return
@@ -118,7 +119,7 @@ func (t *targetDef) decode(n *node, at place) {
 }
 
 // decode fills what into points to.
-func decode(into any, n *node, at place) {
+func decode(into any, n *document.Node, at place) {
 	if d, ok := into.(decoder); ok {
 		d.decode(n, at)
 		return
@@ -127,22 +128,22 @@ func decode(into any, n *node, at place) {
 }
 
 // decodeObject fills the fields of a struct from the keys that their tags name. The struct embeds a place.
-func decodeObject(into any, n *node, at place) {
-	if n.shape != shapeObject {
+func decodeObject(into any, n *document.Node, at place) {
+	if n.Shape != document.Object {
 		return
 	}
 	into.(interface{ setPlace(place) }).setPlace(at)
 	decodeFields(reflect.ValueOf(into).Elem(), n, at)
 }
 
-func decodeFields(v reflect.Value, n *node, at place) {
+func decodeFields(v reflect.Value, n *document.Node, at place) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		key := field.Tag.Get("key")
 		switch {
 		case key != "":
-			if m := n.get(key); m != nil {
-				decode(v.Field(i).Addr().Interface(), m.val, place{m.val.pos, KeyPath(at.path, key)})
+			if m := n.Member(key); m != nil {
+				decode(v.Field(i).Addr().Interface(), m.Value, place{m.Value.Pos, KeyPath(at.path, key)})
 			}
 		case field.Type == reflect.TypeFor[settingsDef]():
 			decodeFields(v.Field(i), n, at)

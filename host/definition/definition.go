@@ -1,7 +1,7 @@
 // Package definition turns postern.yaml into a host.Snapshot, or into everything that is wrong with it.
 //
-// A file is read in four steps, each of which leaves to the next what it cannot know. The YAML library gives a
-// syntax tree, of which a tree of plain nodes with positions is made (yaml.go, tree.go). The JSON Schema says which
+// A file is read in four steps, each of which leaves to the next what it cannot know. Package document makes a
+// tree of plain nodes with positions of it. The JSON Schema says which
 // keys and types there are (schema.go, explain.go); editors use the same schema. The decoder takes the values into
 // structs that mirror the file (file.go, decode.go), leaving out what the schema refused. The builder makes the
 // snapshot of them and checks what stands in more than one place: references, conflicts, route keys, units (build.go
@@ -18,6 +18,7 @@ import (
 	"io/fs"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/document"
 )
 
 // Options say where a definition will run.
@@ -60,7 +61,7 @@ func read(fsys fs.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
+	return io.ReadAll(io.LimitReader(f, document.DefaultBytes+1))
 }
 
 // Parse decodes and checks a definition; name is the file's, for positions. The error is Errors with everything that is
@@ -81,11 +82,11 @@ func Parse(name string, data []byte, opts Options) (*host.Snapshot, error) {
 }
 
 // interpret makes what it can of a tree, and reports the rest. The error is a defect of the schema.
-func (r *report) interpret(root *node, opts Options) (*host.Snapshot, error) {
+func (r *report) interpret(root *document.Node, opts Options) (*host.Snapshot, error) {
 	if err := r.validate(root); err != nil {
 		return nil, &host.Error{Op: "check the definition", Kind: host.Internal, Err: fmt.Errorf("the schema is broken: %w", err)}
 	}
 	b := builder{report: r, opts: opts}
-	decode(&b.file, root, place{pos: root.pos})
+	decode(&b.file, root, place{pos: root.Pos})
 	return b.build(), nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/postern/postern/host/document"
 )
 
 // unsupported names what the design has and this version does not run: "definition of the schema/key", or
@@ -68,10 +70,10 @@ func (r *report) explain(f finding, quiet bool) {
 	default:
 		if !quiet {
 			e := r.add(f.at, RuleInvalidValue, f.name+" "+expectation(f.part, f.kind)+not(f.node))
-			if m := otherSize.FindStringSubmatch(f.node.text); m != nil && f.def == "size" {
+			if m := otherSize.FindStringSubmatch(f.node.Text); m != nil && f.def == "size" {
 				e.Hint = "write " + m[1] + strings.ToUpper(m[2]) + "iB"
 			}
-			if best := Nearest(f.node.text, onErrorModes); best != "" && f.def == "onError" {
+			if best := Nearest(f.node.Text, onErrorModes); best != "" && f.def == "onError" {
 				e.Hint = "did you mean " + best + "?"
 			}
 		}
@@ -79,18 +81,18 @@ func (r *report) explain(f finding, quiet bool) {
 }
 
 // not repeats a scalar for a message: `, not "5 sec"`.
-func not(n *node) string {
+func not(n *document.Node) string {
 	switch {
-	case n.scalar == "":
+	case n.Scalar == "":
 		return ""
-	case n.shape == shapeText:
-		return ", not " + quote(n.scalar.(string))
-	case n.shape == shapeList || n.shape == shapeObject:
+	case n.Shape == document.Text:
+		return ", not " + quote(n.Scalar.(string))
+	case n.Shape == document.List || n.Shape == document.Object:
 		return ""
-	case n.shape == shapeNull:
+	case n.Shape == document.Null:
 		return ", not empty"
 	default:
-		return ", not " + n.text
+		return ", not " + n.Text
 	}
 }
 
@@ -139,11 +141,11 @@ func (s *schema) example(part map[string]any, key string) string {
 }
 
 func (r *report) unknownKey(f finding, key string) {
-	m := f.node.get(key)
+	m := f.node.Member(key)
 	if m == nil {
 		return
 	}
-	at := place{m.pos, KeyPath(f.at.path, key)}
+	at := place{m.Pos, KeyPath(f.at.path, key)}
 	if r.refuse(at, f.def+"/"+key) {
 		return
 	}
@@ -157,8 +159,8 @@ func (r *report) unknownKey(f finding, key string) {
 
 // wrongType reports a value of another type, and how YAML came to read it so.
 func (r *report) wrongType(f finding, k *kind.Type) {
-	words := map[string]string{"string": shapeText.String(), "integer": shapeInteger.String(), "number": shapeNumber.String(),
-		"boolean": shapeBool.String(), "array": shapeList.String(), "object": shapeObject.String()}
+	words := map[string]string{"string": document.Text.String(), "integer": document.Integer.String(), "number": document.Number.String(),
+		"boolean": document.Bool.String(), "array": document.List.String(), "object": document.Object.String()}
 	var want []string
 	for _, w := range k.Want {
 		if word, ok := words[w]; ok {
@@ -171,8 +173,8 @@ func (r *report) wrongType(f finding, k *kind.Type) {
 	}
 	switch {
 	case f.def == "secret": // its value would stand in a log
-	case f.node.shape == shapeList, f.node.shape == shapeObject:
-		message += ", not " + f.node.shape.String()
+	case f.node.Shape == document.List, f.node.Shape == document.Object:
+		message += ", not " + f.node.Shape.String()
 	default:
 		message += not(f.node)
 	}
@@ -181,19 +183,19 @@ func (r *report) wrongType(f finding, k *kind.Type) {
 	switch n := f.node; {
 	case f.def == "secret":
 		e.Hint = "write {file: ./name.secret}, {env: NAME} or {store: name}; a secret does not stand in the definition"
-	case f.def == "mappings" && n.shape == shapeText:
-		e.Hint = "write {application/json: " + n.text + "}"
-	case text && (n.shape == shapeInteger || n.shape == shapeNumber || n.shape == shapeBool):
+	case f.def == "mappings" && n.Shape == document.Text:
+		e.Hint = "write {application/json: " + n.Text + "}"
+	case text && (n.Shape == document.Integer || n.Shape == document.Number || n.Shape == document.Bool):
 		e.Hint = asText(f)
-	case slices.Equal(k.Want, []string{"object"}) && n.shape != shapeList:
+	case slices.Equal(k.Want, []string{"object"}) && n.Shape != document.List:
 		e.Hint = asObject(f)
-	case slices.Contains(k.Want, "boolean") && n.shape == shapeText:
-		e.Hint = yesOrNo(n.scalar.(string))
-	case slices.Contains(k.Want, "array") && n.shape == shapeText:
-		e.Hint = "write [" + quote(n.scalar.(string)) + "]"
-	case slices.Contains(k.Want, "integer") && n.shape == shapeText:
-		if _, err := strconv.Atoi(n.scalar.(string)); err == nil {
-			e.Hint = "write it without quotes: " + n.scalar.(string)
+	case slices.Contains(k.Want, "boolean") && n.Shape == document.Text:
+		e.Hint = yesOrNo(n.Scalar.(string))
+	case slices.Contains(k.Want, "array") && n.Shape == document.Text:
+		e.Hint = "write [" + quote(n.Scalar.(string)) + "]"
+	case slices.Contains(k.Want, "integer") && n.Shape == document.Text:
+		if _, err := strconv.Atoi(n.Scalar.(string)); err == nil {
+			e.Hint = "write it without quotes: " + n.Scalar.(string)
 		}
 	}
 }
@@ -203,14 +205,14 @@ func asText(f finding) string {
 	listed := words(f.part["enum"])
 	pattern, _ := f.part["pattern"].(string)
 	switch n := f.node; {
-	case slices.Contains(listed, n.text), listed == nil && f.def != "plugin" && fits(pattern, n.text):
-		return "write it in quotes: " + strconv.Quote(n.text)
-	case slices.Contains(listed, "v"+n.text):
-		return "write v" + n.text
+	case slices.Contains(listed, n.Text), listed == nil && f.def != "plugin" && fits(pattern, n.Text):
+		return "write it in quotes: " + strconv.Quote(n.Text)
+	case slices.Contains(listed, "v"+n.Text):
+		return "write v" + n.Text
 	case listed != nil:
 		return "write " + either(f.part["enum"].([]any))
 	case f.def == "duration":
-		return "write it with a unit: " + n.text + "s"
+		return "write it with a unit: " + n.Text + "s"
 	}
 	if examples := words(f.part["examples"]); len(examples) > 0 {
 		return "write it as " + strconv.Quote(examples[0])
@@ -229,11 +231,11 @@ func asObject(f finding) string {
 	required, _ := f.part["required"].([]any)
 	switch n := f.node; {
 	case !known:
-	case n.shape == shapeInteger && property["type"] == "integer", n.shape == shapeText && property["type"] == "string":
-		return "write {" + key + ": " + n.text + "}"
-	case n.shape == shapeBool && n.text == "true" && len(required) == 0:
+	case n.Shape == document.Integer && property["type"] == "integer", n.Shape == document.Text && property["type"] == "string":
+		return "write {" + key + ": " + n.Text + "}"
+	case n.Shape == document.Bool && n.Text == "true" && len(required) == 0:
 		return "write {} for the defaults"
-	case n.shape == shapeBool && n.text == "false":
+	case n.Shape == document.Bool && n.Text == "false":
 		return "remove it"
 	}
 	return ""
@@ -290,7 +292,7 @@ func yesOrNo(word string) string {
 }
 
 func (r *report) notListed(f finding, k *kind.Enum) {
-	value := fmt.Sprint(f.node.scalar)
+	value := fmt.Sprint(f.node.Scalar)
 	if r.refuse(f.at, f.def+"/"+value) {
 		return
 	}
@@ -306,7 +308,7 @@ func (r *report) notListed(f finding, k *kind.Enum) {
 	}
 	e := r.add(f.at, RuleInvalidValue, message+not(f.node))
 	e.Hint = "write " + either(k.Want)
-	if best := Nearest(value, known); best != "" && f.node.shape == shapeText {
+	if best := Nearest(value, known); best != "" && f.node.Shape == document.Text {
 		e.Hint = "did you mean " + strconv.Quote(best) + "?"
 	}
 }
@@ -315,7 +317,7 @@ func (r *report) notListed(f finding, k *kind.Enum) {
 func (r *report) integrationForms(f finding) {
 	var has []string
 	for _, form := range []string{"function", "http", "upstream", "mock", "type"} {
-		if f.node.get(form) != nil {
+		if f.node.Member(form) != nil {
 			has = append(has, form)
 		}
 	}
@@ -323,6 +325,6 @@ func (r *report) integrationForms(f finding) {
 		r.add(place{f.key, f.at.path}, RuleRequired, "the integration says nowhere to go").Hint = "it needs one of function, http, upstream, mock or type"
 		return
 	}
-	second := f.node.get(has[1])
-	r.add(place{second.pos, KeyPath(f.at.path, has[1])}, RuleConflict, "the integration has "+strings.Join(has, " and ")).Hint = "keep one of them"
+	second := f.node.Member(has[1])
+	r.add(place{second.Pos, KeyPath(f.at.path, has[1])}, RuleConflict, "the integration has "+strings.Join(has, " and ")).Hint = "keep one of them"
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/document"
 )
 
 // ParseFunction decodes the configuration of a function that is uploaded: an object in JSON with the keys that a function of a
@@ -19,14 +20,13 @@ func ParseFunction(name string, config []byte, scripts string) (*host.Function, 
 	if root == nil {
 		return nil, r.finish(config)
 	}
-	if m := root.get("plugin"); m != nil {
-		r.add(place{m.pos, "plugin"}, RuleUnknownKey, `"plugin" is not a key of a configuration`).Hint = "the code is what is uploaded beside it"
+	if m := root.Member("plugin"); m != nil {
+		r.add(place{m.Pos, "plugin"}, RuleUnknownKey, `"plugin" is not a key of a configuration`).Hint = "the code is what is uploaded beside it"
 		return nil, r.finish(config)
 	}
 	const uploadedCode = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
-	code := &node{pos: root.pos, shape: shapeText, scalar: uploadedCode, text: uploadedCode}
-	code.measure()
-	root.members = append(root.members, member{key: "plugin", pos: root.pos, val: code})
+	code := &document.Node{Pos: root.Pos, Shape: document.Text, Scalar: uploadedCode, Text: uploadedCode}
+	root.Members = append(root.Members, document.Member{Key: "plugin", Pos: root.Pos, Value: code})
 	functions := object(name, root)
 	snapshot, err := r.interpret(object("functions", functions), Options{Host: true, Scripts: scripts})
 	if err != nil {
@@ -45,8 +45,6 @@ func ParseFunction(name string, config []byte, scripts string) (*host.Function, 
 }
 
 // object is an object with one key, at its value's place.
-func object(key string, value *node) *node {
-	n := &node{pos: value.pos, shape: shapeObject, members: []member{{key: key, pos: value.pos, val: value}}}
-	n.measure()
-	return n
+func object(key string, value *document.Node) *document.Node {
+	return &document.Node{Pos: value.Pos, Shape: document.Object, Members: []document.Member{{Key: key, Pos: value.Pos, Value: value}}}
 }

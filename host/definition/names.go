@@ -3,6 +3,8 @@ package definition
 import (
 	"regexp"
 	"strings"
+
+	"github.com/postern/postern/host/document"
 )
 
 // A nameWalk goes through tree and schema side by side and checks the names that users choose: of APIs, stages,
@@ -14,31 +16,31 @@ type nameWalk struct {
 	patterns map[string]*regexp.Regexp
 }
 
-func (w *nameWalk) walk(n *node, part map[string]any, at place) {
+func (w *nameWalk) walk(n *document.Node, part map[string]any, at place) {
 	def := ""
 	if ref, ok := part["$ref"].(string); ok {
 		part, def = w.schema.at(ref)
 	}
 	items, _ := part["items"].(map[string]any)
 	if items != nil {
-		for i, item := range n.items {
-			w.walk(item, items, place{item.pos, indexPath(at.path, i)})
+		for i, item := range n.Items {
+			w.walk(item, items, place{item.Pos, document.IndexPath(at.path, i)})
 		}
 	}
 	names, _ := part["propertyNames"].(map[string]any)
 	others, _ := part["additionalProperties"].(map[string]any)
 	properties, _ := part["properties"].(map[string]any)
-	for _, m := range n.members {
-		key := place{m.pos, KeyPath(at.path, m.key)}
-		if names != nil && !w.name(key, m.key, def, names) {
+	for _, m := range n.Members {
+		key := place{m.Pos, KeyPath(at.path, m.Key)}
+		if names != nil && !w.name(key, m.Key, def, names) {
 			continue
 		}
-		value, ok := properties[m.key].(map[string]any)
+		value, ok := properties[m.Key].(map[string]any)
 		if !ok {
 			value = others
 		}
 		if value != nil {
-			w.walk(m.val, value, place{m.val.pos, key.path})
+			w.walk(m.Value, value, place{m.Value.Pos, key.path})
 		}
 	}
 }
@@ -62,7 +64,7 @@ func (w *nameWalk) name(at place, name, object string, names map[string]any) boo
 	switch lower := strings.ToLower(name); {
 	case def == "basePath" && !strings.HasPrefix(name, "/"):
 		e.Hint = "write " + quote("/"+name)
-	case def == "name" && plainKey.MatchString(name):
+	case def == "name" && KeyPath("", name) == name:
 		e.Hint = "write " + quote(strings.Trim(strings.NewReplacer("_", "-", "$", "").Replace(lower), "-"))
 	case def == "host" && w.patterns[text].MatchString(lower):
 		e.Hint = "write " + quote(lower)

@@ -157,7 +157,7 @@ func (b *builder) plugin(def *settingsDef, name string, r role) host.PluginConfi
 		b.origin(v, "the egress", webSchemes, true)
 	}
 	if def.Config.written() {
-		raw, err := json.Marshal(def.Config.node.plain())
+		raw, err := json.Marshal(def.Config.node.Plain())
 		if err != nil {
 			b.add(def.Config.place, RuleInvalidValue, "config cannot be written as JSON: "+err.Error())
 		}

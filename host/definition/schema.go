@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
+	"github.com/postern/postern/host/document"
 	"github.com/postern/postern/spec"
 )
 
@@ -77,15 +78,15 @@ type finding struct {
 }
 
 // validate checks a tree against the schema and reports every error once, in our words.
-func (r *report) validate(root *node) error {
+func (r *report) validate(root *document.Node) error {
 	s, err := theSchema()
 	if err != nil {
 		return err
 	}
 	w := nameWalk{report: r, schema: s, patterns: map[string]*regexp.Regexp{}}
-	w.walk(root, s.root, place{pos: root.pos})
+	w.walk(root, s.root, place{pos: root.Pos})
 	var failed *jsonschema.ValidationError
-	if err := s.compiled.Validate(root.plain()); err != nil && !errors.As(err, &failed) {
+	if err := s.compiled.Validate(root.Plain()); err != nil && !errors.As(err, &failed) {
 		return err
 	}
 	if failed != nil {
@@ -99,8 +100,8 @@ func (r *report) validate(root *node) error {
 }
 
 // explainAll reports what the schema library found.
-func (r *report) explainAll(s *schema, failed *jsonschema.ValidationError, root *node) {
-	findings := slices.DeleteFunc(s.leaves(failed, root.whole(), nil), func(f finding) bool { return r.within(f.at.path) })
+func (r *report) explainAll(s *schema, failed *jsonschema.ValidationError, root *document.Node) {
+	findings := slices.DeleteFunc(s.leaves(failed, whole(root), nil), func(f finding) bool { return r.within(f.at.path) })
 	quiet := map[place]bool{} // objects about which one thing is said that makes the others guesses
 	for _, f := range findings {
 		switch k := f.kind.(type) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/document"
 )
 
 // A HostSetting is one value of a host's settings file, as its flag would take it.
@@ -32,7 +33,7 @@ func LoadHostSettings(path string, known []string) (map[string]HostSetting, erro
 	r := &report{file: path}
 	settings := map[string]HostSetting{}
 	if root := r.readTree(data); root != nil {
-		for _, m := range root.members {
+		for _, m := range root.Members {
 			r.setting(settings, m, known)
 		}
 	}
@@ -42,23 +43,23 @@ func LoadHostSettings(path string, known []string) (map[string]HostSetting, erro
 	return settings, nil
 }
 
-func (r *report) setting(settings map[string]HostSetting, m member, known []string) {
-	at := place{pos: m.pos, path: m.key}
-	if !slices.Contains(known, m.key) {
-		r.add(at, RuleUnknownKey, "there is no setting "+quote(m.key)).Hint = r.suggest(m.key, known)
+func (r *report) setting(settings map[string]HostSetting, m document.Member, known []string) {
+	at := place{pos: m.Pos, path: m.Key}
+	if !slices.Contains(known, m.Key) {
+		r.add(at, RuleUnknownKey, "there is no setting "+quote(m.Key)).Hint = r.suggest(m.Key, known)
 		return
 	}
-	values := []*node{m.val}
-	if m.val.shape == shapeList {
-		values = m.val.items
+	values := []*document.Node{m.Value}
+	if m.Value.Shape == document.List {
+		values = m.Value.Items
 	}
 	var parts []string
 	for _, v := range values {
-		if v.shape == shapeList || v.shape == shapeObject || v.shape == shapeNull {
-			r.add(place{pos: v.pos, path: m.key}, RuleWrongType, fmt.Sprintf("the setting must be a value or a list of values, not %s", v.shape))
+		if v.Shape == document.List || v.Shape == document.Object || v.Shape == document.Null {
+			r.add(place{pos: v.Pos, path: m.Key}, RuleWrongType, fmt.Sprintf("the setting must be a value or a list of values, not %s", v.Shape))
 			return
 		}
-		parts = append(parts, v.text)
+		parts = append(parts, v.Text)
 	}
-	settings[m.key] = HostSetting{Value: strings.Join(parts, ","), Pos: m.val.pos}
+	settings[m.Key] = HostSetting{Value: strings.Join(parts, ","), Pos: m.Value.Pos}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/document"
 )
 
 // A Use is a place of a definition where a plugin stands.
@@ -59,7 +60,7 @@ func usesOf(a *host.API) []Use {
 func usesOfFilters(filters []*host.Filter, at string) []Use {
 	var all []Use
 	for i, f := range filters {
-		all = append(all, Use{Plugin: &f.Plugin, Path: indexPath(at+".filters", i)})
+		all = append(all, Use{Plugin: &f.Plugin, Path: document.IndexPath(at+".filters", i)})
 	}
 	return all
 }

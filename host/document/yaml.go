@@ -1,42 +1,19 @@
-package definition
+package document
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
-
-	"github.com/postern/postern/host"
 )
 
-// Bounds of a file. They stand far above what people write, and below what would keep the reader busy: the
-// YAML parser recurses with the depth of values and takes quadratic time over the keys of one object.
-const (
-	maxFile   = 4 << 20 // bytes
-	maxTokens = 300_000
-	maxKeys   = 20_000  // in one object
-	maxDepth  = 64      // values within values
-	maxNodes  = 200_000 // values, with every alias counted as often as it is used
-)
-
-// readTree turns a file into a tree, and reports why it cannot. It returns nil when there is nothing to look at.
-func (r *report) readTree(data []byte) *node {
-	if len(data) > maxFile {
-		r.add(r.at(1, 1), RuleTooLarge, fmt.Sprintf("the file has %d bytes; a definition may have %d", len(data), maxFile))
-		return nil
-	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if line, column := invalidText(data); line > 0 {
-		r.add(r.at(line, column), RuleSyntax, "this byte is not text").Hint = "save the file as UTF-8"
-		return nil
-	}
+// yaml reads a document of YAML.
+func (r *reader) yaml(data []byte) *Node {
 	tokens := lexer.Tokenize(string(data))
 	if !r.checkTokens(tokens) {
 		return nil
@@ -50,72 +27,45 @@ func (r *report) readTree(data []byte) *node {
 	if body == nil {
 		return nil
 	}
-	b := treeBuilder{report: r, anchors: map[string]*node{}}
+	b := treeBuilder{reader: r, anchors: map[string]*Node{}}
 	root := b.node(body, r.at(1, 1))
 	if root == nil || b.refused {
 		return nil
 	}
-	if root.shape != shapeObject {
-		r.add(place{pos: root.pos}, RuleWrongType, fmt.Sprintf("the file must be an object with keys such as apis and functions, not %s", root.shape))
-		return nil
-	}
-	root.pos = r.at(1, 1).pos
 	return root
 }
 
-// at returns a place of the file itself.
-func (r *report) at(line, column int) place {
-	return place{pos: host.Position{File: r.file, Line: line, Column: column}}
-}
-
 // atToken returns the place of a token; its columns count characters.
-func (r *report) atToken(t *token.Token) place {
+func (r *reader) atToken(t *token.Token) place {
 	if t == nil || t.Position == nil {
 		return r.at(1, 1)
 	}
 	return r.at(max(1, t.Position.Line), max(1, t.Position.Column))
 }
 
-// invalidText finds the first byte that is not UTF-8, or NUL, and returns zeros when there is none.
-func invalidText(data []byte) (line, column int) {
-	line, column = 1, 1
-	for i := 0; i < len(data); {
-		c, size := utf8.DecodeRune(data[i:])
-		if c == utf8.RuneError && size == 1 || c == 0 {
-			return line, column
-		}
-		i += size
-		column++
-		if c == '\n' {
-			line, column = line+1, 1
-		}
-	}
-	return 0, 0
-}
-
 // onlyDocument returns the one document of a file.
-func (r *report) onlyDocument(file *ast.File) ast.Node {
+func (r *reader) onlyDocument(file *ast.File) ast.Node {
 	var body ast.Node
 	for _, doc := range file.Docs {
 		switch {
 		case doc.Body == nil:
 		case body != nil:
-			r.add(r.atToken(start(doc.Body)), RuleSyntax, "a second document begins here; a definition is one document").Hint = "remove the line ---"
+			r.add(r.atToken(start(doc.Body)), RuleSyntax, "a second document begins here; a file has one").Hint = "remove the line ---"
 			return nil
 		default:
 			body = doc.Body
 		}
 	}
 	if body == nil {
-		r.add(r.at(1, 1), RuleRequired, "the file is empty").Hint = "a definition has apis or functions"
+		r.add(r.at(1, 1), RuleRequired, "the file is empty")
 	}
 	return body
 }
 
 // checkTokens holds the bounds before the parser, which has none, sees the file; and refuses what is not supported.
-func (r *report) checkTokens(tokens token.Tokens) bool {
-	if len(tokens) > maxTokens {
-		r.add(r.atToken(tokens[maxTokens]), RuleTooLarge, fmt.Sprintf("the file has more than %d words and signs", maxTokens))
+func (r *reader) checkTokens(tokens token.Tokens) bool {
+	if len(tokens) > r.limits.Tokens {
+		r.add(r.atToken(tokens[r.limits.Tokens]), RuleTooLarge, fmt.Sprintf("the file has more than %d words and signs", r.limits.Tokens))
 		return false
 	}
 	var n nesting
@@ -123,17 +73,17 @@ func (r *report) checkTokens(tokens token.Tokens) bool {
 	for _, t := range tokens {
 		switch t.Type {
 		case token.TagType:
-			r.add(r.atToken(t), RuleUnsupported, "YAML tags such as "+quote(t.Value)+" are not supported").Hint = "remove it"
+			r.add(r.atToken(t), RuleUnsupported, "YAML tags such as "+Quote(t.Value)+" are not supported").Hint = "remove it"
 			ok = false
 		case token.DirectiveType:
 			r.add(r.atToken(t), RuleUnsupported, "YAML directives are not supported").Hint = "remove the line"
 			return false
 		}
 		n.see(t)
-		if n.depth() > maxDepth || n.keys > maxKeys {
-			message := fmt.Sprintf("values are nested more than %d deep", maxDepth)
-			if n.keys > maxKeys {
-				message = fmt.Sprintf("an object has more than %d keys", maxKeys)
+		if n.depth() > r.limits.Depth || n.keys > r.limits.Keys {
+			message := fmt.Sprintf("values are nested more than %d deep", r.limits.Depth)
+			if n.keys > r.limits.Keys {
+				message = fmt.Sprintf("an object has more than %d keys", r.limits.Keys)
 			}
 			r.add(r.atToken(t), RuleTooLarge, message)
 			return false
@@ -213,7 +163,7 @@ var clearer = map[string][2]string{
 }
 
 // syntax reports the parser's error, of which there is never more than one.
-func (r *report) syntax(err error, data []byte) {
+func (r *reader) syntax(err error, data []byte) {
 	var ye yaml.Error
 	if !errors.As(err, &ye) {
 		r.add(r.at(1, 1), RuleSyntax, "not YAML: "+err.Error())

@@ -1,4 +1,4 @@
-package definition
+package document
 
 import (
 	"fmt"
@@ -14,11 +14,8 @@ const (
 	maxCompared  = 1000 // names that are compared with the one that was meant
 )
 
-// suggest returns the hint for a name that is not one of known: the nearest, or all of them.
-func (r *report) suggest(name string, known []string) string {
-	if r.full() {
-		return ""
-	}
+// Suggest returns the hint for a name that is not one of known: the nearest, or all of them.
+func Suggest(name string, known []string) string {
 	if best := Nearest(name, known); best != "" {
 		return "did you mean " + strconv.Quote(best) + "?"
 	}
@@ -75,8 +72,8 @@ func distance(a, b string) int {
 	return above[len(b)]
 }
 
-// quote quotes a value for a message, shortened when it is long.
-func quote(s string) string {
+// Quote quotes a value for a message, shortened when it is long.
+func Quote(s string) string {
 	if len(s) > maxQuoted {
 		cut := maxQuoted
 		for cut > 0 && s[cut]&0xC0 == 0x80 { // not in the middle of a UTF-8 sequence

@@ -1,4 +1,4 @@
-package definition
+package document
 
 import (
 	"fmt"
@@ -8,15 +8,15 @@ import (
 )
 
 // A treeBuilder makes nodes of the YAML library's syntax tree. Anchors, aliases and merge keys work as YAML 1.1
-// has them; what aliases expand to is bounded by maxNodes and maxDepth.
+// has them; what aliases expand to is bounded by Limits.Nodes and Limits.Depth.
 type treeBuilder struct {
-	*report
-	anchors map[string]*node // nil while the anchor's own value is read
+	*reader
+	anchors map[string]*Node // nil while the anchor's own value is read
 	refused bool             // a bound was passed; the tree is of no use
 }
 
 // node converts n, whose key (or list) stands at the place. A value that is left out stands there too.
-func (b *treeBuilder) node(n ast.Node, key place) *node {
+func (b *treeBuilder) node(n ast.Node, key place) *Node {
 	switch n := n.(type) {
 	case *ast.AnchorNode:
 		return b.anchor(n, key)
@@ -32,50 +32,50 @@ func (b *treeBuilder) node(n ast.Node, key place) *node {
 	return b.scalar(n, key)
 }
 
-func (b *treeBuilder) scalar(n ast.Node, key place) *node {
+func (b *treeBuilder) scalar(n ast.Node, key place) *Node {
 	if n == nil {
-		return &node{pos: key.pos, size: 1, depth: 1}
+		return &Node{Pos: key.pos, size: 1, depth: 1}
 	}
 	t := n.GetToken()
-	s := &node{pos: b.atToken(t).pos, text: t.Value, size: 1, depth: 1}
+	s := &Node{Pos: b.atToken(t).pos, Text: t.Value, size: 1, depth: 1}
 	switch n := n.(type) {
 	case *ast.NullNode:
 		if t.Type == token.ImplicitNullType {
-			s.pos = key.pos
+			s.Pos = key.pos
 		}
 	case *ast.BoolNode:
-		s.shape, s.scalar = shapeBool, n.Value
+		s.Shape, s.Scalar = Bool, n.Value
 	case *ast.IntegerNode:
-		s.shape, s.scalar = shapeInteger, n.Value
+		s.Shape, s.Scalar = Integer, n.Value
 		if u, ok := n.Value.(uint64); ok && u <= 1<<63-1 {
-			s.scalar = int64(u)
+			s.Scalar = int64(u)
 		}
 	case *ast.FloatNode:
-		s.shape, s.scalar = shapeNumber, n.Value
+		s.Shape, s.Scalar = Number, n.Value
 	case *ast.StringNode:
-		s.shape, s.scalar = shapeText, n.Value
+		s.Shape, s.Scalar = Text, n.Value
 	case *ast.LiteralNode:
-		s.shape, s.scalar, s.text = shapeText, n.Value.Value, n.Value.Value
+		s.Shape, s.Scalar, s.Text = Text, n.Value.Value, n.Value.Value
 	case *ast.InfinityNode, *ast.NanNode:
-		b.add(place{s.pos, key.path}, RuleInvalidValue, s.text+" is not a number that JSON can hold")
+		b.add(place{s.Pos, key.path}, RuleInvalidValue, s.Text+" is not a number that JSON can hold")
 	default:
-		b.add(place{s.pos, key.path}, RuleSyntax, "this form of YAML is not supported here")
+		b.add(place{s.Pos, key.path}, RuleSyntax, "this form of YAML is not supported here")
 	}
 	return s
 }
 
-func (b *treeBuilder) list(n *ast.SequenceNode, path string) *node {
-	list := &node{pos: b.atToken(n.GetToken()).pos, shape: shapeList}
+func (b *treeBuilder) list(n *ast.SequenceNode, path string) *Node {
+	list := &Node{Pos: b.atToken(n.GetToken()).pos, Shape: List}
 	for i, v := range n.Values {
-		list.items = append(list.items, b.node(v, place{list.pos, indexPath(path, i)}))
+		list.Items = append(list.Items, b.node(v, place{list.Pos, IndexPath(path, i)}))
 	}
 	return b.bounded(list, path)
 }
 
-func (b *treeBuilder) object(values []*ast.MappingValueNode, at place) *node {
-	object := &node{pos: at.pos, shape: shapeObject}
+func (b *treeBuilder) object(values []*ast.MappingValueNode, at place) *Node {
+	object := &Node{Pos: at.pos, Shape: Object}
 	lines := make(map[string]int, len(values))
-	var merged []*node
+	var merged []*Node
 	for _, v := range values {
 		keyAt := place{b.atToken(start(v.Key)).pos, at.path}
 		if _, ok := v.Key.(*ast.MergeKeyNode); ok {
@@ -89,17 +89,17 @@ func (b *treeBuilder) object(values []*ast.MappingValueNode, at place) *node {
 		}
 		keyAt.path = KeyPath(at.path, key)
 		if line, twice := lines[key]; twice {
-			b.add(keyAt, RuleDuplicateKey, fmt.Sprintf("%s is already set in line %d", quote(key), line)).Hint = "remove one of them"
+			b.add(keyAt, RuleDuplicateKey, fmt.Sprintf("%s is already set in line %d", Quote(key), line)).Hint = "remove one of them"
 			continue
 		}
 		lines[key] = keyAt.pos.Line
-		object.members = append(object.members, member{key, keyAt.pos, b.node(v.Value, keyAt)})
+		object.Members = append(object.Members, Member{key, keyAt.pos, b.node(v.Value, keyAt)})
 	}
 	for _, source := range merged {
-		for _, m := range source.members {
-			if _, own := lines[m.key]; !own { // the object's own keys win, then the first source's
-				lines[m.key] = m.pos.Line
-				object.members = append(object.members, m)
+		for _, m := range source.Members {
+			if _, own := lines[m.Key]; !own { // the object's own keys win, then the first source's
+				lines[m.Key] = m.Pos.Line
+				object.Members = append(object.Members, m)
 			}
 		}
 	}
@@ -107,14 +107,14 @@ func (b *treeBuilder) object(values []*ast.MappingValueNode, at place) *node {
 }
 
 // mergeSources returns the objects that a merge key names: one, or a list of them.
-func (b *treeBuilder) mergeSources(n *node, key place) []*node {
-	sources := []*node{n}
-	if n.shape == shapeList {
-		sources = n.items
+func (b *treeBuilder) mergeSources(n *Node, key place) []*Node {
+	sources := []*Node{n}
+	if n.Shape == List {
+		sources = n.Items
 	}
 	for _, s := range sources {
-		if s.shape != shapeObject {
-			b.add(place{s.pos, key.path}, RuleWrongType, "<< merges objects, not "+s.shape.String())
+		if s.Shape != Object {
+			b.add(place{s.Pos, key.path}, RuleWrongType, "<< merges objects, not "+s.Shape.String())
 			return nil
 		}
 	}
@@ -132,7 +132,7 @@ func keyText(key ast.MapKeyNode) (string, bool) {
 	return "", false
 }
 
-func (b *treeBuilder) anchor(n *ast.AnchorNode, key place) *node {
+func (b *treeBuilder) anchor(n *ast.AnchorNode, key place) *Node {
 	name := n.Name.GetToken().Value
 	b.anchors[name] = nil
 	val := b.node(n.Value, key)
@@ -140,7 +140,7 @@ func (b *treeBuilder) anchor(n *ast.AnchorNode, key place) *node {
 	return val
 }
 
-func (b *treeBuilder) alias(n *ast.AliasNode, key place) *node {
+func (b *treeBuilder) alias(n *ast.AliasNode, key place) *Node {
 	at, name := place{b.atToken(n.GetToken()).pos, key.path}, n.Value.GetToken().Value
 	val, defined := b.anchors[name]
 	switch {
@@ -156,21 +156,21 @@ func (b *treeBuilder) alias(n *ast.AliasNode, key place) *node {
 		b.add(at, RuleUnknownReference, "no anchor &"+name+" stands before this alias").Hint = b.suggest(name, known)
 	}
 	b.refused = true // whatever else is said about this value would be noise
-	return &node{pos: at.pos, size: 1, depth: 1}
+	return &Node{Pos: at.pos, size: 1, depth: 1}
 }
 
 // bounded measures a list or object, and empties it when it is larger than any honest file: every tree that
 // is passed on is within the bounds, however its aliases multiply.
-func (b *treeBuilder) bounded(n *node, path string) *node {
-	n.measure()
-	if n.size <= maxNodes && n.depth <= maxDepth {
+func (b *treeBuilder) bounded(n *Node, path string) *Node {
+	n.measure(b.limits.Nodes)
+	if n.size <= b.limits.Nodes && n.depth <= b.limits.Depth {
 		return n
 	}
 	if !b.refused {
-		b.add(place{n.pos, path}, RuleTooLarge, fmt.Sprintf("aliases expand to more than %d values, or nest more than %d deep", maxNodes, maxDepth))
+		b.add(place{n.Pos, path}, RuleTooLarge, fmt.Sprintf("aliases expand to more than %d values, or nest more than %d deep", b.limits.Nodes, b.limits.Depth))
 	}
 	b.refused = true
-	return &node{pos: n.pos, size: 1, depth: 1}
+	return &Node{Pos: n.Pos, size: 1, depth: 1}
 }
 
 // start returns the token that a value begins with; an object without braces begins with its first key.
