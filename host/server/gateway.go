@@ -89,7 +89,7 @@ func (c *control) Invoke(ctx context.Context, call admin.Call) (*admin.CallResul
 func callResult(r *pipeline.CallResult) *admin.CallResult {
 	out := &admin.CallResult{RequestID: r.RequestID, Version: r.Version, Payload: r.Payload, Duration: r.Duration, Memory: r.Memory}
 	if r.Err != nil {
-		out.Error, out.Payload = "Unhandled", failure(r.Err)
+		out.Error, out.Payload = "Unhandled", pipeline.FailurePayload(r.Err)
 	}
 	version := "$LATEST"
 	if r.Version > 0 {
@@ -100,34 +100,6 @@ func callResult(r *pipeline.CallResult) *admin.CallResult {
 	out.Log = fmt.Appendf(nil, "START RequestId: %s Version: %s\n%sEND RequestId: %s\nREPORT RequestId: %s\tDuration: %.2f ms\tMax Memory Used: %d MB\n",
 		r.RequestID, version, r.Log, r.RequestID, r.RequestID, milliseconds, (r.Memory+mib-1)/mib)
 	return out
-}
-
-// failure is an error as a payload: what the guest itself said, and for what is the host's to know its kind alone.
-func failure(err error) []byte {
-	told := struct {
-		Message string   `json:"errorMessage"`
-		Type    string   `json:"errorType"`
-		Trace   []string `json:"trace,omitempty"`
-	}{Message: host.KindOf(err).String(), Type: "Runtime.Error"}
-	var guest *host.GuestError
-	switch {
-	case errors.As(err, &guest):
-		told.Message, told.Type = guest.Message, guest.Type
-		if guest.Stack != "" {
-			told.Trace = strings.Split(strings.TrimSpace(guest.Stack), "\n")
-		}
-	case errors.Is(err, host.Timeout):
-		told.Message, told.Type = "the function did not answer in time", "Sandbox.Timedout"
-	case errors.Is(err, host.TooLarge):
-		told.Message, told.Type = "the function's result is over its limit (maxResult)", "Function.ResponseSizeTooLarge"
-	case errors.Is(err, host.Internal):
-		told.Message = "the function could not be run; the host's log has the reason"
-	}
-	data, err := json.Marshal(told)
-	if err != nil {
-		return []byte(`{"errorMessage":"internal","errorType":"Runtime.Error"}`)
-	}
-	return data
 }
 
 // DeadLetters yields the events of a function that were given up, oldest first.
