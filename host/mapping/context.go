@@ -114,6 +114,15 @@ func authorizerValue(p *host.Principal, property string) (string, bool) {
 	if !ok && property == "principalId" {
 		return p.ID, p.ID != ""
 	}
+	if claim, isClaim := strings.CutPrefix(property, "claims."); isClaim && !ok {
+		claims, _ := p.Context["claims"].(map[string]any)
+		value = claims[claim]
+	}
+	return AuthorizerText(value)
+}
+
+// AuthorizerText returns what an authorizer said as the text that mappings get: strings as they are, the rest as JSON. Null has none.
+func AuthorizerText(value any) (string, bool) {
 	switch v := value.(type) {
 	case nil:
 		return "", false

@@ -153,11 +153,16 @@ func (r *run) callObject(o Object, name string, args []any) (any, bool, error) {
 		}
 	}
 	if setter, ok := o.(Setter); ok {
-		if key, ok := objectKey(name, "put", args, 2); ok && setter.Set(key, args[1]) {
-			return nil, true, nil
+		if key, ok := objectKey(name, "put", args, 2); ok {
+			if ok, err := r.setObject(setter, key, args[1]); ok || err != nil {
+				return nil, true, err
+			}
 		}
 	}
 	v, ok, err := o.Call(r.ctx, name, args)
+	if viewer, isMap := o.(Viewer); isMap && !ok && err == nil {
+		return r.mapMethod(viewer.Map(), name, args)
+	}
 	if s, isText := v.(string); isText && err == nil {
 		err = r.charge(len(s))
 	}
@@ -239,7 +244,7 @@ func fits(a any, param byte) bool {
 		}
 	case 'M':
 		switch a.(type) {
-		case nil, *tree.Map, *loopScope:
+		case nil, *tree.Map, *loopScope, Viewer:
 			return true
 		}
 	case 'i':

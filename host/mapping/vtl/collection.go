@@ -150,6 +150,8 @@ func (r *run) iterate(v any) iterator {
 		return (&view{m: v.values, of: viewValues}).iterator()
 	case iterator:
 		return v
+	case Viewer:
+		return (&view{m: v.Map(), of: viewValues}).iterator()
 	}
 	return nil
 }
@@ -198,7 +200,8 @@ func (r *run) setIndex(target, key, v any) error {
 		return setItem(target.items, key, v)
 	case Setter:
 		if name, ok := key.(string); ok {
-			target.Set(name, v)
+			_, err := r.setObject(target, name, v)
+			return err
 		}
 	}
 	return nil
@@ -233,7 +236,20 @@ func (r *run) setProperty(target any, name string, v any) error {
 	case *loopScope:
 		return r.setLoop(target, name, v)
 	case Setter:
-		target.Set(name, v)
+		_, err := r.setObject(target, name, v)
+		return err
 	}
 	return nil
+}
+
+// setObject hands a value to the host, which knows no blocks.
+func (r *run) setObject(target Setter, name string, v any) (bool, error) {
+	if b, ok := v.(*blockValue); ok {
+		text, ok, err := b.text(r)
+		if err != nil || !ok {
+			return false, err
+		}
+		v = text
+	}
+	return target.Set(name, v)
 }

@@ -306,6 +306,9 @@ func (r *run) putAll(m *tree.Map, of any) error {
 	if l, ok := of.(*loopScope); ok {
 		of = l.values
 	}
+	if viewer, ok := of.(Viewer); ok {
+		of = viewer.Map()
+	}
 	from, ok := of.(*tree.Map)
 	if !ok {
 		return errNull

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/mapping/tree"
 )
 
@@ -15,12 +16,15 @@ type notebook struct{ pages map[string]any }
 
 func (n *notebook) Get(name string) (any, bool) { v, ok := n.pages[name]; return v, ok }
 
-func (n *notebook) Set(name string, v any) bool {
-	if name == "locked" {
-		return false
+func (n *notebook) Set(name string, v any) (bool, error) {
+	switch name {
+	case "locked":
+		return false, nil
+	case "torn":
+		return false, errors.New("the page is torn")
 	}
 	n.pages[name] = v
-	return true
+	return true, nil
 }
 
 func (n *notebook) Call(_ context.Context, name string, args []any) (any, bool, error) {
@@ -52,6 +56,38 @@ func TestObjects(t *testing.T) {
 	}
 	if x, _ := book.pages["m"].(*tree.Map).Get("x"); x != "deep" {
 		t.Error(book.pages)
+	}
+}
+
+// A shelf is an Object that is a map.
+type shelf struct{ books *tree.Map }
+
+func (s shelf) Get(name string) (any, bool)                          { return s.books.Get("b:" + name) }
+func (shelf) Call(context.Context, string, []any) (any, bool, error) { return nil, false, nil }
+func (s shelf) Map() *tree.Map                                       { return s.books }
+
+func TestViewers(t *testing.T) {
+	books := decode(t, `{"b:one": 1, "b:two": [2]}`)
+	template := `$s.one $s.keySet() $s.size() #foreach($v in $s)$v,#end #foreach($e in $s.entrySet())$e.key#end $s #set($m = {})$m.putAll($s)$m`
+	want := `1 [b:one, b:two] 2 1,[2], b:oneb:two {b:one=1, b:two=[2]}{b:one=1, b:two=[2]}`
+	got, err := execute(t, template, Variables{"s": shelf{books.(*tree.Map)}}, Limits{})
+	if err != nil || got != want {
+		t.Errorf("got  %q, %v\nwant %q", got, err, want)
+	}
+}
+
+// An error of a Setter has the place where the template sets.
+func TestSetterFails(t *testing.T) {
+	for template, column := range map[string]int{`#set($b.torn = 1)`: 9, `#set($b["torn"] = 1)`: 8, `xx$b.put("torn", 1)`: 6} {
+		_, err := execute(t, template, Variables{"b": &notebook{pages: map[string]any{}}}, Limits{})
+		var e *host.Error
+		if !errors.As(err, &e) || e.Pos.Line != 1 || e.Pos.Column != column {
+			t.Errorf("%s: %v, want column %d", template, err, column)
+		}
+	}
+	book := &notebook{pages: map[string]any{}}
+	if got, err := execute(t, `#define($d)a#end#set($b.x = $d)$b.x`, Variables{"b": book}, Limits{}); err != nil || got != "a" || book.pages["x"] != "a" {
+		t.Error(got, err, book.pages)
 	}
 }
 

@@ -124,6 +124,8 @@ func (r *run) appendText(b []byte, v any, depth int) ([]byte, error) {
 		return append(b, s...), err
 	case fmt.Stringer:
 		return append(b, v.String()...), nil
+	case Viewer:
+		return r.appendMap(b, v.Map(), depth)
 	}
 	return b, nil
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/mapping/tree"
 )
 
 // MaxTemplate is the longest template, in bytes (reference 1.5).
@@ -86,9 +87,16 @@ type Object interface {
 	Call(ctx context.Context, name string, args []any) (any, bool, error)
 }
 
-// A Setter is an Object that #set and put may change. False means that it cannot be set, which a template does not notice.
+// A Setter is an Object that #set and put may change. False means that it cannot be set, which a template does not notice. An error ends
+// the run.
 type Setter interface {
-	Set(name string, value any) bool
+	Set(name string, value any) (bool, error)
+}
+
+// A Viewer is an Object that is a map to the template where it has neither property nor method itself: it prints as one, #foreach goes
+// over its values, and keySet, entrySet and the others are those of the map.
+type Viewer interface {
+	Map() *tree.Map
 }
 
 // A run is one execution.
