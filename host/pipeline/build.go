@@ -22,6 +22,9 @@ type Config struct {
 	AccessLog bool   // one line per exchange, and not only per failure
 	Idle      bool   // it will serve nothing: upstreams are neither looked up nor asked for their health
 
+	// Later keeps an asynchronous call durably, and returns once it is kept. nil calls the function at once, in the background, without retries.
+	Later func(context.Context, Call) error
+
 	// Background opens the plugins of functions behind the start: Build does not wait for them, and a call to one that is not open
 	// yet opens it first. What cannot be opened is then no error of Build's; it fails the calls. All other plugins, and
 	// those of functions that another pipeline holds open, are open when Build returns.
@@ -40,6 +43,7 @@ func Build(ctx context.Context, snapshot *host.Snapshot, cfg Config) (*Pipeline,
 		shared:    cfg.Shared,
 		telemetry: cfg.Telemetry,
 		accessLog: cfg.AccessLog,
+		queue:     cfg.Later,
 		unrouted:  cfg.Telemetry.Metrics.Route("", "", ""),
 		apis:      map[*host.API]*api{},
 		functions: map[*host.Function]*function{},

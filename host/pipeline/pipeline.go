@@ -19,6 +19,7 @@ type Pipeline struct {
 	snapshot  *host.Snapshot
 	telemetry *telemetry.Telemetry
 	accessLog bool
+	queue     func(context.Context, Call) error // nil without a store
 
 	hosts     *router.Hosts
 	unrouted  *telemetry.RouteMetrics // of requests that no API claims

@@ -55,6 +55,12 @@ func (c *control) InvokeLater(ctx context.Context, call admin.Call) (string, err
 	return call.RequestID, nil
 }
 
+// later is InvokeLater for integrations.
+func (c *control) later(ctx context.Context, call pipeline.Call) error {
+	_, err := c.InvokeLater(ctx, admin.Call{Function: call.Function, Qualifier: call.Qualifier, Payload: call.Payload, RequestID: call.RequestID})
+	return err
+}
+
 // compact is JSON in which no character of an event takes more room than it came with.
 func compact(v any) ([]byte, error) {
 	var b bytes.Buffer

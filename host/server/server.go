@@ -133,7 +133,11 @@ func (s *Server) openState() error {
 
 // pipelineConfig is what every pipeline of this server has.
 func (s *Server) pipelineConfig() pipeline.Config {
-	return pipeline.Config{Shared: s.shared, Telemetry: s.cfg.Telemetry, Domain: s.cfg.Domain, AccessLog: s.cfg.AccessLog}
+	cfg := pipeline.Config{Shared: s.shared, Telemetry: s.cfg.Telemetry, Domain: s.cfg.Domain, AccessLog: s.cfg.AccessLog}
+	if s.control != nil {
+		cfg.Later = s.control.later
+	}
+	return cfg
 }
 
 // RuntimeOptions say how a process runs guests.
