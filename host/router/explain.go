@@ -17,9 +17,10 @@ type Candidate struct {
 }
 
 // Explain lists the routes whose path matches, the winner first and the others by precedence, then those that a
-// trailing slash alone keeps from matching. It looks at every route; Match is the fast way.
+// trailing slash alone keeps from matching, as on http APIs it does. It looks at every route; Match is the fast way.
 func (t *Table) Explain(method, path string) []Candidate {
 	var matching, near []*entry
+	path = t.path(path)
 	other := path + "/"
 	if trimmed, ok := strings.CutSuffix(path, "/"); ok {
 		other = trimmed
@@ -28,12 +29,12 @@ func (t *Table) Explain(method, path string) []Candidate {
 		switch {
 		case e.matches(path):
 			matching = append(matching, e)
-		case e.matches(other):
+		case !t.rest && e.matches(other):
 			near = append(near, e)
 		}
 	}
-	slices.SortStableFunc(matching, precedence)
-	i := slices.IndexFunc(matching, func(e *entry) bool { return e.takes(method) })
+	slices.SortStableFunc(matching, t.precedence)
+	i := slices.IndexFunc(matching, func(e *entry) bool { return t.takes(e, method) })
 	var list []Candidate
 	var winner *entry
 	if i >= 0 {
@@ -42,7 +43,7 @@ func (t *Table) Explain(method, path string) []Candidate {
 		matching = slices.Delete(matching, i, i+1)
 	}
 	for _, e := range matching {
-		list = append(list, Candidate{Route: e.route, Reason: e.whyLoses(method, winner)})
+		list = append(list, Candidate{Route: e.route, Reason: t.whyLoses(e, method, winner)})
 	}
 	for _, e := range near {
 		reason := "the path has no slash at its end, the route has one"
@@ -54,7 +55,13 @@ func (t *Table) Explain(method, path string) []Candidate {
 	return list
 }
 
-func (e *entry) takes(method string) bool { return e.route.Method == "" || e.route.Method == method }
+// takes reports whether an entry is for a method.
+func (t *Table) takes(e *entry, method string) bool {
+	if e.route.Method == "" {
+		return !t.rest || anyMeans(method)
+	}
+	return e.route.Method == method
+}
 
 // matches reports whether the path fits the pattern, whatever the method.
 func (e *entry) matches(path string) bool {
@@ -92,8 +99,8 @@ func (e *entry) sort() int {
 }
 
 // precedence orders entries that match one path.
-func precedence(a, b *entry) int {
-	if c := cmp.Compare(a.sort(), b.sort()); c != 0 {
+func (t *Table) precedence(a, b *entry) int {
+	if c := cmp.Compare(a.sort(), b.sort()); c != 0 && !t.rest {
 		return c
 	}
 	if i := a.differs(b); i >= 0 {
@@ -129,8 +136,12 @@ func (e *entry) whyWins() string {
 	}
 }
 
-func (e *entry) whyLoses(method string, winner *entry) string {
-	if !e.takes(method) {
+func (t *Table) whyLoses(e *entry, method string, winner *entry) string {
+	switch {
+	case t.takes(e, method):
+	case e.route.Method == "":
+		return "ANY means " + strings.Join(anyMethods[:], ", ") + " only"
+	default:
 		return "method " + e.route.Method + " only"
 	}
 	if e.segments == nil {
@@ -140,7 +151,7 @@ func (e *entry) whyLoses(method string, winner *entry) string {
 	switch {
 	case i < 0:
 		return "less specific: ANY against method " + winner.route.Method
-	case e.sort() != winner.sort():
+	case e.sort() != winner.sort() && !t.rest:
 		n := len(e.segments)
 		return fmt.Sprintf("less specific: %s at segment %d against a full match", e.segments[n-1], n)
 	}

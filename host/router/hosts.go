@@ -20,7 +20,7 @@ const (
 // A Target is what a request's host and path select: a stage of an API, or a function.
 type Target struct {
 	API      *host.API
-	Stage    *host.Stage
+	Stage    *host.Stage    // nil where Match reports false
 	Function *host.Function // the live version; nil with an API
 	Path     string         // below BasePath, undecoded, starting with /
 	BasePath string         // as received: "", "/prod", "/orders", "/_postern/orders/prod"
@@ -51,7 +51,8 @@ type endpoint struct {
 
 // stages selects a stage by the path's first segment, among those of all deployments of one API.
 type stages struct {
-	name   string // the API's
+	name   string    // the API's
+	first  *host.API // of its deployments
 	byName map[string]served
 }
 
@@ -108,7 +109,7 @@ func (h *Hosts) addAPI(a *host.API) error {
 	var errs []error
 	if a.Root {
 		if h.root == nil {
-			h.root = &stages{name: a.Name, byName: map[string]served{}}
+			h.root = &stages{name: a.Name, first: a, byName: map[string]served{}}
 		}
 		if h.root.name != a.Name {
 			return fmt.Errorf("%s is the root API already, there can be one", h.root.name)
@@ -120,7 +121,7 @@ func (h *Hosts) addAPI(a *host.API) error {
 	}
 	s, shared := h.apis[a.Name]
 	if !shared {
-		s = &stages{name: a.Name, byName: map[string]served{}}
+		s = &stages{name: a.Name, first: a, byName: map[string]served{}}
 		h.apis[a.Name] = s
 		errs = append(errs, h.claim(a.Name+apiLabel+h.base, endpoint{stages: s}))
 	}
@@ -209,8 +210,10 @@ func find(snapshot *host.Snapshot, m host.DomainMapping) (served, error) {
 	return served{}, fmt.Errorf("the API %s has no stage %s", m.API, m.Stage)
 }
 
-// Match selects by a request's host, with or without port, and its undecoded path. It reports false when nothing answers there. For a
-// host in lower case it allocates nothing.
+// Match selects by a request's host, with or without port, and its undecoded path. It reports false when nothing answers there. The target
+// then has the API whose host it is, if it is one's and only a stage is missing: the API's protocol says how that is told to the client. A
+// rest API without a $default stage has no other paths than those that begin with a stage (reference 1.3, "Default host"). For a host in
+// lower case it allocates nothing.
 func (h *Hosts) Match(authority, path string) (Target, bool) {
 	name := hostName(authority)
 	if !strings.HasPrefix(path, "/") {
@@ -258,7 +261,7 @@ func (h *Hosts) reserved(path string, i int) (Target, bool) {
 	name, i := segmentAt(path, i)
 	to, ok := lookup(s.byName, name)
 	if !ok {
-		return Target{}, false
+		return Target{API: s.first}, false
 	}
 	return to.target(path, i), true
 }
@@ -270,7 +273,7 @@ func (s *stages) match(path string) (Target, bool) {
 	if !ok || to.stage.Name == host.DefaultStage { // which has no segment of its own
 		i = 0
 		if to, ok = s.byName[host.DefaultStage]; !ok {
-			return Target{}, false
+			return Target{API: s.first}, false
 		}
 	}
 	return to.target(path, i), true

@@ -16,6 +16,8 @@
 // node of a tree has one way to it, so no node is visited twice, and at depth k at most 2^k nodes. The
 // number of routes beside the request's path costs nothing but a hash; the worst that a definition can do to its own
 // API is one visit for each segment of each of its routes, never more, however long the path.
+//
+// A table of a rest API has the rules of REST APIs instead where they differ: see NewRESTTable.
 package router
 
 import (
@@ -26,8 +28,9 @@ import (
 	"github.com/postern/postern/host"
 )
 
-// A Table matches methods and paths to the routes of one http API. It is immutable and safe for concurrent use.
+// A Table matches methods and paths to the routes of one API. It is immutable and safe for concurrent use.
 type Table struct {
+	rest     bool // by the rules of REST APIs
 	root     node
 	nodes    int      // of the tree
 	entries  []*entry // in the order of the file, for Explain
@@ -54,11 +57,15 @@ type endings struct {
 	methods []*entry // a handful at most
 }
 
-func (e *endings) pick(method string) *entry {
+// pick returns the entry for a method; inAny says whether ANY means it.
+func (e *endings) pick(method string, inAny bool) *entry {
 	for _, m := range e.methods {
 		if m.route.Method == method {
 			return m
 		}
+	}
+	if !inAny {
+		return nil
 	}
 	return e.any
 }
@@ -83,7 +90,18 @@ func (e *endings) add(n *entry) (clash *entry) {
 // NewTable builds the table of an http API. Its errors, joined, have Kind Invalid and the position of the route: patterns that are
 // malformed, and routes that no request could tell apart.
 func NewTable(routes []*host.Route) (*Table, error) {
-	t := &Table{nodes: 1}
+	return (&Table{nodes: 1}).fill(routes)
+}
+
+// TableOf builds the table of an API by the rules of its protocol.
+func TableOf(a *host.API) (*Table, error) {
+	if a.Protocol == host.ProtocolREST {
+		return NewRESTTable(a.Routes)
+	}
+	return NewTable(a.Routes)
+}
+
+func (t *Table) fill(routes []*host.Route) (*Table, error) {
 	var errs []error
 	for _, r := range routes {
 		if err := t.add(r); err != nil {
@@ -97,6 +115,11 @@ func NewTable(routes []*host.Route) (*Table, error) {
 }
 
 func (t *Table) add(r *host.Route) error {
+	if t.rest {
+		if err := checkREST(r); err != nil {
+			return err
+		}
+	}
 	e := &entry{route: r}
 	var clash *entry
 	if r.Pattern == "" {
@@ -107,7 +130,7 @@ func (t *Table) add(r *host.Route) error {
 			t.fallback = e
 		}
 	} else {
-		segs, err := parsePattern(r.Pattern)
+		segs, err := parsePattern(t.path(r.Pattern))
 		if err != nil {
 			return err
 		}
@@ -160,6 +183,7 @@ func (t *Table) place(e *entry) *endings {
 // Match returns the route for a method and an undecoded path, and params with the route's path parameters
 // appended, undecoded. It returns nil, and params as they were, when no route matches. With room in params it allocates nothing.
 func (t *Table) Match(method, path string, params []host.Param) (*host.Route, []host.Param) {
+	path = t.path(path)
 	e, _ := t.find(method, path)
 	if e == nil {
 		return nil, params
@@ -167,13 +191,24 @@ func (t *Table) Match(method, path string, params []host.Param) (*host.Route, []
 	return e.route, e.params(path, params)
 }
 
-// find returns the winning entry and how many nodes it visited.
+// path is what a path is matched as.
+func (t *Table) path(path string) string {
+	if t.rest {
+		return restPath(path)
+	}
+	return path
+}
+
+// find returns the winning entry for a path as it is matched, and how many nodes it visited.
 func (t *Table) find(method, path string) (*entry, int) {
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok { // "*" of an OPTIONS request (RFC 9112, section 3.2.4)
 		return t.fallback, 0
 	}
-	w := walk{method: method}
+	w := walk{method: method, inAny: true}
+	if t.rest {
+		w.inAny, w.inOrder = anyMeans(method), true
+	}
 	e := w.below(&t.root, rest)
 	if e == nil {
 		e = w.greedy
@@ -186,9 +221,11 @@ func (t *Table) find(method, path string) (*entry, int) {
 
 // A walk is one look-up in the tree.
 type walk struct {
-	method string
-	greedy *entry // the most specific greedy match; the first one found on the way back up is that
-	visits int
+	method  string
+	inAny   bool   // ANY means the method
+	inOrder bool   // a greedy match counts where it is found, and not behind all full ones
+	greedy  *entry // the most specific greedy match; the first one found on the way back up is that
+	visits  int
 }
 
 // below looks for a full match of rest, which is not empty but for a trailing slash, among n's children.
@@ -208,7 +245,10 @@ func (w *walk) below(n *node, rest string) *entry {
 		}
 	}
 	if w.greedy == nil && rest != "" {
-		w.greedy = n.greedy.pick(w.method)
+		w.greedy = n.greedy.pick(w.method, w.inAny)
+		if w.inOrder {
+			return w.greedy
+		}
 	}
 	return nil
 }
@@ -218,7 +258,7 @@ func (w *walk) step(n *node, tail string, more bool) *entry {
 		return w.below(n, tail)
 	}
 	w.visits++
-	return n.leaf.pick(w.method)
+	return n.leaf.pick(w.method, w.inAny)
 }
 
 // params appends what a path that matches holds in the entry's parameters.
