@@ -44,6 +44,7 @@ type Exchange struct {
 	Function  *Function   // the version that the integrate phase called; nil for none
 	Alias     string      // of Function, by which it was called; "" for none
 	Err       error
+	Trace     *Trace // nil for an exchange that nobody looks at
 }
 
 // A Match is what routing found.
