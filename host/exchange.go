@@ -75,6 +75,9 @@ func (m *Match) Param(name string) (string, bool) {
 type Principal struct {
 	ID      string
 	Context map[string]any // handed to the integration; JSON values
+
+	// UsageIdentifierKey is the API key that an authorizer of a rest API says the caller has; "" for none.
+	UsageIdentifierKey string
 }
 
 // A Handler performs one phase. It answers early by setting x.Response, and refuses by returning an error

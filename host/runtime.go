@@ -115,12 +115,25 @@ type Event struct {
 	Body   io.ReadCloser // nil for none
 	Length int64         // bytes of Body, where the sender told them beforehand; 0 or less otherwise
 
+	// Encoding says how a carrier puts Body into the JSON, where its guests take it there.
+	Encoding BodyEncoding
+
 	// Stats is what the call cost, filled by the runtime, also beside an error.
 	Stats CallStats
 
 	// Function tells a guest as what it is called; nil for all but EntryHandle, and in results.
 	Function *FunctionContext
 }
+
+// A BodyEncoding says how a body of octets stands in an event's JSON (isBase64Encoded).
+type BodyEncoding uint8
+
+// The encodings of bodies.
+const (
+	EncodingGuess  BodyEncoding = iota // text where the media type and the octets are text, else base64: as http APIs do
+	EncodingText                       // text, with U+FFFD for what is not UTF-8: of rest APIs, as their binary media types say
+	EncodingBase64                     // base64, of rest APIs
+)
 
 // A FunctionContext is what a function is told of itself and its invocation, in the words of Lambda's context object.
 type FunctionContext struct {

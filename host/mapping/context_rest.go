@@ -1,8 +1,6 @@
 package mapping
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -70,35 +68,11 @@ func RESTContextValue(x *host.Exchange, name string) (string, bool) {
 	return text, text != ""
 }
 
-// ExtendedRequestID returns a rest API's other id of a request, which x-amz-apigw-id has too: 16 characters of which the last is "=", as
-// Amazon's (reference 1.4.6 and 1.5.1 [REC]). It follows from the id alone, and is "" for "".
-func ExtendedRequestID(id string) string {
-	if id == "" {
-		return ""
-	}
-	sum := sha256.Sum256([]byte("extended request " + id))
-	return base64.URLEncoding.EncodeToString(sum[:11])
-}
+// ExtendedRequestID is host.ExtendedRequestID.
+func ExtendedRequestID(id string) string { return host.ExtendedRequestID(id) }
 
-// ResourceID returns the id of the path that an exchange's route has: six letters and digits, the same for all methods of a path and for as long
-// as the API's name and the path stay. It is "" where no route matched.
-func ResourceID(x *host.Exchange) string {
-	path := resourcePath(x)
-	if path == "" {
-		return ""
-	}
-	key := path
-	if x.Match.API != nil {
-		key = x.Match.API.Name + "\x00" + path
-	}
-	const letters = "0123456789abcdefghijklmnopqrstuvwxyz"
-	sum := sha256.Sum256([]byte(key))
-	id := make([]byte, 6)
-	for i := range id {
-		id[i] = letters[int(sum[i])%len(letters)]
-	}
-	return string(id)
-}
+// ResourceID is that of the exchange's match.
+func ResourceID(x *host.Exchange) string { return x.Match.ResourceID() }
 
 // endpointRequestID is what an AWS service called the request.
 func endpointRequestID(h host.Header) string {
