@@ -17,8 +17,10 @@ type Trace struct {
 type TraceEvent struct {
 	Time    time.Time
 	Name    TraceName
+	ID      string        // of TraceRoute: the request's
+	Params  []Param       // of TraceRoute: those of the path
 	Detail  string        // of TraceRoute: the route's key; of TraceAuthorizer: the verdict; of a failure: its reason; of others see their names
-	Target  string        // of a request: method and URI
+	Target  string        // of a request: method and URI, or which function; of TraceRoute: the API
 	Status  int           // of a response
 	Latency time.Duration // of TraceEndpointResponse
 	Header  Header

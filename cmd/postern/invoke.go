@@ -17,6 +17,7 @@ import (
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/admin"
 	"github.com/postern/postern/host/definition"
+	"github.com/postern/postern/host/pipeline"
 	"github.com/postern/postern/host/recording"
 )
 
@@ -27,6 +28,8 @@ type invocation struct {
 	data     string
 	headers  []string
 	include  bool
+	trace    bool
+	format   string // of the trace
 	record   string // the file that a function's call is written to; "" for none
 }
 
@@ -39,17 +42,25 @@ func newInvoke(std *streams) *cobra.Command {
 authorizer, mappings and all. The result goes to standard output; logs and the time taken go to standard error. With --host or
 --context, the project that runs on that host is called instead, and PATH is one of its root API, or a whole URL.
 
+With --trace, what happened to a request goes to standard error: the route that matched, the authorizer's verdict, the body before and after each
+mapping, the request that was sent, what came back, which response was selected, and why it failed. --format aws has the lines of Amazon's test-invoke.
+
 With --record, all that a function's call did is written to a file that only you can read, and postern replay makes the call again from that.
 
 The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 		Example: `  postern invoke get-order --data '{"pathParameters":{"id":"7"}}'
   postern invoke get-order --data @event.json
   postern invoke GET /orders/7 -H 'Authorization: Bearer demo' --dir examples/orders
+  postern invoke POST /orders --data @order.json --trace --dir examples/orders
   postern invoke get-order --context prod --data @event.json
   postern invoke get-order --data @event.json --record call.json`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case in.format != traceText && in.format != traceAWS:
+				return usage(cmd, fmt.Errorf("--format %q is neither %s nor %s", in.format, traceText, traceAWS), "")
+			case in.trace && (len(args) == 1 || in.remote.chosen()):
+				return usage(cmd, errors.New("--trace is for a request, METHOD PATH, through the project in this process"), "")
 			case in.record == "":
 			case in.remote.chosen():
 				return usage(cmd, errors.New("--record is for calls in this process, since a host does not hand out what its plugins do"), "")
@@ -73,6 +84,8 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 	f.StringVarP(&in.data, "data", "d", "", "the event or the body: `text`, @FILE, or - for standard input")
 	f.StringArrayVarP(&in.headers, "header", "H", nil, "a `header` of the request, 'Name: value'; may be repeated")
 	f.BoolVarP(&in.include, "include", "i", false, "print status and headers before the body")
+	f.BoolVar(&in.trace, "trace", false, "print on standard error what happened to the request, phase by phase")
+	f.StringVar(&in.format, "format", traceText, "of the trace: `text`, or aws for the lines of Amazon's execution log")
 	f.StringVar(&in.record, "record", "", "write the call of a function, with all that it did, to a `file` for postern replay")
 	in.remote.addTo(cmd)
 	in.settings.addDomain()
@@ -228,7 +241,13 @@ func (in *invocation) request(cmd *cobra.Command, method, target string, std *st
 // send takes the request through the gateway, prints the answer and returns its status.
 func (in *invocation) send(cmd *cobra.Command, g *gateway, r *host.Request, std *streams) (int, error) {
 	started := time.Now()
-	resp := g.Handle(cmd.Context(), r)
+	ctx, trace := cmd.Context(), (*host.Trace)(nil)
+	if in.trace {
+		trace = &host.Trace{}
+		ctx = pipeline.Traced(ctx, trace)
+	}
+	resp := g.Handle(ctx, r)
+	printTrace(std.err, trace.Events(), in.format)
 	if in.include {
 		fmt.Fprintf(std.out, "%d\n", resp.Status)
 		for _, f := range resp.Header {

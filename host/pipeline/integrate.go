@@ -33,6 +33,7 @@ func (i *integrate) Handle(ctx context.Context, x *host.Exchange) (host.Second, 
 	if bound != nil {
 		within = bound
 	}
+	began := time.Now()
 	result, err := i.integration.Invoke(within, in)
 	if err != nil {
 		if ctx.Err() == nil { // what ended the exchange is told by the exchange
@@ -44,6 +45,7 @@ func (i *integrate) Handle(ctx context.Context, x *host.Exchange) (host.Second, 
 		return nil, err
 	}
 	resp := result.Response
+	traceResponse(x, host.TraceEndpointResponse, resp, began)
 	if bound != nil {
 		if streams(x, resp) {
 			bound.lift()
@@ -84,6 +86,7 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 		return nil, err
 	}
 	// An empty body goes along too: it is what makes carriers say so in the event (isBase64Encoded, body: null).
+	traceRequest(in.Exchange, "function "+f.function.name, host.Header{{Name: "event", Value: string(meta)}}, &in.Request.Body, in.Request.Length)
 	event := host.Event{Meta: meta, Body: in.Request.Body, Length: in.Request.Length}
 	var resp *host.Response
 	_, version, err := f.function.call(ctx, in.Exchange, event, func(p *plugin, out host.Event) (err error) {
@@ -107,6 +110,7 @@ func (f *functionIntegration) invokeMapped(ctx context.Context, in *host.Invocat
 	if err != nil {
 		return nil, err
 	}
+	traceEvent(in.Exchange, f.function, payload)
 	result, version, err := f.function.call(ctx, in.Exchange, host.Event{Meta: payload}, nil)
 	var out []byte
 	if err == nil {
@@ -179,6 +183,7 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 		span.SetAttributes(telemetry.Upstream.String(h.upstream))
 	}
 	h.telemetry.Propagator.Inject(ctx, &out.Header)
+	traceRequest(in.Exchange, out.Method+" "+out.Scheme+"://"+out.Host+out.Target, out.Header, &out.Body, out.Length)
 	resp, trip, err := h.pool.Do(ctx, out, h.pool.key(in.Exchange))
 	describeTrip(span, out, trip)
 	if err != nil {

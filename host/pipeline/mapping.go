@@ -101,7 +101,16 @@ func (m *requestMapping) Handle(ctx context.Context, x *host.Exchange) (host.Sec
 		return nil, nil
 	}
 	x.Outbound = outbound(x, out)
+	x.Trace.Add(host.TraceEvent{Name: host.TraceMappedRequest, Detail: mappingName(chosen), Body: out.Body})
 	return nil, nil
+}
+
+// mappingName names a mapping for people.
+func mappingName(m *host.Mapping) string {
+	if m.Template != nil {
+		return m.Template.Name
+	}
+	return m.Plugin.Name
 }
 
 // plainCoding refuses bodies that a mapping could not read.
@@ -175,6 +184,7 @@ func (m *responseMapping) Handle(ctx context.Context, x *host.Exchange) (host.Se
 	if rule == nil {
 		return nil, nil
 	}
+	x.Trace.Add(host.TraceEvent{Name: host.TraceSelected, Detail: cmp.Or(rule.Match, "the default"), Status: rule.Status})
 	var decided int // the mapping's word on the status, which is the last
 	if chosen := selectByAccept(rule.Mappings, x.Request.Header.Get("Accept")); chosen != nil && hasBody(x) {
 		out, err := m.apply(ctx, x, chosen)

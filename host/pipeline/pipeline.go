@@ -124,7 +124,7 @@ func (p *Pipeline) close() error {
 // Serve takes a request through its route's steps and returns the response, never nil, whose End the caller must
 // call. The caller's hold passes to the exchange, which lets go of it at its end.
 func (p *Pipeline) Serve(ctx context.Context, request *host.Request) *host.Response {
-	r := &run{pipeline: p, x: host.Exchange{ID: NewRequestID(), Started: time.Now(), Request: request}, arrived: request, manner: httpManner{}}
+	r := &run{pipeline: p, x: host.Exchange{ID: NewRequestID(), Started: time.Now(), Request: request, Trace: traceOf(ctx)}, arrived: request, manner: httpManner{}}
 	p.telemetry.Metrics.Begin()
 	whole := false
 	defer func() {
@@ -137,6 +137,7 @@ func (p *Pipeline) Serve(ctx context.Context, request *host.Request) *host.Respo
 	ctx = r.startRoot(r.bound)
 	r.ctx = ctx
 	r.takeBody()
+	r.observe()
 
 	preflight := apiOf != nil && apiOf.cors != nil && r.answerPreflight(apiOf.cors)
 	if !preflight {

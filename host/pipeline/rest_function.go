@@ -45,6 +45,7 @@ func (f *payloadIntegration) Invoke(ctx context.Context, in *host.Invocation) (*
 		}
 		return answerOf(nil), nil
 	}
+	traceEvent(in.Exchange, f.function, payload)
 	result, version, err := f.function.call(ctx, in.Exchange, host.Event{Meta: payload}, nil)
 	var out []byte
 	if err == nil {

@@ -53,6 +53,7 @@ func (r *run) forward(ctx context.Context) {
 	for i := range r.route.steps {
 		s := &r.route.steps[i]
 		second, err := r.step(ctx, s)
+		r.observeStep(s.phase, err)
 		if second != nil {
 			r.seconds = append(r.seconds, second)
 		}
@@ -99,6 +100,9 @@ func (r *run) fail(err error) {
 	if r.x.Err == nil {
 		r.x.Err = err
 	}
+	if r.x.Trace != nil {
+		r.x.Trace.Add(host.TraceEvent{Name: host.TraceFailure, Detail: err.Error()})
+	}
 	r.x.Response = r.manner.refuse(&r.x, r.arrived, err)
 }
 
@@ -119,6 +123,7 @@ func (r *run) finish() *host.Response {
 		_ = r.manner.seal(&r.x, r.x.Response) // it has told of the failure already
 	}
 	resp := r.x.Response
+	traceResponse(&r.x, host.TraceResponse, resp, time.Time{})
 	resp.End = r.end
 	if streams(&r.x, resp) {
 		r.stream()
