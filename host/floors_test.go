@@ -92,6 +92,7 @@ var owners = map[string][]string{
 	"github.com/nats-io/":                    {"host/jetstream"},
 	"filippo.io/age":                         {"host/sealed"},
 	"github.com/dlclark/regexp2":             {"host/js", "host/mapping/vtl"},
+	"github.com/aws/":                        {"host/aws"},
 }
 
 func TestFloors(t *testing.T) {
