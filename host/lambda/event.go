@@ -27,23 +27,16 @@ const AccountID = "000000000000"
 
 const clf = "02/Jan/2006:15:04:05 -0700"
 
-// FunctionEvent returns the proxy event of a request, in a format.
+// FunctionEvent returns the proxy event of a request, in a format. Format 1.0 is that of the API's protocol: rest APIs have another than
+// http APIs.
 func FunctionEvent(x *host.Exchange, format string) ([]byte, error) {
 	return event(x, format, nil, false)
 }
 
 // AuthorizerEvent returns the event of a REQUEST authorizer, in a format. Identity holds the values of the authorizer's
-// identity sources, in their order.
+// identity sources, in their order; events of rest APIs do not have them.
 func AuthorizerEvent(x *host.Exchange, format string, identity []string) ([]byte, error) {
 	return event(x, format, identity, true)
-}
-
-// RouteARN names what is called, as policies have it: arn:postern:execute-api:local:000000000000:{api}/{stage}/{METHOD}/{path}. An
-// asterisk in the method or the path is percent-encoded: an authorizer that allows what it was asked about shall not allow a pattern
-// that the caller chose.
-func RouteARN(x *host.Exchange) string {
-	asked := x.Request.Method + "/" + strings.TrimPrefix(x.Match.Path, "/")
-	return "arn:postern:execute-api:local:" + AccountID + ":" + apiID(x) + "/" + stage(x) + "/" + strings.ReplaceAll(asked, "*", "%2A")
 }
 
 func event(x *host.Exchange, format string, identity []string, authorizer bool) ([]byte, error) {
@@ -56,10 +49,12 @@ func event(x *host.Exchange, format string, identity []string, authorizer bool) 
 	}
 	o := &object{b: append(make([]byte, 0, size), '{')}
 	var err error
-	switch format {
-	case Format1:
+	switch {
+	case format == Format1 && isREST(x):
+		err = eventREST(o, x, authorizer)
+	case format == Format1:
 		err = event1(o, x, identity, authorizer)
-	case Format2:
+	case format == Format2:
 		err = event2(o, x, identity, authorizer)
 	default:
 		err = fmt.Errorf("there is no payload format %q", format)

@@ -78,6 +78,10 @@ func headers(ps []pair, x *host.Exchange) []pair {
 		ps = append(ps, pair{"Host", r.Host})
 	}
 	ps = forwarded(ps, r)
+	if isREST(x) {
+		ps = slices.DeleteFunc(ps, func(p pair) bool { return compareFold(p.name, host.TraceField) == 0 })
+		ps = append(ps, pair{host.TraceField, x.AmazonTrace()})
+	}
 	slices.SortStableFunc(ps, func(a, b pair) int { return compareFold(a.name, b.name) })
 	return ps
 }

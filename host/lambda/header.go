@@ -17,9 +17,11 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// resultHeader reads the header of a result, sorted by name, as JSON objects have no order. Fields that belong to
-// the connection are left out: the listener sets them.
-func resultHeader(fields map[string]json.RawMessage, format string) (host.Header, error) {
+// leaveOut leaves out the fields that belong to the connection: the listener sets them.
+func leaveOut(name string) (string, bool) { return name, !host.IsConnectionField(name) }
+
+// resultHeader reads the header of a result, sorted by name, as JSON objects have no order. rename says by which name a field goes on, if it does.
+func resultHeader(fields map[string]json.RawMessage, format string, rename func(string) (string, bool)) (host.Header, error) {
 	var h host.Header
 	fieldsLeft, bytesLeft := maxFields, maxHeaderBytes
 	add := func(name, value string) error {
@@ -31,7 +33,7 @@ func resultHeader(fields map[string]json.RawMessage, format string) (host.Header
 		if fieldsLeft < 0 || bytesLeft < 0 {
 			return fmt.Errorf("a result's header is over %d fields or %d bytes", maxFields, maxHeaderBytes)
 		}
-		if !host.IsConnectionField(name) {
+		if name, keep := rename(name); keep {
 			h.Add(name, value)
 		}
 		return nil

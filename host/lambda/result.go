@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 
 	"github.com/postern/postern/host"
@@ -111,21 +110,8 @@ func plain(meta []byte) *host.Response {
 
 // parseProxy makes a response of a proxy result (reference 1.6, "Response 1.0" and "Response 2.0").
 func parseProxy(fields map[string]json.RawMessage, body io.ReadCloser, format string) (*host.Response, error) {
-	if format == Format1 {
-		for k := range fields { // [REC]
-			if !slices.Contains([]string{"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body"}, k) {
-				return nil, fmt.Errorf("a result of format 1.0 has no %s", k)
-			}
-		}
-	}
-	resp := &host.Response{Status: 200}
-	var err error
-	if raw := fields["statusCode"]; raw != nil && !isNull(raw) {
-		if resp.Status, err = parseStatus(raw); err != nil {
-			return nil, err
-		}
-	}
-	if resp.Header, err = resultHeader(fields, format); err != nil {
+	resp, err := parseHead(fields, format, leaveOut)
+	if err != nil {
 		return nil, err
 	}
 	text, inline, err := resultBody(fields)
@@ -139,6 +125,24 @@ func parseProxy(fields map[string]json.RawMessage, body io.ReadCloser, format st
 		return respond(resp, text), nil
 	}
 	return stream(resp, body), nil
+}
+
+// parseHead reads a proxy result without its body. rename says by which name a field goes on, if it does.
+func parseHead(fields map[string]json.RawMessage, format string, rename func(string) (string, bool)) (*host.Response, error) {
+	if format == Format1 {
+		if err := checkKeys(fields); err != nil {
+			return nil, err
+		}
+	}
+	resp := &host.Response{Status: 200}
+	var err error
+	if raw := fields["statusCode"]; raw != nil && !isNull(raw) {
+		if resp.Status, err = parseStatus(raw); err != nil {
+			return nil, err
+		}
+	}
+	resp.Header, err = resultHeader(fields, format, rename)
+	return resp, err
 }
 
 // parseStatus reads an integer or a numeric string. Informational codes are no answer.
@@ -159,28 +163,33 @@ func parseStatus(raw json.RawMessage) (int, error) {
 
 // resultBody reads the body within a result, and whether there is one.
 func resultBody(fields map[string]json.RawMessage) (text []byte, inline bool, err error) {
-	encoded := false
+	s, encoded, inline, err := bodyText(fields)
+	if err != nil || !encoded || !inline {
+		return []byte(s), inline, err
+	}
+	if text, err = base64.StdEncoding.DecodeString(s); err != nil {
+		return nil, false, errNotBase64
+	}
+	return text, true, nil
+}
+
+// bodyText reads the body as it stands within a result, whether it is said to be base64, and whether there is one.
+func bodyText(fields map[string]json.RawMessage) (text string, encoded, inline bool, err error) {
 	if raw := fields["isBase64Encoded"]; raw != nil && !isNull(raw) {
 		var ok bool
 		if encoded, ok = parseBool(raw); !ok {
-			return nil, false, errors.New("isBase64Encoded is not true or false")
+			return "", false, false, errors.New("isBase64Encoded is not true or false")
 		}
 	}
 	raw := fields["body"]
 	if raw == nil || isNull(raw) {
-		return nil, false, nil
+		return "", false, false, nil
 	}
-	s, ok := parseString(raw)
+	text, ok := parseString(raw)
 	if !ok {
-		return nil, false, errors.New("body is not a string")
+		return "", false, false, errors.New("body is not a string")
 	}
-	if !encoded {
-		return []byte(s), true, nil
-	}
-	if text, err = base64.StdEncoding.DecodeString(s); err != nil {
-		return nil, false, errors.New("body is not base64, but isBase64Encoded is true")
-	}
-	return text, true, nil
+	return text, encoded, true, nil
 }
 
 // respond sets a body of known length.

@@ -17,6 +17,21 @@ type Verdict struct {
 	Policy      *Policy // of any other; it is evaluated against each request's ARN
 	PrincipalID string
 	Context     map[string]any // nil for none; numbers are json.Number, so that none loses digits
+
+	UsageIdentifierKey string // the API key that a caller of a rest API has; "" for none
+}
+
+// Strings returns the context as rest APIs hand it on: all values are text (reference 1.7, "Other"), and what is null is not there.
+func (v *Verdict) Strings() map[string]any { return stringified(v.Context) }
+
+func stringified(context map[string]any) map[string]any {
+	all := make(map[string]any, len(context)+1)
+	for k, v := range context {
+		if v != nil {
+			all[k] = fmt.Sprint(v)
+		}
+	}
+	return all
 }
 
 // Allows reports whether a request to arn is allowed, and when not, whether a statement denies it explicitly.
@@ -70,6 +85,11 @@ func parseVerdict(meta []byte, format string) (*Verdict, error) {
 	}
 	if v.PrincipalID, ok = parseString(fields["principalId"]); !ok || v.PrincipalID == "" {
 		return nil, errors.New("principalId is missing or no string")
+	}
+	if key, ok := fields["usageIdentifierKey"]; ok && !isNull(key) {
+		if v.UsageIdentifierKey, ok = parseString(key); !ok {
+			return nil, errors.New("usageIdentifierKey is not a string")
+		}
 	}
 	v.Policy, err = parsePolicy(document)
 	return v, err
