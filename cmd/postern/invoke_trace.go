@@ -110,7 +110,11 @@ func printExecutionLog(w io.Writer, events []host.TraceEvent) {
 			answered = true
 		case host.TraceFailure:
 			failed = true
-			line("Execution failed due to configuration error: %s", e.Detail)
+			reason := "Execution failed"
+			if e.Status >= 500 {
+				reason = "Execution failed due to configuration error"
+			}
+			line("%s: %s", reason, e.Detail)
 		case host.TraceResponse:
 			if answered && !failed {
 				line("Method response body after transformations: %s", traceBody(e))

@@ -100,10 +100,10 @@ func (r *run) fail(err error) {
 	if r.x.Err == nil {
 		r.x.Err = err
 	}
-	if r.x.Trace != nil {
-		r.x.Trace.Add(host.TraceEvent{Name: host.TraceFailure, Detail: err.Error()})
-	}
 	r.x.Response = r.manner.refuse(&r.x, r.arrived, err)
+	if r.x.Trace != nil {
+		r.x.Trace.Add(host.TraceEvent{Name: host.TraceFailure, Detail: err.Error(), Status: r.x.Response.Status})
+	}
 }
 
 // overdue makes a limit of time the reason of a failure, once it has ended the exchange: whatever a step makes of being
