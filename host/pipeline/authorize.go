@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime/debug"
 	"strings"
 
@@ -25,21 +26,34 @@ const cachedVerdicts = 10_000
 // need not be in it, as another plugin is another authorizer. Only verdicts are kept, never errors.
 type authorizer struct {
 	def       *host.Authorizer
-	plugin    *plugin
+	rest      bool    // of a rest API
+	plugin    *plugin // nil where function is called
+	function  *callee // nil where plugin is called
 	telemetry *telemetry.Telemetry
-	sources   []mapping.Expression
+	sources   []mapping.IdentitySource
+	names     []string                              // of sources, as written
+	token     *regexp.Regexp                        // that the whole token of a TOKEN authorizer must match; nil for none
 	cache     *otter.Cache[string, *lambda.Verdict] // nil caches nothing
 	flights   singleflight.Group
 }
 
+// authorizer compiles an authorizer. References were checked when the definition was decoded.
+func (b *builder) authorizer(def *host.Authorizer) (*authorizer, error) {
+	a, err := newAuthorizer(def, b.opened[&def.Plugin], b.cfg.Telemetry)
+	if err != nil || def.Function == "" {
+		return a, err
+	}
+	if a.function, err = b.p.callee(def.Function, def.Qualifier); err != nil {
+		return nil, &host.Error{Op: "authorizer " + def.Name, Kind: host.Invalid, Pos: def.Pos, Err: err}
+	}
+	return a, nil
+}
+
+// newAuthorizer makes an authorizer that calls a plugin, unless it gets a function to call.
 func newAuthorizer(def *host.Authorizer, p *plugin, tel *telemetry.Telemetry) (*authorizer, error) {
-	a := &authorizer{def: def, plugin: p, telemetry: tel}
-	for _, source := range def.IdentitySources {
-		expr, err := mapping.ParseExpression(source)
-		if err != nil {
-			return nil, badExpression(host.Setting[string]{Value: source, Pos: def.Pos}, "authorizers."+def.Name+".identitySources", err)
-		}
-		a.sources = append(a.sources, expr)
+	a := &authorizer{def: def, rest: def.Type != "", plugin: p, telemetry: tel}
+	if err := a.parse(); err != nil {
+		return nil, err
 	}
 	if def.ResultTTL.Value > 0 && len(a.sources) > 0 {
 		cache, err := otter.New(&otter.Options[string, *lambda.Verdict]{
@@ -54,9 +68,51 @@ func newAuthorizer(def *host.Authorizer, p *plugin, tel *telemetry.Telemetry) (*
 	return a, nil
 }
 
+// parse reads the expressions of the definition.
+func (a *authorizer) parse() error {
+	protocol := host.ProtocolHTTP
+	if a.rest {
+		protocol = host.ProtocolREST
+	}
+	bad := func(value, key string, err error) error {
+		return badExpression(host.Setting[string]{Value: value, Pos: a.def.Pos}, "authorizers."+a.def.Name+"."+key, err)
+	}
+	written := a.def.IdentitySources
+	if a.def.Type == host.AuthorizerToken && len(written) == 0 {
+		written = []string{"method.request.header.Authorization"} // the service's default
+	}
+	for _, text := range written {
+		source, err := mapping.ParseIdentitySource(text, protocol)
+		if err != nil {
+			return bad(text, "identitySources", err)
+		}
+		a.sources = append(a.sources, source)
+	}
+	a.names = written
+	if a.def.Type != host.AuthorizerToken {
+		return nil
+	}
+	if _, ok := a.sources[0].Header(); !ok || len(a.sources) > 1 {
+		return bad(strings.Join(written, ", "), "identitySources", errors.New("a TOKEN authorizer has one source, a header field"))
+	}
+	if a.def.Validation == "" {
+		return nil
+	}
+	var err error
+	if a.token, err = regexp.Compile(`\A(?:` + a.def.Validation + `)\z`); err != nil {
+		return bad(a.def.Validation, "identityValidationExpression", err)
+	}
+	return nil
+}
+
 // Handle lets the request pass, or refuses it: 401 without every identity, 403 when the verdict says no, 500 when
-// there is no verdict (reference: API Gateway developer guide, "Lambda authorizers for HTTP APIs").
+// there is no verdict (reference 1.7). A policy is evaluated against each request, also one that is kept.
 func (a *authorizer) Handle(ctx context.Context, x *host.Exchange) (host.Second, error) {
+	arn := lambda.RouteARN(x)
+	if a.rest && len(arn) > lambda.MaxARN { // reference 1.3, "ARN"
+		x.Response = message(414, "Request URI too long")
+		return nil, nil
+	}
 	identity, err := a.identity(x)
 	if err != nil {
 		return nil, err
@@ -65,19 +121,29 @@ func (a *authorizer) Handle(ctx context.Context, x *host.Exchange) (host.Second,
 	if err != nil {
 		return nil, err
 	}
-	if allowed, explicit := verdict.Allows(lambda.RouteARN(x)); !allowed {
-		reason := "the authorizer does not allow it"
-		if explicit {
-			reason = "the authorizer's policy denies it"
-		}
-		return nil, a.refuse(host.Forbidden, host.AccessDenied, errors.New(reason))
+	if allowed, explicit := verdict.Allows(arn); !allowed {
+		return nil, a.denied(explicit)
 	}
-	x.Principal = host.Principal{ID: verdict.PrincipalID, Context: verdict.Context}
+	x.Principal = host.Principal{ID: verdict.PrincipalID, Context: verdict.Context, UsageIdentifierKey: verdict.UsageIdentifierKey}
+	if a.rest {
+		x.Principal.Context = verdict.Strings()
+	}
 	return nil, nil
 }
 
-// identity returns the values of the identity sources. A missing or empty one refuses the request before the
-// plugin is asked.
+// denied refuses a request by a verdict. Clients of rest APIs are told whether a policy denied it or only did not allow it
+// (reference 1.7, "Explicit Deny" and "Implicit deny" [KC]).
+func (a *authorizer) denied(explicit bool) error {
+	told := &host.Disclosure{Message: "User is not authorized to access this resource", Err: errors.New("the authorizer does not allow it")}
+	if explicit {
+		told.Message += " with an explicit deny"
+		told.Err = errors.New("the authorizer's policy denies it")
+	}
+	return a.refuse(host.Forbidden, host.AccessDenied, told)
+}
+
+// identity returns the values of the identity sources. A missing or empty one, and a token that is not as the definition wants
+// it, refuse the request before anybody is asked.
 func (a *authorizer) identity(x *host.Exchange) ([]string, error) {
 	if len(a.sources) == 0 {
 		return nil, nil
@@ -86,9 +152,12 @@ func (a *authorizer) identity(x *host.Exchange) ([]string, error) {
 	for i, source := range a.sources {
 		value, ok := source.Value(x)
 		if !ok || value == "" {
-			return nil, a.refuse(host.Unauthenticated, host.UnauthorizedResponse, fmt.Errorf("identity source %s is missing", a.def.IdentitySources[i]))
+			return nil, a.refuse(host.Unauthenticated, host.UnauthorizedResponse, fmt.Errorf("identity source %s is missing", a.names[i]))
 		}
 		values[i] = value
+	}
+	if a.token != nil && !a.token.MatchString(values[0]) {
+		return nil, a.refuse(host.Unauthenticated, host.UnauthorizedResponse, errors.New("the token does not match identityValidationExpression"))
 	}
 	return values, nil
 }
@@ -106,8 +175,8 @@ func (a *authorizer) verdict(ctx context.Context, x *host.Exchange, identity []s
 	return a.fly(ctx, x, identity, key)
 }
 
-// fly asks the plugin once for all who wait for the same key. Who asked first may leave without spoiling it for the
-// others: the flight has its own life, bounded by the plugin's timeout.
+// fly asks once for all who wait for the same key. Who asked first may leave without spoiling it for the
+// others: the flight has its own life, bounded by the timeout of what is asked.
 func (a *authorizer) fly(ctx context.Context, x *host.Exchange, identity []string, key string) (*lambda.Verdict, error) {
 	own := *x // the exchange may end before the flight does
 	request := *x.Request
@@ -133,37 +202,6 @@ func (a *authorizer) fly(ctx context.Context, x *host.Exchange, identity []strin
 	case <-ctx.Done():
 		return nil, &host.Error{Op: "authorizer " + a.def.Name, Kind: host.Timeout, Err: context.Cause(ctx)}
 	}
-}
-
-// ask calls the plugin.
-func (a *authorizer) ask(ctx context.Context, x *host.Exchange, identity []string) (*lambda.Verdict, error) {
-	event, err := lambda.AuthorizerEvent(x, a.def.PayloadFormat, identity)
-	if err != nil {
-		return nil, a.refuse(host.Internal, host.AuthorizerFailure, err)
-	}
-	var verdict *lambda.Verdict
-	code := host.AuthorizerFailure
-	call := &pluginCall{on: a.plugin.Plugin, telemetry: a.telemetry, exchange: x, entry: host.EntryAuthorize, accept: func(out host.Event) (err error) {
-		if out.Body != nil {
-			_ = out.Body.Close() // an authorizer's result is its meta
-		}
-		if verdict, err = lambda.ParseAuthorizerResult(out.Meta, a.def.PayloadFormat); err != nil {
-			code, err = host.AuthorizerConfiguration, malformed(err)
-		}
-		return err
-	}}
-	if _, err = a.plugin.run(ctx, call, host.Event{Meta: event}); err != nil {
-		var guest *host.GuestError
-		if errors.As(err, &guest) && guest.Message == "Unauthorized" && !host.Crashed(err) {
-			return nil, a.refuse(host.Unauthenticated, host.UnauthorizedResponse, err)
-		}
-		err = a.plugin.answer(ctx, err)
-		if host.KindOf(err) == host.Unavailable {
-			return nil, a.refuse(host.Unavailable, code, err)
-		}
-		return nil, a.refuse(host.Internal, code, err)
-	}
-	return verdict, nil
 }
 
 func (a *authorizer) refuse(kind host.Kind, code host.ResponseType, err error) error {

@@ -165,7 +165,7 @@ func (b *builder) compileAPI(def *host.API) {
 	a.notFound = b.notFound(def, filters)
 	authorizers := map[*host.Authorizer]*authorizer{}
 	for _, auth := range def.Authorizers {
-		compiled, err := newAuthorizer(auth, b.opened[&auth.Plugin], b.cfg.Telemetry)
+		compiled, err := b.authorizer(auth)
 		b.fail(err)
 		authorizers[auth] = compiled
 	}
