@@ -13,7 +13,8 @@ type REST struct {
 // A Model is a JSON Schema of draft 4 that bodies are validated by.
 type Model struct {
 	Name   string
-	Schema json.RawMessage
+	Ref    string          // the path as written; "" when it stands in the definition itself
+	Schema json.RawMessage // of a file, once host/project has read it
 	Pos    Position
 }
 

@@ -18,11 +18,13 @@ type builder struct {
 
 	functions, upstreams map[string]bool                // that the file defines
 	maps                 map[string]host.Setting[int64] // what is written of their sizes, by namespace
+	access               *host.ServiceAccess            // to AWS services; nil for none
 }
 
 func (b *builder) build() *host.Snapshot {
 	b.functions, b.upstreams = set(b.file.Functions.keys()), set(b.file.Upstreams.keys())
 	b.maps = map[string]host.Setting[int64]{}
+	b.access = b.aws(&b.file.AWS)
 	s := &host.Snapshot{}
 	for i := range b.file.Functions.entries {
 		s.Functions = append(s.Functions, b.function(&b.file.Functions.entries[i]))
@@ -89,8 +91,10 @@ func (b *builder) api(e *entry[apiDef]) *host.API {
 		CORS:            b.cors(&def.CORS),
 		Pos:             e.pos,
 	}
+	a.REST = b.rest(a, def)
+	b.notYet(a, def)
 	for i := range def.Authorizers.entries {
-		a.Authorizers = append(a.Authorizers, b.authorizer(e.Key, &def.Authorizers.entries[i]))
+		a.Authorizers = append(a.Authorizers, b.authorizer(a, &def.Authorizers.entries[i]))
 	}
 	sortByName(a.Authorizers, func(x *host.Authorizer) string { return x.Name })
 	a.Filters = b.filters(e.Key, &def.Filters)
@@ -98,13 +102,31 @@ func (b *builder) api(e *entry[apiDef]) *host.API {
 		a.Stages = append(a.Stages, stage(&def.Stages.entries[i]))
 	}
 	if len(a.Stages) == 0 {
-		a.Stages = []*host.Stage{{Name: host.DefaultStage, Pos: e.pos}}
+		a.Stages = []*host.Stage{{Name: defaultStage(a.Protocol), Pos: e.pos}}
 	}
 	sortByName(a.Stages, func(x *host.Stage) string { return x.Name })
-	if p := a.Protocol; p != host.ProtocolREST && p != host.ProtocolWebSocket { // they are refused, and their route keys mean something else
+	if def.written() && !def.Routes.written() && def.OpenAPI.place == (place{}) {
+		b.add(place{e.pos, KeyPath(e.path, "routes")}, RuleRequired, quote(e.Key)+` has no "routes"`).Hint = `add routes: {"GET /orders/{id}":{"integration":{"function":"get-order"}}}`
+	}
+	if a.Protocol != host.ProtocolWebSocket { // they are refused, and their route keys mean something else
 		b.routes(a, &def.Routes)
 	}
 	return a
+}
+
+// notYet refuses what is understood and does not run.
+func (b *builder) notYet(a *host.API, def *apiDef) {
+	if a.Protocol == host.ProtocolREST {
+		b.add(def.Protocol.place, RuleUnsupported, "REST APIs are not supported by this version of Postern")
+	}
+}
+
+// defaultStage is the stage of an API that lists none.
+func defaultStage(p host.Protocol) string {
+	if p == host.ProtocolREST || p == host.ProtocolWebSocket {
+		return "dev"
+	}
+	return host.DefaultStage
 }
 
 func stage(e *entry[stageDef]) *host.Stage {
@@ -182,7 +204,7 @@ func (b *builder) stageRef(at place, api, name string) {
 		if e := &b.file.APIs.entries[i]; e.Key == api {
 			stages := e.Value.Stages.keys()
 			if len(stages) == 0 {
-				stages = []string{host.DefaultStage}
+				stages = []string{defaultStage(host.Protocol(e.Value.Protocol.Value))}
 			}
 			if !slices.Contains(stages, name) {
 				b.unknown(at, fmt.Sprintf("the API %q has no stage %s", api, quote(name)), name, stages)

@@ -101,6 +101,15 @@ func (p *pluginDef) decode(n *document.Node, at place) {
 	decodeObject(p, n, at)
 }
 
+func (m *mappingDef) decode(n *document.Node, at place) {
+	if n.Shape == document.Text {
+		m.place = at
+		m.Plugin.decode(n, at)
+		return
+	}
+	decodeObject(m, n, at)
+}
+
 func (o *onErrorDef) decode(n *document.Node, at place) {
 	if n.Shape == document.Text {
 		o.place, o.Mode = at, n.Text
@@ -145,10 +154,15 @@ func decodeFields(v reflect.Value, n *document.Node, at place) {
 			if m := n.Member(key); m != nil {
 				decode(v.Field(i).Addr().Interface(), m.Value, place{m.Value.Pos, KeyPath(at.path, key)})
 			}
-		case field.Type == reflect.TypeFor[settingsDef]():
+		case embedded(field.Type):
 			decodeFields(v.Field(i), n, at)
 		}
 	}
+}
+
+// embedded reports whether a struct's keys stand beside those of the one that it is part of.
+func embedded(typ reflect.Type) bool {
+	return typ == reflect.TypeFor[settingsDef]() || typ == reflect.TypeFor[restDef]()
 }
 
 // setting pairs a value with the place that set it.

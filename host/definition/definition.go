@@ -30,6 +30,11 @@ type Options struct {
 	// Scripts is what runs scripts that name no runtime; "" is host.RuntimeJS. With host.RuntimeQuickJS, naming js is an error: the scripts are
 	// somebody else's than the host's.
 	Scripts string
+
+	// Document reads the OpenAPI document that an API is made of: the result is a definition of an API, with places in the document,
+	// and for the protocol that the API has. An error of Errors is told in their places, and
+	// others at the reference. nil refuses such APIs.
+	Document func(ref string, protocol host.Protocol) (*document.Node, error)
 }
 
 var errNotFile = errors.New("it is not a regular file")
@@ -83,6 +88,7 @@ func Parse(name string, data []byte, opts Options) (*host.Snapshot, error) {
 
 // interpret makes what it can of a tree, and reports the rest. The error is a defect of the schema.
 func (r *report) interpret(root *document.Node, opts Options) (*host.Snapshot, error) {
+	root = r.documents(root, opts)
 	if err := r.validate(root); err != nil {
 		return nil, &host.Error{Op: "check the definition", Kind: host.Internal, Err: fmt.Errorf("the schema is broken: %w", err)}
 	}

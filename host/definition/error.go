@@ -58,6 +58,8 @@ type place struct {
 
 func (p *place) setPlace(at place) { *p = at }
 
+func (p *place) at() place { return *p }
+
 // written reports whether the file has the value.
 func (p *place) written() bool { return p.pos.Line > 0 }
 
@@ -79,4 +81,4 @@ func (r *report) suggest(name string, known []string) string {
 }
 
 // finish returns the errors in the order of the file, with the lines that they are about.
-func (r *report) finish(data []byte) error { return r.errs.Finish(data) }
+func (r *report) finish(data []byte) error { return r.errs.Finish(r.file, data) }

@@ -21,14 +21,11 @@ var unsupported = map[string]string{
 	"api/openapi":              "APIs from OpenAPI documents are",
 	"domain/clientCertificate": "client certificates of domains are", "domain/clientCertificates": "client certificates of domains are",
 	"domain/clientCA": "client certificates of domains are", "domain/mutualTLS": "client certificates of domains are",
-	"domain/tls":                "certificates and client certificates of domains are",
-	"protocol/rest":             "REST APIs are",
-	"protocol/websocket":        "WebSocket APIs are",
-	"abi/http-wasm":             "http-wasm plugins are",
-	"abi/proxy-wasm":            "proxy-wasm plugins are",
-	"abi/extism":                "Extism plugins are",
-	"integrationType/AWS":       "integrations of type AWS are",
-	"integrationType/AWS_PROXY": "integrations of type AWS_PROXY are",
+	"domain/tls":         "certificates and client certificates of domains are",
+	"protocol/websocket": "WebSocket APIs are",
+	"abi/http-wasm":      "http-wasm plugins are",
+	"abi/proxy-wasm":     "proxy-wasm plugins are",
+	"abi/extism":         "Extism plugins are",
 }
 
 // refuse reports something that is unsupported, and whether it is.

@@ -10,12 +10,15 @@ type fileDef struct {
 	APIs      dict[apiDef]            `key:"apis"`
 	Functions dict[functionDef]       `key:"functions"`
 	Upstreams dict[upstreamDef]       `key:"upstreams"`
+	AWS       awsDef                  `key:"aws"`
 	Domains   dict[dict[val[string]]] `key:"domains"`
 }
 
 type apiDef struct {
 	place
+	restDef
 	Protocol        val[string]         `key:"protocol"`
+	OpenAPI         val[string]         `key:"openapi"`
 	Root            val[bool]           `key:"root"`
 	DefaultEndpoint val[bool]           `key:"defaultEndpoint"`
 	CORS            corsDef             `key:"cors"`
@@ -23,6 +26,30 @@ type apiDef struct {
 	Filters         list[pluginDef]     `key:"filters"`
 	Routes          dict[routeDef]      `key:"routes"`
 	Stages          dict[stageDef]      `key:"stages"`
+}
+
+// restDef is what rest APIs have besides.
+type restDef struct {
+	BinaryMediaTypes   list[val[string]]        `key:"binaryMediaTypes"`
+	MinimumCompression val[any]                 `key:"minimumCompressionSize"`
+	Models             dict[tree]               `key:"models"`
+	GatewayResponses   dict[gatewayResponseDef] `key:"gatewayResponses"`
+}
+
+type gatewayResponseDef struct {
+	place
+	Status     val[int64]        `key:"statusCode"`
+	Parameters dict[val[string]] `key:"parameters"`
+	Templates  dict[val[string]] `key:"templates"`
+}
+
+type awsDef struct {
+	place
+	Endpoint        val[string] `key:"endpoint"`
+	Region          val[string] `key:"region"`
+	AccessKeyID     secretDef   `key:"accessKeyId"`
+	SecretAccessKey secretDef   `key:"secretAccessKey"`
+	SessionToken    secretDef   `key:"sessionToken"`
 }
 
 type corsDef struct {
@@ -85,7 +112,10 @@ type secretDef struct {
 type authorizerDef struct {
 	place
 	settingsDef
+	Function        val[string]       `key:"function"`
+	Type            val[string]       `key:"type"`
 	IdentitySources list[val[string]] `key:"identitySources"`
+	Validation      val[string]       `key:"identityValidationExpression"`
 	ResultTTL       val[string]       `key:"resultTTL"`
 	PayloadFormat   val[string]       `key:"payloadFormatVersion"`
 }
@@ -104,10 +134,17 @@ type asyncDef struct {
 	DeadLetter val[string] `key:"deadLetter"`
 }
 
-// pluginDef is a mapping or a filter. It may also be written as the plugin's path alone.
+// pluginDef is a filter. It may also be written as the plugin's path alone.
 type pluginDef struct {
 	place
 	settingsDef
+}
+
+// mappingDef may also be written as a path alone.
+type mappingDef struct {
+	place
+	settingsDef
+	Template val[string] `key:"template"`
 }
 
 type routeDef struct {
@@ -121,19 +158,31 @@ type routeDef struct {
 	Request     requestDef            `key:"request"`
 	Integration integrationDef        `key:"integration"`
 	Responses   list[responseRuleDef] `key:"responses"`
+
+	MethodResponses dict[methodResponseDef] `key:"methodResponses"`
 }
 
 type requestDef struct {
 	place
-	MaxBody val[any]        `key:"maxBody"`
-	Mapping dict[pluginDef] `key:"mapping"`
+	MaxBody    val[any]          `key:"maxBody"`
+	Parameters dict[val[bool]]   `key:"parameters"`
+	Models     dict[val[string]] `key:"models"`
+	Validate   list[val[string]] `key:"validate"`
+	Mapping    dict[mappingDef]  `key:"mapping"`
+}
+
+type methodResponseDef struct {
+	place
+	Headers list[val[string]] `key:"headers"`
 }
 
 type responseRuleDef struct {
 	place
-	Match   val[string]     `key:"match"`
-	Status  val[int64]      `key:"status"`
-	Mapping dict[pluginDef] `key:"mapping"`
+	Match           val[string]       `key:"match"`
+	Status          val[int64]        `key:"status"`
+	Parameters      dict[val[string]] `key:"parameters"`
+	ContentHandling val[string]       `key:"contentHandling"`
+	Mapping         dict[mappingDef]  `key:"mapping"`
 }
 
 type integrationDef struct {
@@ -146,9 +195,20 @@ type integrationDef struct {
 	Mock          mockDef     `key:"mock"`
 	Type          val[string] `key:"type"`
 	URI           val[string] `key:"uri"`
+	Subtype       val[string] `key:"subtype"`
 	Method        val[string] `key:"method"`
+	HTTPMethod    val[string] `key:"httpMethod"`
 	Passthrough   val[string] `key:"passthroughBehavior"`
 	Timeout       val[string] `key:"timeout"`
+
+	ContentHandling val[string]       `key:"contentHandling"`
+	Parameters      dict[val[string]] `key:"parameters"`
+	TLSConfig       tlsConfigDef      `key:"tlsConfig"`
+}
+
+type tlsConfigDef struct {
+	place
+	Insecure val[bool] `key:"insecureSkipVerification"`
 }
 
 type mockDef struct {

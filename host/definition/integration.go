@@ -8,30 +8,44 @@ import (
 	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/mapping"
 )
 
 // formKeys has the keys that mean something beside each form of an integration; timeout and
 // passthroughBehavior mean something beside all but mocks.
 var formKeys = map[string][]string{
 	"function": {"payloadFormatVersion"},
-	"http":     {"method"},
-	"upstream": {"path", "method"},
+	"http":     {"method", "httpMethod"},
+	"upstream": {"path", "method", "httpMethod"},
 	"mock":     nil,
-	"type":     {"uri", "method"},
+	"type":     {"uri", "method", "httpMethod", "subtype", "payloadFormatVersion"},
 }
 
 // integration decodes where a route's requests go.
 func (b *builder) integration(a *host.API, r *routeDef) host.IntegrationConfig {
 	def := &r.Integration
 	c := host.IntegrationConfig{
-		Method:      strings.TrimPrefix(def.Method.Value, "ANY"),
-		Passthrough: def.Passthrough.or(host.PassthroughWhenNoMatch),
-		Timeout:     b.duration(def.Timeout, 0, 1),
+		Method:          b.integrationMethod(def),
+		Passthrough:     def.Passthrough.or(host.PassthroughWhenNoMatch),
+		Timeout:         b.duration(def.Timeout, 0, 1),
+		Parameters:      b.requestParameters(a, def),
+		ContentHandling: def.ContentHandling.Value,
+		Insecure:        def.TLSConfig.Insecure.or(false),
+	}
+	rest := a.Protocol == host.ProtocolREST
+	if !rest {
+		b.only(host.ProtocolREST, map[string]place{"contentHandling": def.ContentHandling.place, "tlsConfig": def.TLSConfig.place})
+	} else {
+		c.Proxy = !r.Request.Mapping.written() && !r.Responses.written()
+		b.only(host.ProtocolHTTP, map[string]place{"subtype": def.Subtype.place})
+		if def.PayloadFormat.written() && def.PayloadFormat.Value != "1.0" {
+			b.add(def.PayloadFormat.place, RuleConflict, "functions of REST APIs get the format 1.0 alone").Hint = "remove it"
+		}
 	}
 	switch {
 	case def.Function.written():
 		c.Type, c.Pos = host.IntegrationFunction, def.Function.pos
-		c.PayloadFormat = def.PayloadFormat.or("2.0")
+		c.PayloadFormat = payloadFormat(a, def)
 		b.onlyKeys(def, "function")
 		c.Function, c.Qualifier = b.functionRef(def.Function)
 	case def.HTTP.written():
@@ -49,7 +63,39 @@ func (b *builder) integration(a *host.API, r *routeDef) host.IntegrationConfig {
 	case def.Type.written():
 		b.longForm(a, r, &c)
 	}
+	if at := def.TLSConfig.place; rest && at.written() && c.Type != host.IntegrationHTTP && c.Type != "" {
+		b.add(at, RuleConflict, "tlsConfig is for integrations that go to a URI").Hint = "remove it"
+	}
 	return c
+}
+
+// integrationMethod is "" for the client's.
+func (b *builder) integrationMethod(def *integrationDef) string {
+	method := def.Method
+	if def.HTTPMethod.written() {
+		if method.written() {
+			b.add(def.HTTPMethod.place, RuleConflict, "the integration has method and httpMethod").Hint = "keep one of them"
+		}
+		method = def.HTTPMethod
+	}
+	return strings.TrimPrefix(method.Value, "ANY")
+}
+
+// payloadFormat is the format of a function's event.
+func payloadFormat(a *host.API, def *integrationDef) string {
+	if a.Protocol == host.ProtocolREST {
+		return "1.0"
+	}
+	return def.PayloadFormat.or("2.0")
+}
+
+// callsFunction reports whether an integration is a function's, as far as what is written tells.
+func (d *integrationDef) callsFunction() bool {
+	if d.Function.written() {
+		return true
+	}
+	arn, err := mapping.ParseARN(d.URI.Value)
+	return d.Type.written() && d.URI.written() && err == nil && arn.Service == nil
 }
 
 // functionRef decodes name, name@alias and name@version.
@@ -68,41 +114,6 @@ func (b *builder) functionRef(ref val[string]) (name, qualifier string) {
 	return name, qualifier
 }
 
-// longForm decodes the form with Amazon's names.
-func (b *builder) longForm(a *host.API, r *routeDef, c *host.IntegrationConfig) {
-	def := &r.Integration
-	c.Pos = def.Type.pos
-	b.onlyKeys(def, "type")
-	switch def.Type.Value {
-	case "HTTP", "HTTP_PROXY":
-	case "MOCK":
-		c.Type, c.Mock = host.IntegrationMock, &host.MockResponse{Status: 200}
-		for _, v := range []val[string]{def.URI, def.Method} {
-			if v.written() {
-				b.add(v.place, RuleConflict, "a MOCK integration sends nothing").Hint = "remove it"
-			}
-		}
-		return
-	default: // the schema has refused it
-		return
-	}
-	c.Type, c.URI = host.IntegrationHTTP, def.URI.Value
-	if def.URI.written() {
-		c.Pos = def.URI.pos
-		b.uri(a, def.URI)
-	} else {
-		b.add(place{def.Type.pos, KeyPath(def.path, "uri")}, RuleRequired, "an integration of type "+def.Type.Value+" has no \"uri\"")
-	}
-	if at := r.Request.Mapping.place; def.Type.Value == "HTTP_PROXY" {
-		if !at.written() {
-			at = r.Responses.place
-		}
-		if at.written() {
-			b.add(at, RuleConflict, "an integration of type HTTP_PROXY passes everything on as it is").Hint = "write type: HTTP"
-		}
-	}
-}
-
 // onlyKeys reports keys that mean nothing beside the form that was chosen.
 func (b *builder) onlyKeys(def *integrationDef, form string) {
 	written := map[string]place{
@@ -110,6 +121,8 @@ func (b *builder) onlyKeys(def *integrationDef, form string) {
 		"path":                 def.Path.place,
 		"uri":                  def.URI.place,
 		"method":               def.Method.place,
+		"httpMethod":           def.HTTPMethod.place,
+		"subtype":              def.Subtype.place,
 	}
 	if form == "mock" {
 		written["timeout"], written["passthroughBehavior"] = def.Timeout.place, def.Passthrough.place

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/postern/postern/host"
 )
@@ -67,30 +66,6 @@ func (b *builder) async(function string, def *asyncDef) host.Async {
 	return a
 }
 
-func (b *builder) authorizer(api string, e *entry[authorizerDef]) *host.Authorizer {
-	def := &e.Value
-	a := &host.Authorizer{
-		Name:            e.Key,
-		Plugin:          b.plugin(&def.settingsDef, e.Key, authorizerRole(api, e.Key)),
-		IdentitySources: stringsOf(&def.IdentitySources),
-		PayloadFormat:   def.PayloadFormat.or("2.0"),
-		Pos:             e.pos,
-	}
-	b.onlyABI(&def.settingsDef, &a.Plugin, "authorizers", host.ABIPostern, host.ABIStdio)
-	ttl := time.Duration(0)
-	if len(a.IdentitySources) > 0 {
-		ttl = host.DefaultResultTTL
-	}
-	a.ResultTTL = b.duration(def.ResultTTL, ttl, 0)
-	switch {
-	case a.ResultTTL.Value > host.MaxResultTTL:
-		b.add(def.ResultTTL.place, RuleInvalidValue, "resultTTL must be at most 1h")
-	case a.ResultTTL.Value > 0 && !def.IdentitySources.written():
-		b.add(def.ResultTTL.place, RuleConflict, "resultTTL needs identitySources").Hint = "results are kept by the caller's identity"
-	}
-	return a
-}
-
 // filters returns filters in the order of the file.
 func (b *builder) filters(api string, l *list[pluginDef]) []*host.Filter {
 	var filters []*host.Filter
@@ -104,23 +79,6 @@ func (b *builder) filters(api string, l *list[pluginDef]) []*host.Filter {
 		filters = append(filters, &host.Filter{Plugin: p, Pos: def.pos})
 	}
 	return filters
-}
-
-// mappings returns the plugins of a mapping, in the order of the file.
-func (b *builder) mappings(api string, d *dict[pluginDef]) []host.Mapping {
-	var mappings []host.Mapping
-	lines := map[string]int{}
-	for i := range d.entries {
-		e := &d.entries[i]
-		if line, twice := lines[strings.ToLower(e.Key)]; twice { // RFC 9110, section 8.3.1: they ignore case
-			b.add(e.place, RuleDuplicateKey, fmt.Sprintf("%s is already set in line %d", quote(e.Key), line)).Hint = "media types ignore case"
-		}
-		lines[strings.ToLower(e.Key)] = e.pos.Line
-		p := b.plugin(&e.Value.settingsDef, e.Value.Plugin.Value, pluginRole(api, e.Value.Plugin.Value))
-		b.onlyABI(&e.Value.settingsDef, &p, "mappings", host.ABIPostern, host.ABIStdio)
-		mappings = append(mappings, host.Mapping{MediaType: e.Key, Plugin: p})
-	}
-	return mappings
 }
 
 // plugin decodes what stands beside every plugin. A folder's runtime stays "" until it is known what it holds.
@@ -305,7 +263,7 @@ func (b *builder) pluginRef(ref val[string]) (runtime string, ok bool) {
 	case known, ext == "", ext == ".", base == "..":
 		return runtime, true
 	case ext == ".vtl":
-		b.add(ref.place, RuleUnsupported, "VTL templates are not supported by this version of Postern").Hint = "write the mapping in JavaScript"
+		b.add(ref.place, RuleInvalidValue, quote(ref.Value)+" is a template, which can be a mapping alone").Hint = "write it as a plugin, in JavaScript for example"
 	default:
 		e := b.add(ref.place, RuleInvalidValue, quote(ref.Value)+" is not a plugin: it must be a .wasm, .js or .ts file, or a folder")
 		if slices.Contains([]string{".go", ".rs", ".c", ".zig", ".py", ".json", ".toml", ".mod"}, ext) {
@@ -342,19 +300,22 @@ func (b *builder) projectFile(v val[string]) bool {
 func (b *builder) secrets(d *dict[secretDef]) []host.Secret {
 	var secrets []host.Secret
 	for i := range d.entries {
-		def := &d.entries[i].Value
-		b.projectFile(def.File)
-		at := def.File.pos
-		switch {
-		case def.Env.written():
-			at = def.Env.pos
-		case def.Store.written():
-			at = def.Store.pos
-			b.hostOnly(def.Store.place, "the secret "+quote(def.Store.Value)+" is in the store",
-				"apply the project to a host (postern apply), or read it from a file or variable: {file: ./name.secret}, {env: NAME}")
-		}
-		secrets = append(secrets, host.Secret{Name: d.entries[i].Key, File: def.File.Value, Env: def.Env.Value, Store: def.Store.Value, Pos: at})
+		secrets = append(secrets, b.secret(d.entries[i].Key, &d.entries[i].Value))
 	}
 	slices.SortFunc(secrets, func(a, b host.Secret) int { return strings.Compare(a.Name, b.Name) })
 	return secrets
+}
+
+func (b *builder) secret(name string, def *secretDef) host.Secret {
+	b.projectFile(def.File)
+	at := def.File.pos
+	switch {
+	case def.Env.written():
+		at = def.Env.pos
+	case def.Store.written():
+		at = def.Store.pos
+		b.hostOnly(def.Store.place, "the secret "+quote(def.Store.Value)+" is in the store",
+			"apply the project to a host (postern apply), or read it from a file or variable: {file: ./name.secret}, {env: NAME}")
+	}
+	return host.Secret{Name: name, File: def.File.Value, Env: def.Env.Value, Store: def.Store.Value, Pos: at}
 }

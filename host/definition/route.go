@@ -19,7 +19,7 @@ func (b *builder) routes(a *host.API, d *dict[routeDef]) {
 	shapes := map[string]*entry[routeDef]{} // the first route of each shape
 	for i := range d.entries {
 		e := &d.entries[i]
-		method, pattern, ok := b.routeKey(e.place, e.Key)
+		method, pattern, ok := b.routeKey(a.Protocol, e.place, e.Key)
 		if ok {
 			shape := shapeOf(method, pattern)
 			if same := shapes[shape]; same != nil {
@@ -31,6 +31,9 @@ func (b *builder) routes(a *host.API, d *dict[routeDef]) {
 		r := b.route(a, e)
 		r.Method, r.Pattern = method, pattern
 		a.Routes = append(a.Routes, r)
+	}
+	if a.Protocol == host.ProtocolREST {
+		b.resources(d)
 	}
 }
 
@@ -49,6 +52,7 @@ func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
 		MaxBody:     b.size(def.Request.MaxBody, maxBody, 1, anySize),
 		Streaming:   def.Streaming.or(false),
 		Mappings:    b.mappings(a.Name, &def.Request.Mapping),
+		REST:        b.method(a, def),
 		Pos:         e.pos,
 	}
 	if ref := def.Authorizer; ref.written() && ref.Value != "" {
@@ -64,7 +68,10 @@ func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
 		}
 	}
 	for i := range def.Responses.items {
-		r.Responses = append(r.Responses, b.responseRule(a.Name, &def.Responses.items[i]))
+		r.Responses = append(r.Responses, b.responseRule(a, def, &def.Responses.items[i]))
+	}
+	if r.REST != nil {
+		b.answers(r.REST, &def.Responses)
 	}
 	r.Integration = b.integration(a, def)
 	if r.Streaming {
@@ -73,19 +80,28 @@ func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
 	return r
 }
 
-func (b *builder) responseRule(api string, def *responseRuleDef) host.ResponseRule {
-	b.statuses(def.Match, "match")
+func (b *builder) responseRule(a *host.API, route *routeDef, def *responseRuleDef) host.ResponseRule {
+	if a.Protocol != host.ProtocolREST {
+		b.only(host.ProtocolREST, map[string]place{"contentHandling": def.ContentHandling.place})
+	}
+	if a.Protocol == host.ProtocolREST && route.Integration.callsFunction() {
+		b.expression(def.Match, "match")
+	} else {
+		b.statuses(def.Match, "match")
+	}
 	return host.ResponseRule{
-		Match:    def.Match.Value,
-		Status:   int(def.Status.Value),
-		Mappings: b.mappings(api, &def.Mapping),
-		Pos:      def.pos,
+		Match:           def.Match.Value,
+		Status:          int(def.Status.Value),
+		Mappings:        b.mappings(a.Name, &def.Mapping),
+		Parameters:      b.responseParameters(a, def),
+		ContentHandling: def.ContentHandling.Value,
+		Pos:             def.pos,
 	}
 }
 
 // mustNotBuffer reports what needs whole bodies on a route that streams them.
 func (b *builder) mustNotBuffer(def *routeDef) {
-	found := []*dict[pluginDef]{&def.Request.Mapping}
+	found := []*dict[mappingDef]{&def.Request.Mapping}
 	for i := range def.Responses.items {
 		found = append(found, &def.Responses.items[i].Mapping)
 	}
@@ -101,13 +117,8 @@ func (b *builder) statuses(v val[string], name string) {
 	if v.Value == "" {
 		return
 	}
-	_, err := regexp.Compile(v.Value) // by itself: its own parentheses must match
-	var whole *regexp.Regexp
-	if err == nil {
-		whole, err = regexp.Compile(`^(?:` + v.Value + `)$`)
-	}
-	if err != nil {
-		b.add(v.place, RuleInvalidValue, name+" is not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	whole := b.expression(v, name)
+	if whole == nil {
 		return
 	}
 	for status := 100; status <= 599; status++ {
@@ -119,6 +130,20 @@ func (b *builder) statuses(v val[string], name string) {
 	if e.Hint = `it is a regular expression over the whole code, such as "2\\d\\d"`; statusClass.MatchString(v.Value) {
 		e.Hint = `write "` + v.Value[:1] + `\\d\\d", which is a regular expression`
 	}
+}
+
+// expression compiles a regular expression over the whole of something, nil where it is none.
+func (b *builder) expression(v val[string], name string) *regexp.Regexp {
+	_, err := regexp.Compile(v.Value) // by itself: its own parentheses must match
+	var whole *regexp.Regexp
+	if err == nil {
+		whole, err = regexp.Compile(`^(?:` + v.Value + `)$`)
+	}
+	if err != nil {
+		b.add(v.place, RuleInvalidValue, name+" is not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil
+	}
+	return whole
 }
 
 // statusClass is how many write the hundred codes of a class.
@@ -144,7 +169,11 @@ var (
 )
 
 // routeKey splits "GET /a/{b}" into method and pattern, with "" for ANY, and reports what is wrong with it.
-func (b *builder) routeKey(at place, key string) (method, pattern string, ok bool) {
+func (b *builder) routeKey(p host.Protocol, at place, key string) (method, pattern string, ok bool) {
+	if key == host.DefaultRoute && p == host.ProtocolREST {
+		b.add(at, RuleInvalidValue, "REST APIs have no route $default").Hint = `write "ANY /{proxy+}"; what no route matches is answered with 403`
+		return "", "", false
+	}
 	if key == host.DefaultRoute {
 		return "", "", true
 	}
@@ -155,8 +184,11 @@ func (b *builder) routeKey(at place, key string) (method, pattern string, ok boo
 		problem, hint = "has no method", "did you mean "+quote("ANY "+key)+"?"
 	case !found && strings.HasPrefix(key, "$"):
 		problem, hint = "is not a route of an http API", "did you mean \"$default\"?"
+		if p == host.ProtocolREST {
+			problem, hint = "is not a route of a REST API", keyHint(p)
+		}
 	case !found || !strings.HasPrefix(strings.TrimLeft(pattern, " "), "/"):
-		problem, hint = "is not a method and a path", `write it as "GET /orders/{id}", or "$default"`
+		problem, hint = "is not a method and a path", keyHint(p)
 	case pattern[0] == ' ':
 		problem, hint = "has more than one space", "write "+quote(method+" "+strings.TrimLeft(pattern, " "))
 	case !slices.Contains(methods, method):
@@ -175,6 +207,14 @@ func (b *builder) routeKey(at place, key string) (method, pattern string, ok boo
 		method = ""
 	}
 	return method, pattern, true
+}
+
+// keyHint says how routes are written.
+func keyHint(p host.Protocol) string {
+	if p == host.ProtocolREST {
+		return `write it as "GET /orders/{id}" or "ANY /{proxy+}"`
+	}
+	return `write it as "GET /orders/{id}", or "$default"`
 }
 
 // pathProblem says what is wrong with a route's path, which starts with a slash.

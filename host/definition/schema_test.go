@@ -146,7 +146,7 @@ func fields(typ reflect.Type) []reflect.StructField {
 		switch f := typ.Field(i); {
 		case f.Tag.Get("key") != "":
 			list = append(list, f)
-		case f.Type == reflect.TypeFor[settingsDef]():
+		case embedded(f.Type):
 			list = append(list, fields(f.Type)...)
 		}
 	}

@@ -38,24 +38,34 @@ func usesOf(a *host.API) []Use {
 	at := KeyPath("apis", a.Name)
 	all := usesOfFilters(a.Filters, at)
 	for _, auth := range a.Authorizers {
+		if auth.Function != "" {
+			continue // it is the function's
+		}
 		all = append(all, Use{Plugin: &auth.Plugin, Path: KeyPath(at+".authorizers", auth.Name) + ".plugin"})
 	}
 	for _, r := range a.Routes {
 		at := KeyPath(at+".routes", r.Key)
 		all = append(all, usesOfFilters(r.Filters, at)...)
 		for i := range r.Mappings {
-			m := &r.Mappings[i]
-			all = append(all, Use{Plugin: &m.Plugin, Path: KeyPath(at+".request.mapping", m.MediaType)})
+			if m := &r.Mappings[i]; m.Template == nil {
+				all = append(all, Use{Plugin: &m.Plugin, Path: KeyPath(at+requestMapping, m.MediaType)})
+			}
 		}
 		for n, rule := range r.Responses {
 			for i := range rule.Mappings {
-				m := &rule.Mappings[i]
-				all = append(all, Use{Plugin: &m.Plugin, Path: KeyPath(at+".responses["+strconv.Itoa(n)+"].mapping", m.MediaType)})
+				if m := &rule.Mappings[i]; m.Template == nil {
+					all = append(all, Use{Plugin: &m.Plugin, Path: KeyPath(at+responseMapping(n), m.MediaType)})
+				}
 			}
 		}
 	}
 	return all
 }
+
+const requestMapping = ".request.mapping"
+
+// responseMapping is where the mappings of a rule stand in a route.
+func responseMapping(rule int) string { return ".responses[" + strconv.Itoa(rule) + "].mapping" }
 
 func usesOfFilters(filters []*host.Filter, at string) []Use {
 	var all []Use

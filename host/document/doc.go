@@ -54,7 +54,7 @@ func Parse(name string, data []byte, limits Limits) (*Node, error) {
 	if len(r.errs) > MaxErrors {
 		root = nil // so much is wrong that nothing else needs to be said
 	}
-	return root, r.errs.Finish(data)
+	return root, r.errs.Finish(name, data)
 }
 
 // A reader reads one document.

@@ -117,8 +117,8 @@ func SourceLine(data []byte, line int) string {
 const MaxErrors = 200
 
 // Finish sorts the errors, drops repetitions (an alias shows one place many times) and what is beyond MaxErrors, and adds the lines
-// of the document. It returns nil for no error.
-func (es Errors) Finish(data []byte) error {
+// of errors in the file. It returns nil for no error.
+func (es Errors) Finish(file string, data []byte) error {
 	if len(es) == 0 {
 		return nil
 	}
@@ -136,7 +136,7 @@ func (es Errors) Finish(data []byte) error {
 			continue
 		}
 		shown[id] = true
-		if e.Source == "" && e.Pos.Line > 0 && e.Pos.Line <= len(lines) {
+		if e.Source == "" && e.Pos.File == file && e.Pos.Line > 0 && e.Pos.Line <= len(lines) {
 			e.Source = strings.TrimSuffix(lines[e.Pos.Line-1], "\r")
 		}
 		kept = append(kept, e)

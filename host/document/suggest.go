@@ -10,7 +10,7 @@ import (
 const (
 	maxSuggested = 64   // bytes of a name that is compared; what is longer was not a slip of the finger
 	maxQuoted    = 80   // bytes of a value that a message repeats
-	maxListed    = 20   // names that a hint lists
+	maxListed    = 24   // names that a hint lists
 	maxCompared  = 1000 // names that are compared with the one that was meant
 )
 
