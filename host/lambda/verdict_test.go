@@ -67,8 +67,20 @@ func TestVerdictContext(t *testing.T) {
 		t.Error(diff)
 	}
 	v, err = ParseAuthorizerResult([]byte(strings.Replace(policy(statement("Allow", `"*"`, `"*"`)), `{`, `{"usageIdentifierKey":"k","context":{"a":true},`, 1)), Format1)
-	if err != nil || v.PrincipalID != "u" || v.Simple || v.Context["a"] != true {
+	if err != nil || v.PrincipalID != "u" || v.Simple || v.Context["a"] != true || v.UsageIdentifierKey != "k" {
 		t.Errorf("got %+v, %v", v, err)
+	}
+}
+
+// TestVerdictStrings: on rest APIs the context is text (reference 1.7, "Other").
+func TestVerdictStrings(t *testing.T) {
+	context := `{"usageIdentifierKey":null,"context":{"s":"t","n":12345678901234567890,"f":1.50,"b":true,"none":null},`
+	v, err := ParseAuthorizerResult([]byte(strings.Replace(policy(statement("Allow", `"*"`, `"*"`)), `{`, context, 1)), Format1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]any{"s": "t", "n": "12345678901234567890", "f": "1.50", "b": "true"}, v.Strings()); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -84,6 +96,7 @@ func TestParseAuthorizerResultRefuses(t *testing.T) {
 		{Format1, `{"policyDocument":{"Statement":[]}}`},
 		{Format1, strings.Replace(policy(ok), `"u"`, `""`, 1)}, {Format1, strings.Replace(policy(ok), `"u"`, `7`, 1)},
 		{Format1, strings.Replace(policy(ok), `{`, `{"context":{"a":[1]},`, 1)}, {Format1, strings.Replace(policy(ok), `{`, `{"context":{"a":{}},`, 1)},
+		{Format1, strings.Replace(policy(ok), `{`, `{"usageIdentifierKey":7,`, 1)},
 		{Format1, `{"principalId":"u","policyDocument":null}`}, {Format1, `{"principalId":"u","policyDocument":"x"}`}, {Format1, `{"principalId":"u","policyDocument":{}}`},
 		{Format1, policy(`[]`)}, {Format1, policy(`[null]`)}, {Format1, policy(`null`)}, {Format1, policy(`["x"]`)},
 		{Format1, policy(statement("allow", `"*"`, `"*"`))}, {Format1, policy(statement("Allow", `7`, `"*"`))}, {Format1, policy(statement("Allow", `"*"`, `[]`))},
