@@ -173,7 +173,7 @@ func (c *Client) Invoke(ctx context.Context, in *host.Invocation) (*host.Result,
 		out.Method = c.method
 	}
 	if c.call.Action != "" {
-		params = c.act(out, params)
+		params = c.act(out, params, body)
 	}
 	before := c.address(out, c.region, "")
 	resp, err := c.send(ctx, c.region, out, before+c.encodePath(path), params, body)
@@ -183,9 +183,14 @@ func (c *Client) Invoke(ctx context.Context, in *host.Invocation) (*host.Result,
 	return &host.Result{Response: resp}, nil
 }
 
-// act says in the protocol of the service which action is meant.
-func (c *Client) act(out *host.Request, params []param) []param {
+// act says in the protocol of the service which action is meant. The gateway's default media type is not one that it goes by.
+func (c *Client) act(out *host.Request, params []param, body []byte) []param {
+	media, _, _ := strings.Cut(out.Header.Get("Content-Type"), ";")
+	unset := media == "" || strings.EqualFold(strings.TrimSpace(media), "application/json")
 	if c.known.json == "" {
+		if unset && len(body) == 0 {
+			out.Header.Set("Content-Type", formType)
+		}
 		for _, p := range params {
 			if p.name == "Version" {
 				return params
@@ -201,8 +206,8 @@ func (c *Client) act(out *host.Request, params []param) []param {
 			out.Header.Set(targetHeader, c.known.target+"."+p.value)
 		}
 	}
-	if media, _, _ := strings.Cut(out.Header.Get("Content-Type"), ";"); media == "" || strings.EqualFold(strings.TrimSpace(media), "application/json") {
-		out.Header.Set("Content-Type", jsonType+c.known.json) // the gateway's default, which these services do not take
+	if unset {
+		out.Header.Set("Content-Type", jsonType+c.known.json)
 	}
 	return rest
 }

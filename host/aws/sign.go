@@ -20,6 +20,7 @@ const (
 	targetHeader = "X-Amz-Target"
 	hashHeader   = "X-Amz-Content-Sha256"
 	jsonType     = "application/x-amz-json-"
+	formType     = "application/x-www-form-urlencoded"
 	globalRegion = "us-east-1"
 )
 
