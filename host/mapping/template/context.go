@@ -85,19 +85,23 @@ func (c *variables) Map() *tree.Map {
 
 func (c *variables) identityRecord() *silentRecord {
 	if c.identity == nil {
-		c.identity = &silentRecord{record{build: func() *tree.Map {
+		c.identity = &silentRecord{record{one: c.identityValue, build: func() *tree.Map {
 			m := &tree.Map{}
 			for _, name := range identityKeys {
-				var value any
-				if text, ok := mapping.RESTContextValue(c.run.in.Exchange, "identity."+name); ok {
-					value = text
-				}
+				value, _ := c.identityValue(name)
 				m.Put(name, value)
 			}
 			return m
 		}}}
 	}
 	return c.identity
+}
+
+func (c *variables) identityValue(name string) (any, bool) {
+	if text, ok := mapping.RESTContextValue(c.run.in.Exchange, "identity."+name); ok {
+		return text, true
+	}
+	return nil, false
 }
 
 // authorizerRecord has what an authorizer said, always as text, and is nil where there was none. Claims have members, and no text themselves
@@ -107,10 +111,20 @@ func (c *variables) authorizerRecord() *record {
 	if c.authorizer != nil || p.ID == "" && len(p.Context) == 0 {
 		return c.authorizer
 	}
-	c.authorizer = &record{build: func() *tree.Map {
+	claims, _ := p.Context["claims"].(map[string]any)
+	one := func(name string) (any, bool) {
+		if name == "claims" && claims != nil {
+			return &silentRecord{record{build: func() *tree.Map { return authorizerTexts(claims) }}}, true
+		}
+		if text, ok := mapping.RESTContextValue(c.run.in.Exchange, "authorizer."+name); ok {
+			return text, true
+		}
+		return nil, false
+	}
+	c.authorizer = &record{one: one, build: func() *tree.Map {
 		m := authorizerTexts(p.Context)
-		if claims, ok := p.Context["claims"].(map[string]any); ok {
-			m.Put("claims", &silentRecord{record{build: func() *tree.Map { return authorizerTexts(claims) }}})
+		if v, _ := one("claims"); claims != nil {
+			m.Put("claims", v)
 		}
 		if _, said := m.Get("principalId"); !said && p.ID != "" {
 			m.Put("principalId", p.ID)

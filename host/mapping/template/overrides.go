@@ -23,12 +23,12 @@ type overrides struct {
 func (o *overrides) begin(r *run) {
 	o.opts = &r.template.opts
 	before := r.in.RequestOverride
-	o.request.all = []*fields{
+	o.request.all = []fields{
 		{place: "requestOverride.path", of: o, before: pathFields(before.Path)},
 		{place: "requestOverride.header", of: o, before: before.Header, header: true},
 		{place: "requestOverride.querystring", of: o, before: before.Query},
 	}
-	o.response.all = []*fields{{place: "responseOverride.header", of: o, before: r.in.ResponseOverride.Header, header: true}}
+	o.response.all = []fields{{place: "responseOverride.header", of: o, before: r.in.ResponseOverride.Header, header: true}}
 	o.response.hasStatus = true
 	if before := r.in.ResponseOverride.Status; before != 0 {
 		o.response.status = int32(before)
@@ -74,7 +74,7 @@ func (o *overrides) read(out *host.MapOutput) error {
 
 // A group is $context.requestOverride or $context.responseOverride.
 type group struct {
-	all       []*fields
+	all       []fields
 	hasStatus bool
 	status    any
 	statusSet bool
@@ -85,8 +85,8 @@ type group struct {
 func (g *group) Map() *tree.Map {
 	if g.built == nil {
 		g.built = &tree.Map{}
-		for _, f := range g.all {
-			g.built.Put(f.key(), f)
+		for i := range g.all {
+			g.built.Put(g.all[i].key(), &g.all[i])
 		}
 	}
 	if g.status != nil {
@@ -97,8 +97,8 @@ func (g *group) Map() *tree.Map {
 
 // Get returns the parameters of a place, or the status.
 func (g *group) Get(name string) (any, bool) {
-	for _, f := range g.all {
-		if f.key() == name {
+	for i := range g.all {
+		if f := &g.all[i]; f.key() == name {
 			return f, true
 		}
 	}
@@ -127,8 +127,8 @@ func (g *group) Call(_ context.Context, name string, args []any) (any, bool, err
 
 // Set takes a status, or a map of parameters as if each was set. What can be no status changes nothing (reference 1.5 [LS]).
 func (g *group) Set(name string, value any) (bool, error) {
-	for _, f := range g.all {
-		if f.key() == name {
+	for i := range g.all {
+		if f := &g.all[i]; f.key() == name {
 			return f.setAll(value)
 		}
 	}

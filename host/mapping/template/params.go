@@ -32,7 +32,9 @@ func (p *parameters) all(x *host.Exchange) *tree.Map {
 
 // one returns the first that is not empty of path, query and header, and "" where there is none.
 func (p *parameters) one(x *host.Exchange, name string) string {
-	p.all(x)
+	if p.built == nil {
+		return oneParam(x, name)
+	}
 	for _, m := range [...]*tree.Map{p.path, p.query} {
 		if v, _ := m.Get(name); v != nil && v != "" {
 			return asText(v)
@@ -41,6 +43,42 @@ func (p *parameters) one(x *host.Exchange, name string) string {
 	v, _ := p.header.Get(name)
 	return asText(v)
 }
+
+// oneParam looks a parameter up where no template has asked for the maps.
+func oneParam(x *host.Exchange, name string) string {
+	if v, _ := x.Match.Param(name); v != "" {
+		return v
+	}
+	value := ""
+	for part := range strings.SplitSeq(x.Request.Query(), ";") {
+		for n, v := range host.QueryParams(part) {
+			if validText(n) == name {
+				value = validText(v)
+			}
+		}
+	}
+	if value != "" {
+		return value
+	}
+	return headerParam(x, name)
+}
+
+func headerParam(x *host.Exchange, name string) string {
+	if hidden(strings.ToLower(name)) {
+		return ""
+	}
+	for _, f := range slices.Backward(x.Request.Header) {
+		if strings.EqualFold(f.Name, name) {
+			return validText(f.Value)
+		}
+	}
+	if strings.EqualFold(name, "Host") {
+		return x.Request.Host
+	}
+	return ""
+}
+
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // asText is of what was a text, unless the template put something else there.
 func asText(v any) string {
@@ -62,7 +100,7 @@ func queryParams(x *host.Exchange) *tree.Map {
 	m := &tree.Map{}
 	for part := range strings.SplitSeq(x.Request.Query(), ";") {
 		for name, value := range host.QueryParams(part) {
-			m.Put(strings.ToValidUTF8(name, "\uFFFD"), strings.ToValidUTF8(value, "\uFFFD"))
+			m.Put(validText(name), validText(value))
 		}
 	}
 	return m
@@ -83,7 +121,7 @@ func headerParams(x *host.Exchange) *tree.Map {
 		if _, ok := names[lower]; !ok {
 			names[lower] = f.Name
 		}
-		m.Put(names[lower], strings.ToValidUTF8(f.Value, "\uFFFD"))
+		m.Put(names[lower], validText(f.Value))
 	}
 	return m
 }

@@ -10,7 +10,8 @@ import (
 // A record is a map that is made when the template first looks at it. What the template puts there stays for the run.
 type record struct {
 	build func() *tree.Map
-	fold  bool // names are looked up without case
+	one   func(name string) (any, bool) // finds a value without the map, until there is one; nil builds it
+	fold  bool                          // names are looked up without case
 	built *tree.Map
 }
 
@@ -23,7 +24,12 @@ func (r *record) Map() *tree.Map {
 }
 
 // Get returns the value of a name.
-func (r *record) Get(name string) (any, bool) { return lookup(r.Map(), name, r.fold) }
+func (r *record) Get(name string) (any, bool) {
+	if r.built == nil && r.one != nil {
+		return r.one(name)
+	}
+	return lookup(r.Map(), name, r.fold)
+}
 
 // Call has containsKey without case; everything else is the map's.
 func (r *record) Call(_ context.Context, name string, args []any) (any, bool, error) {

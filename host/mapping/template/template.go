@@ -141,9 +141,18 @@ func newRun(t *Template, in *host.MapInput) *run {
 	r.input.run = r
 	r.input.found = t.opts.Found
 	r.context.run = r
-	r.stage.build = r.stageVariables
+	r.stage.build, r.stage.one = r.stageVariables, r.stageVariable
 	r.overrides.begin(r)
 	return r
+}
+
+func (r *run) stageVariable(name string) (any, bool) {
+	if s := r.in.Exchange.Match.Stage; s != nil {
+		if v, ok := s.Variables[name]; ok {
+			return v, true
+		}
+	}
+	return nil, false
 }
 
 func (r *run) stageVariables() *tree.Map {

@@ -74,6 +74,9 @@ type Variables map[string]any
 
 // Text is what a template writes for a value, and "" for nil. The error is of a limit, which only values that the template built can pass.
 func Text(v any) (string, error) {
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
 	r := &run{ctx: context.Background(), template: &Template{regexps: &regexpCache{}}, limits: Limits{}.withDefaults(), seen: map[string]bool{}}
 	text, _, err := r.text(fromHost(v))
 	return text, err
