@@ -2,12 +2,14 @@ package pipeline
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/mapping"
+	"github.com/postern/postern/host/mapping/template"
 )
 
 // filterPlaces numbers the filters of each route from the outside in, from 1. A plugin has a pool for each place where it is a filter:
@@ -55,9 +57,7 @@ func (b *builder) notFound(def *host.API, filters []step) *route {
 }
 
 func (b *builder) requestMapping(r *host.Route) *requestMapping {
-	m := &requestMapping{route: r, mappers: map[*host.Mapping]host.Mapper{}}
-	b.mappers(m.mappers, r.Mappings, host.PhaseMapRequest)
-	return m
+	return &requestMapping{route: r, mappers: b.mappers(r.Mappings, host.PhaseMapRequest)}
 }
 
 func (b *builder) responseMapping(r *host.Route) (*responseMapping, error) {
@@ -67,16 +67,25 @@ func (b *builder) responseMapping(r *host.Route) (*responseMapping, error) {
 	}
 	m := &responseMapping{rules: rules, mappers: map[*host.Mapping]host.Mapper{}, limit: host.DefaultMaxResult}
 	for _, rule := range r.Responses {
-		b.mappers(m.mappers, rule.Mappings, host.PhaseMapResponse)
+		maps.Copy(m.mappers, b.mappers(rule.Mappings, host.PhaseMapResponse))
 	}
 	return m, nil
 }
 
-func (b *builder) mappers(into map[*host.Mapping]host.Mapper, mappings []host.Mapping, phase host.Phase) {
+// mappers compiles the templates of mappings and finds their plugins.
+func (b *builder) mappers(mappings []host.Mapping, phase host.Phase) map[*host.Mapping]host.Mapper {
+	all := make(map[*host.Mapping]host.Mapper, len(mappings))
 	for i := range mappings {
 		m := &mappings[i]
-		into[m] = &pluginMapper{plugin: b.opened[&m.Plugin], telemetry: b.cfg.Telemetry, phase: phase}
+		if m.Template == nil {
+			all[m] = &pluginMapper{plugin: b.opened[&m.Plugin], telemetry: b.cfg.Telemetry, phase: phase}
+			continue
+		}
+		compiled, err := template.Compile(m.Template, phase, template.Options{})
+		b.fail(err)
+		all[m] = compiled
 	}
+	return all
 }
 
 // integration compiles what a route reaches. References were checked when the definition was decoded.
