@@ -167,18 +167,25 @@ func definitionOf(p *parsedBundle, a *host.API) definitionDoc {
 		if c.Type == host.IntegrationFunction {
 			d.Functions = append(d.Functions, reference{c.Function, c.Qualifier})
 		}
-		for _, m := range readVariable.FindAllStringSubmatch(c.URI+" "+c.Path, -1) {
+		text := c.URI + " " + c.Path
+		if c.Service != nil {
+			text += " " + c.Service.Action + " " + c.Service.Path
+		}
+		for _, m := range readVariable.FindAllStringSubmatch(text, -1) {
 			d.Variables = append(d.Variables, m[1])
 		}
 	}
-	for use := range definition.Uses(&host.Snapshot{APIs: []*host.API{a}}) {
-		for _, s := range use.Plugin.Secrets {
-			switch {
-			case s.Store != "":
-				d.Secrets = append(d.Secrets, s.Store)
-			case s.File != "":
-				d.Files = append(d.Files, path.Clean(s.File))
-			}
+	for s := range definition.Secrets(&host.Snapshot{APIs: []*host.API{a}}) {
+		switch {
+		case s.Store != "":
+			d.Secrets = append(d.Secrets, s.Store)
+		case s.File != "":
+			d.Files = append(d.Files, path.Clean(s.File))
+		}
+	}
+	for _, auth := range a.Authorizers {
+		if auth.Function != "" {
+			d.Functions = append(d.Functions, reference{auth.Function, auth.Qualifier})
 		}
 	}
 	for _, u := range usedUpstreams(p.snapshot, a) {

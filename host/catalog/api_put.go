@@ -65,11 +65,9 @@ func (r *attempt) alone(name string) error {
 	for _, d := range s.Domains {
 		refused(d.Pos, definition.KeyPath("domains", d.Name), "only a project has domains", "apply the definition as a project")
 	}
-	for use := range definition.Uses(s) {
-		for _, secret := range use.Plugin.Secrets {
-			if secret.File != "" {
-				refused(secret.Pos, use.Path, "only a project has files with secrets", "put the secret into the store, and write {store: NAME}")
-			}
+	for secret, at := range definition.Secrets(s) {
+		if secret.File != "" {
+			refused(secret.Pos, at, "only a project has files with secrets", "put the secret into the store, and write {store: NAME}")
 		}
 	}
 	for _, u := range s.Upstreams {

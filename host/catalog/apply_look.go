@@ -119,6 +119,15 @@ func (r *attempt) lookAtFunctions(ctx context.Context) (definition.Errors, error
 		return nil
 	}
 	for _, a := range r.snapshot.APIs {
+		for _, auth := range a.Authorizers {
+			if auth.Function == "" {
+				continue
+			}
+			at := definition.KeyPath(definition.KeyPath("apis", a.Name)+".authorizers", auth.Name) + ".function"
+			if err := look(reference{auth.Function, auth.Qualifier}, auth.Pos, at); err != nil {
+				return nil, err
+			}
+		}
 		for _, route := range a.Routes {
 			c := &route.Integration
 			if c.Type != host.IntegrationFunction {
@@ -144,30 +153,28 @@ func (r *attempt) lookAtFunctions(ctx context.Context) (definition.Errors, error
 func (r *attempt) lookAtSecrets(ctx context.Context) (definition.Errors, error) {
 	var errs definition.Errors
 	asked := map[string]bool{}
-	for use := range definition.Uses(r.snapshot) {
-		for _, s := range use.Plugin.Secrets {
-			e := &definition.Error{Pos: s.Pos, Path: definition.KeyPath(strings.TrimSuffix(use.Path, ".plugin")+".secrets", s.Name), Rule: RuleMissingSecret}
-			switch _, set := r.catalog.opts.Env(s.Env); {
-			case s.File != "":
-				asked[path.Clean(s.File)] = true
-				if !r.hasSecret(s.File) {
-					e.Message, e.Hint = fmt.Sprintf("the value of the file %s, which holds the secret %s, was not sent", s.File, s.Name), "apply it from the project's folder"
-				}
-			case s.Env != "" && !set:
-				e.Message = fmt.Sprintf("the environment variable %s, which the secret %s is read from, is not set where the host runs", s.Env, s.Name)
-				e.Hint = "set it for the host, or keep the secret in its store: {store: NAME}"
-			case s.Store != "":
-				_, rev, err := r.catalog.readSecret(ctx, s.Store)
-				if err != nil {
-					return nil, err
-				}
-				if rev == 0 {
-					e.Message, e.Hint = fmt.Sprintf("the store has no secret %q", s.Store), "put it there first"
-				}
+	for s, at := range definition.Secrets(r.snapshot) {
+		e := &definition.Error{Pos: s.Pos, Path: at, Rule: RuleMissingSecret}
+		switch _, set := r.catalog.opts.Env(s.Env); {
+		case s.File != "":
+			asked[path.Clean(s.File)] = true
+			if !r.hasSecret(s.File) {
+				e.Message, e.Hint = fmt.Sprintf("the value of the file %s, which holds the secret %s, was not sent", s.File, s.Name), "apply it from the project's folder"
 			}
-			if e.Message != "" {
-				errs = append(errs, e)
+		case s.Env != "" && !set:
+			e.Message = fmt.Sprintf("the environment variable %s, which the secret %s is read from, is not set where the host runs", s.Env, s.Name)
+			e.Hint = "set it for the host, or keep the secret in its store: {store: NAME}"
+		case s.Store != "":
+			_, rev, err := r.catalog.readSecret(ctx, s.Store)
+			if err != nil {
+				return nil, err
 			}
+			if rev == 0 {
+				e.Message, e.Hint = fmt.Sprintf("the store has no secret %q", s.Store), "put it there first"
+			}
+		}
+		if e.Message != "" {
+			errs = append(errs, e)
 		}
 	}
 	for _, u := range r.snapshot.Upstreams {

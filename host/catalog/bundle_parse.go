@@ -31,7 +31,7 @@ const (
 // The rules that what is sent beside a definition can break, in addition to the definition's own.
 const (
 	RuleMissingCode   = "missing-code"   // a reference whose code was not sent, or whose blob is not saved
-	RuleMissingFile   = "missing-file"   // a certificate that was not sent
+	RuleMissingFile   = "missing-file"   // a certificate, template or model that was not sent
 	RuleMissingSecret = "missing-secret" // a secret whose value is nowhere
 )
 
@@ -136,6 +136,11 @@ func (c *Catalog) resolve(b *Bundle, snapshot *host.Snapshot, strict bool) defin
 		use.Plugin.Source = c.source(key, use.Plugin.ABI, code)
 		errs = append(errs, use.Settle(c.opts.Scripts)...)
 	}
+	for f := range definition.TextFiles(snapshot) {
+		if text, ok := b.textFile(f.Ref, used, f.Problem, &errs); ok {
+			f.Set([]byte(text))
+		}
+	}
 	for _, u := range snapshot.Upstreams {
 		u.TLS.CA = b.file(u, "ca", u.TLS.CAFile, used, &errs)
 		u.TLS.Cert = b.file(u, "cert", u.TLS.CertFile, used, &errs)
@@ -165,15 +170,26 @@ func (b *Bundle) file(u *host.Upstream, what string, name host.Setting[string], 
 	if name.Value == "" {
 		return nil
 	}
-	ref := path.Clean(name.Value)
-	text, ok := b.Files[ref]
+	problem := func(rule, message, hint string) *definition.Error {
+		return &definition.Error{Pos: name.Pos, Path: definition.KeyPath("upstreams", u.Name) + ".tls." + what, Rule: rule, Message: message, Hint: hint}
+	}
+	text, ok := b.textFile(name.Value, used, problem, errs)
 	if !ok {
-		*errs = append(*errs, &definition.Error{Pos: name.Pos, Path: definition.KeyPath("upstreams", u.Name) + ".tls." + what, Rule: RuleMissingFile,
-			Message: fmt.Sprintf("the file %q was not sent", name.Value), Hint: fmt.Sprintf("files must hold it under %q", ref)})
 		return nil
 	}
-	used["file "+ref] = true
 	return []byte(text)
+}
+
+// textFile returns the content of a file that was sent, and reports one that was not.
+func (b *Bundle) textFile(name string, used map[string]bool, problem func(rule, message, hint string) *definition.Error, errs *definition.Errors) (string, bool) {
+	ref := path.Clean(name)
+	text, ok := b.Files[ref]
+	if !ok {
+		*errs = append(*errs, problem(RuleMissingFile, fmt.Sprintf("the file %q was not sent", name), fmt.Sprintf("files must hold it under %q", ref)))
+		return "", false
+	}
+	used["file "+ref] = true
+	return text, true
 }
 
 // source is code that is loaded from its blob when it is needed.

@@ -246,7 +246,9 @@ func (k *composer) api(ctx context.Context, name string, doc *apiDoc, d *definit
 	a.Root, a.RootImplied, a.DefaultEndpoint = doc.Root, doc.RootImplied, doc.DefaultEndpoint
 	for use := range definition.Uses(&host.Snapshot{APIs: []*host.API{a}}) {
 		use.Plugin.KV = definition.ProjectMap(doc.Project, use.Plugin.KV)
-		if err := k.reveal(ctx, doc.Project, use.Plugin.Secrets); err != nil {
+	}
+	for secret := range definition.Secrets(&host.Snapshot{APIs: []*host.API{a}}) {
+		if err := k.revealOne(ctx, doc.Project, secret); err != nil {
 			return nil, err
 		}
 	}

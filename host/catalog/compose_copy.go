@@ -25,6 +25,7 @@ func copyAPI(a *host.API) *host.API {
 		return &c
 	})
 	out.Filters = copyEach(a.Filters, copyFilter)
+	accesses := map[*host.ServiceAccess]*host.ServiceAccess{}
 	out.Routes = copyEach(a.Routes, func(r *host.Route) *host.Route {
 		c := *r
 		c.Authorizer = authorizers[r.Authorizer]
@@ -39,6 +40,7 @@ func copyAPI(a *host.API) *host.API {
 			mock.Header = slices.Clone(m.Header)
 			c.Integration.Mock = &mock
 		}
+		c.Integration.Service = copyService(r.Integration.Service, accesses)
 		return &c
 	})
 	out.Stages = copyEach(a.Stages, func(s *host.Stage) *host.Stage {
@@ -64,6 +66,21 @@ func copyEach[T any](list []T, one func(T) T) []T {
 func copyFilter(f *host.Filter) *host.Filter {
 	c := *f
 	c.Plugin = copyPlugin(f.Plugin)
+	return &c
+}
+
+// copyService copies a call of a service, and the access to it once for all that share it. What else a rest API has is text, and is
+// shared with what was parsed: nothing changes it.
+func copyService(call *host.ServiceCall, accesses map[*host.ServiceAccess]*host.ServiceAccess) *host.ServiceCall {
+	if call == nil {
+		return nil
+	}
+	c := *call
+	if call.Access != nil && accesses[call.Access] == nil {
+		access := *call.Access
+		accesses[call.Access] = &access
+	}
+	c.Access = accesses[call.Access]
 	return &c
 }
 

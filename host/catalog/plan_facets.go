@@ -24,12 +24,18 @@ func apiFacets(a *host.API) facets {
 	}
 	for _, auth := range a.Authorizers {
 		scope := "authorizer " + auth.Name
-		f.plugin(scope, "", &auth.Plugin)
+		f.add(scope, "function", strings.TrimSuffix(auth.Function+"@"+auth.Qualifier, "@"))
+		if auth.Function == "" {
+			f.plugin(scope, "", &auth.Plugin)
+		}
+		f.add(scope, "type", strings.ToLower(auth.Type))
+		f.add(scope, "identityValidationExpression", auth.Validation)
 		f.add(scope, "identitySources", strings.Join(auth.IdentitySources, ", "))
 		f.add(scope, "resultTTL", auth.ResultTTL.Value.String())
 		f.add(scope, "payloadFormatVersion", auth.PayloadFormat)
 	}
 	f.filters("", a.Filters)
+	f.rest(a.REST)
 	for _, r := range a.Routes {
 		f.route(r)
 	}
@@ -52,9 +58,8 @@ func (f *facets) route(r *host.Route) {
 	f.add(scope, "maxDuration", r.MaxDuration.Value.String())
 	f.add(scope, "maxBody", sizeText(r.MaxBody.Value))
 	f.add(scope, "streaming", strconv.FormatBool(r.Streaming))
-	for i := range r.Mappings {
-		f.plugin(scope, "mapping "+r.Mappings[i].MediaType+" ", &r.Mappings[i].Plugin)
-	}
+	f.method(scope, r.REST)
+	f.mappings(scope, "mapping ", r.Mappings)
 	f.integration(scope, &r.Integration)
 	for i, rule := range r.Responses {
 		name := fmt.Sprintf("response %d ", i+1)
@@ -62,9 +67,9 @@ func (f *facets) route(r *host.Route) {
 		if rule.Status != 0 {
 			f.add(scope, name+"status", strconv.Itoa(rule.Status))
 		}
-		for j := range rule.Mappings {
-			f.plugin(scope, name+"mapping "+rule.Mappings[j].MediaType+" ", &rule.Mappings[j].Plugin)
-		}
+		f.parameters(scope, name+"parameter ", rule.Parameters)
+		f.add(scope, name+"contentHandling", rule.ContentHandling)
+		f.mappings(scope, name+"mapping ", rule.Mappings)
 	}
 }
 
@@ -92,17 +97,30 @@ func (f *facets) integration(scope string, c *host.IntegrationConfig) {
 	case host.IntegrationUpstream:
 		target = c.Upstream
 	case host.IntegrationMock:
+		if c.Mock == nil {
+			break // the mapping chooses
+		}
 		target = fmt.Sprintf("status %d", c.Mock.Status)
 		f.add(scope, "mock body", c.Mock.Body)
 		for _, field := range c.Mock.Header {
 			f.add(scope, "mock header "+field.Name, field.Value)
 		}
+	case host.IntegrationService:
+		target = f.service(scope, c.Service)
 	}
 	f.add(scope, "integration", strings.TrimSpace(string(c.Type)+" "+target))
 	f.add(scope, "integration path", c.Path)
 	f.add(scope, "integration method", c.Method)
 	f.add(scope, "integration payloadFormatVersion", c.PayloadFormat)
 	f.add(scope, "integration passthroughBehavior", c.Passthrough)
+	f.parameters(scope, "integration parameter ", c.Parameters)
+	f.add(scope, "integration contentHandling", c.ContentHandling)
+	if c.Proxy {
+		f.add(scope, "integration proxy", "true")
+	}
+	if c.Insecure {
+		f.add(scope, "integration tlsConfig insecureSkipVerification", "true")
+	}
 	if c.Timeout.Value != 0 {
 		f.add(scope, "integration timeout", c.Timeout.Value.String())
 	}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"strings"
@@ -62,6 +63,7 @@ func TestEveryChangeHasAName(t *testing.T) {
 		use.Plugin.Runtime = "wasm"
 	}
 	a, u, f := s.APIs[0], s.Upstreams[0], s.Functions[0]
+	rest := restExample(t)
 	u.TLS.CA, u.TLS.Cert = []byte("ca"), []byte("cert")
 	changed := 0
 	for _, part := range []struct {
@@ -71,6 +73,7 @@ func TestEveryChangeHasAName(t *testing.T) {
 		facets func() facets
 	}{
 		{"api", reflect.ValueOf(a).Elem(), func() string { return apiDigest(&parsedBundle{snapshot: &host.Snapshot{}}, a) }, func() facets { return apiFacets(a) }},
+		{"rest", reflect.ValueOf(rest).Elem(), func() string { return apiDigest(&parsedBundle{snapshot: &host.Snapshot{}}, rest) }, func() facets { return apiFacets(rest) }},
 		{"upstream", reflect.ValueOf(u).Elem(), func() string { return definition.Revision(&host.Snapshot{Upstreams: []*host.Upstream{u}}) }, func() facets { return upstreamFacets(u) }},
 		{"function", reflect.ValueOf(f).Elem(), func() string { return definition.Revision(&host.Snapshot{Functions: []*host.Function{f}}) }, func() facets { return functionFacets(f) }},
 	} {
@@ -90,8 +93,62 @@ func TestEveryChangeHasAName(t *testing.T) {
 	}
 }
 
+// restExample is an API of what only rest APIs have.
+func restExample(t *testing.T) *host.API {
+	t.Helper()
+	s, err := definition.Parse("postern.yaml", []byte(everythingREST), definition.Options{Host: true})
+	var errs definition.Errors
+	errors.As(err, &errs)
+	for _, e := range errs {
+		if e.Rule != definition.RuleUnsupported {
+			t.Fatal(e)
+		}
+	}
+	for f := range definition.TextFiles(s) {
+		f.Set([]byte("{}"))
+	}
+	return s.APIs[0]
+}
+
+const everythingREST = `
+apis:
+  shop:
+    protocol: rest
+    binaryMediaTypes: [image/*]
+    minimumCompressionSize: 1KiB
+    models: {Order: ./order.json, Line: {type: object}}
+    gatewayResponses:
+      DEFAULT_4XX: {statusCode: 400, parameters: {gatewayresponse.header.X-A: "'a'"}, templates: {application/json: "{}"}}
+    authorizers:
+      caller: {function: f@live, type: token, identitySources: [method.request.header.X], identityValidationExpression: "^x", resultTTL: 1m}
+    routes:
+      GET /a/{id}:
+        authorizer: caller
+        request:
+          parameters: {method.request.header.X-A: true}
+          models: {application/json: Order}
+          validate: [parameters, body]
+          mapping: {application/json: ./a.vtl, text/plain: {template: "x"}}
+        methodResponses: {"200": {headers: [X-B]}}
+        integration:
+          type: AWS
+          uri: arn:aws:apigateway:us-east-1:sqs:action/SendMessage
+          method: POST
+          passthroughBehavior: NEVER
+          contentHandling: CONVERT_TO_TEXT
+          parameters: {integration.request.header.X: method.request.header.X}
+        responses:
+          - match: "2.."
+            status: 200
+            contentHandling: CONVERT_TO_BINARY
+            parameters: {method.response.header.X-B: "'b'"}
+            mapping: {application/json: ./b.vtl}
+      GET /b: {integration: {type: HTTP_PROXY, uri: "https://example.com/b", method: GET, tlsConfig: {insecureSkipVerification: true}}}
+aws: {endpoint: "http://127.0.0.1:4566", region: us-east-1, accessKeyId: {env: A}, secretAccessKey: {file: ./key}, sessionToken: {store: s}}
+`
+
 // identity are fields that name what changes, which a plan has elsewhere: routes and plugins are told by other fields beside.
-var identity = map[string]bool{"Pos": true, "Stages": true, "Plugin.Name": true, "api.Name": true, "upstream.Name": true, "function.Name": true,
+var identity = map[string]bool{"Pos": true, "Stages": true, "Plugin.Name": true, "api.Name": true, "rest.Name": true, "Models.Ref": true, "AccessKeyID.Value": true, "SecretAccessKey.Value": true, "SessionToken.Value": true, "Template.Name": true, "Access.Name": true, "upstream.Name": true, "function.Name": true,
 	"function.Version": true, "TLS.Key": true, "Routes.Method": true, "Routes.Pattern": true, "Source.Runtime": true, "Secrets.Value": true}
 
 // choices are structs in which one form excludes the others: what one does not have, it never has.
@@ -140,9 +197,23 @@ func eachLeaf(path string, v reflect.Value, f func(path string)) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
+			if v.Type().Field(i).Name == "Plugin" && hasNoPlugin(v.Interface()) {
+				continue
+			}
 			eachLeaf(path+"."+v.Type().Field(i).Name, v.Field(i), f)
 		}
 	}
+}
+
+// hasNoPlugin reports whether something else stands where a plugin could.
+func hasNoPlugin(v any) bool {
+	switch v := v.(type) {
+	case host.Mapping:
+		return v.Template != nil
+	case host.Authorizer:
+		return v.Function != ""
+	}
+	return false
 }
 
 // TestDocumented holds the page to the code.

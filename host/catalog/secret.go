@@ -227,13 +227,19 @@ func (c *Catalog) missingSecret(ctx context.Context, name string) error {
 // reveal gives secrets their values of now.
 func (s *state) reveal(ctx context.Context, project string, secrets []host.Secret) error {
 	for i := range secrets {
-		secret := &secrets[i]
-		value, err := s.secretValue(ctx, project, SecretRef{Env: secret.Env, File: secret.File, Store: secret.Store})
-		if err != nil {
-			return &host.Error{Op: fmt.Sprintf("secret %s", secret.Name), Kind: host.KindOf(err), Err: err}
+		if err := s.revealOne(ctx, project, &secrets[i]); err != nil {
+			return err
 		}
-		secret.Value = value
 	}
+	return nil
+}
+
+func (s *state) revealOne(ctx context.Context, project string, secret *host.Secret) error {
+	value, err := s.secretValue(ctx, project, SecretRef{Env: secret.Env, File: secret.File, Store: secret.Store})
+	if err != nil {
+		return &host.Error{Op: fmt.Sprintf("secret %s", secret.Name), Kind: host.KindOf(err), Err: err}
+	}
+	secret.Value = value
 	return nil
 }
 

@@ -45,8 +45,8 @@ func (f TextFile) Problem(rule, message, hint string) *Error {
 // TextFiles yields every template and model of a snapshot that one definition made and that stands in a file.
 func TextFiles(s *host.Snapshot) iter.Seq[TextFile] {
 	return func(yield func(TextFile) bool) {
-		for t, at := range Templates(s) {
-			if t.Ref != "" && !yield(TextFile{t.Ref, at, t.Pos, t, nil}) {
+		for t := range Templates(s) {
+			if t.Ref != "" && !yield(TextFile{t.Ref, t.Path, t.Pos, t.Template, nil}) {
 				return
 			}
 		}
@@ -64,31 +64,43 @@ func TextFiles(s *host.Snapshot) iter.Seq[TextFile] {
 	}
 }
 
+// A TemplateUse is a place of a definition where a mapping template stands.
+type TemplateUse struct {
+	*host.Template
+	Phase host.Phase // PhaseMapRequest or PhaseMapResponse
+	Path  string
+}
+
 // Templates yields every mapping template of a snapshot that one definition made, with its place.
-func Templates(s *host.Snapshot) iter.Seq2[*host.Template, string] {
-	return func(yield func(*host.Template, string) bool) {
-		each := func(mappings []host.Mapping, at string) bool {
-			for i := range mappings {
-				if t := mappings[i].Template; t != nil && !yield(t, KeyPath(at, mappings[i].MediaType)) {
-					return false
-				}
-			}
-			return true
-		}
+func Templates(s *host.Snapshot) iter.Seq[TemplateUse] {
+	return func(yield func(TemplateUse) bool) {
 		for _, a := range s.APIs {
 			for _, r := range a.Routes {
-				at := KeyPath(KeyPath("apis", a.Name)+".routes", r.Key)
-				if !each(r.Mappings, at+requestMapping) {
-					return
-				}
-				for n, rule := range r.Responses {
-					if !each(rule.Mappings, at+responseMapping(n)) {
+				for _, use := range templatesOf(r, KeyPath(KeyPath("apis", a.Name)+".routes", r.Key)) {
+					if !yield(use) {
 						return
 					}
 				}
 			}
 		}
 	}
+}
+
+// templatesOf are those of a route, which stands at a path.
+func templatesOf(r *host.Route, at string) []TemplateUse {
+	var all []TemplateUse
+	add := func(mappings []host.Mapping, phase host.Phase, at string) {
+		for i := range mappings {
+			if t := mappings[i].Template; t != nil {
+				all = append(all, TemplateUse{t, phase, KeyPath(at, mappings[i].MediaType)})
+			}
+		}
+	}
+	add(r.Mappings, host.PhaseMapRequest, at+requestMapping)
+	for n, rule := range r.Responses {
+		add(rule.Mappings, host.PhaseMapResponse, at+responseMapping(n))
+	}
+	return all
 }
 
 // Secrets yields every secret of a snapshot that one definition made, with its place: those of plugins, and those of the access to AWS

@@ -187,8 +187,12 @@ func (e *Explanation) route(snapshot *host.Snapshot, a *host.API, r *host.Route)
 	e.filters("of the route", r.Filters)
 	if a := r.Authorizer; a != nil {
 		of := "authorizer " + a.Name
-		e.phase(host.PhaseAuthorize, of+" ("+a.Plugin.Ref+")", a.Pos)
-		e.pluginLimits(of, &a.Plugin)
+		if a.Function != "" {
+			e.phase(host.PhaseAuthorize, of+" (function "+a.Function+")", a.Pos)
+		} else {
+			e.phase(host.PhaseAuthorize, of+" ("+a.Plugin.Ref+")", a.Pos)
+			e.pluginLimits(of, &a.Plugin)
+		}
 		limit(e, of, "resultTTL", a.ResultTTL, fmt.Sprint(a.ResultTTL.Value))
 	}
 	e.mappings(host.PhaseMapRequest, "", r.Mappings)
@@ -208,6 +212,17 @@ func (e *Explanation) route(snapshot *host.Snapshot, a *host.API, r *host.Route)
 	}
 }
 
+// serviceText names a call of an AWS service.
+func serviceText(call *host.ServiceCall) string {
+	switch {
+	case call.Subtype != "":
+		return call.Subtype
+	case call.Path != "":
+		return call.Service + " /" + call.Path
+	}
+	return call.Service + " " + call.Action
+}
+
 // filters lists them as requests meet them; responses meet them in reverse.
 func (e *Explanation) filters(of string, filters []*host.Filter) {
 	for _, f := range filters {
@@ -220,6 +235,10 @@ func (e *Explanation) filters(of string, filters []*host.Filter) {
 func (e *Explanation) mappings(p host.Phase, when string, mappings []host.Mapping) {
 	for i := range mappings {
 		m := &mappings[i]
+		if t := m.Template; t != nil {
+			e.phase(p, when+m.MediaType+" by "+cmp.Or(t.Ref, "a template"), t.Pos)
+			continue
+		}
 		e.phase(p, when+m.MediaType+" by "+m.Plugin.Ref, m.Plugin.Pos)
 		e.pluginLimits("mapping "+m.Plugin.Ref, &m.Plugin)
 	}
@@ -239,7 +258,11 @@ func (e *Explanation) integration(snapshot *host.Snapshot, r *host.Route) {
 			what += " " + in.Path
 		}
 	case host.IntegrationMock:
-		what += " " + strconv.Itoa(in.Mock.Status)
+		if in.Mock != nil {
+			what += " " + strconv.Itoa(in.Mock.Status)
+		}
+	case host.IntegrationService:
+		what += " " + serviceText(in.Service)
 	}
 	e.phase(host.PhaseIntegrate, what, in.Pos)
 	if in.Timeout.Value > 0 {

@@ -74,11 +74,9 @@ func exportError(kind host.Kind, format string, args ...any) error {
 // missing lists the files of secrets.
 func (e *exporter) missing(s *host.Snapshot) {
 	files := map[string]bool{}
-	for u := range definition.Uses(s) {
-		for _, secret := range u.Plugin.Secrets {
-			if secret.File != "" {
-				files[path.Clean(secret.File)] = true
-			}
+	for secret := range definition.Secrets(s) {
+		if secret.File != "" {
+			files[path.Clean(secret.File)] = true
 		}
 	}
 	for _, u := range s.Upstreams {

@@ -95,44 +95,41 @@ func stem(name string) string {
 	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(name)
 }
 
-// secrets reads the values of a plugin's secrets. No message holds one.
-func (l *loader) secrets(u definition.Use) {
-	for i := range u.Plugin.Secrets {
-		secret := &u.Plugin.Secrets[i]
-		at := definition.Error{Pos: secret.Pos, Path: definition.KeyPath(strings.TrimSuffix(u.Path, ".plugin")+".secrets", secret.Name)}
-		if secret.Store != "" || secret.Env != "" && l.opts.Host {
-			continue // the host's own
-		}
-		if secret.Env != "" {
-			value, ok := l.opts.Env(secret.Env)
-			if !ok {
-				at.Rule, at.Message = RuleMissingSecret, fmt.Sprintf("the environment variable %s, which the secret %s is read from, is not set", secret.Env, secret.Name)
-				at.Hint = "set it for the postern command, or read the secret from a file: {file: ./" + strings.ToLower(secret.Name) + ".secret}"
-				l.fail(&at)
-			}
-			secret.Value = host.SecretValue(value)
-			continue
-		}
-		if secret.File == "" {
-			continue // the definition's own error
-		}
-		l.input(path.Clean(secret.File))
-		data, err := l.read(secret.File, maxSecret)
-		if err != nil {
-			e := l.unreadable(secret.File, err)
-			e.Pos, e.Path = at.Pos, at.Path
-			e.Message += fmt.Sprintf(" (it holds the secret %s)", secret.Name)
-			l.fail(e)
-			continue
-		}
-		// Editors end a file with a new line, which belongs to no password.
-		text := strings.TrimSuffix(string(data), "\n")
-		if l.opts.Host && !utf8.ValidString(text) {
-			at.Rule, at.Message = definition.RuleInvalidValue, fmt.Sprintf("%s, which holds the secret %s, is not text in UTF-8", secret.File, secret.Name)
-			at.Hint = "a host keeps secrets as text; encode it, in base64 for example"
+// secret reads the value of a secret that stands at a path of the definition. No message holds one.
+func (l *loader) secret(secret *host.Secret, path string) {
+	at := definition.Error{Pos: secret.Pos, Path: path}
+	switch {
+	case secret.Store != "" || secret.Env != "" && l.opts.Host: // the host's own
+	case secret.Env != "":
+		value, ok := l.opts.Env(secret.Env)
+		if !ok {
+			at.Rule, at.Message = RuleMissingSecret, fmt.Sprintf("the environment variable %s, which the secret %s is read from, is not set", secret.Env, secret.Name)
+			at.Hint = "set it for the postern command, or read the secret from a file: {file: ./" + strings.ToLower(secret.Name) + ".secret}"
 			l.fail(&at)
-			continue
 		}
-		secret.Value = host.SecretValue(strings.TrimSuffix(text, "\r"))
+		secret.Value = host.SecretValue(value)
+	case secret.File != "": // without one, it is the definition's own error
+		l.secretFile(secret, at)
 	}
+}
+
+func (l *loader) secretFile(secret *host.Secret, at definition.Error) {
+	l.input(path.Clean(secret.File))
+	data, err := l.read(secret.File, maxSecret)
+	if err != nil {
+		e := l.unreadable(secret.File, err)
+		e.Pos, e.Path = at.Pos, at.Path
+		e.Message += fmt.Sprintf(" (it holds the secret %s)", secret.Name)
+		l.fail(e)
+		return
+	}
+	// Editors end a file with a new line, which belongs to no password.
+	text := strings.TrimSuffix(string(data), "\n")
+	if l.opts.Host && !utf8.ValidString(text) {
+		at.Rule, at.Message = definition.RuleInvalidValue, fmt.Sprintf("%s, which holds the secret %s, is not text in UTF-8", secret.File, secret.Name)
+		at.Hint = "a host keeps secrets as text; encode it, in base64 for example"
+		l.fail(&at)
+		return
+	}
+	secret.Value = host.SecretValue(strings.TrimSuffix(text, "\r"))
 }

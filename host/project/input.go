@@ -46,12 +46,15 @@ func (p *Project) Input() catalog.Input {
 			in.Secrets[path.Clean(file)] = u.TLS.Key.Reveal()
 		}
 	}
-	for u := range definition.Uses(p.Snapshot) {
-		for _, s := range u.Plugin.Secrets {
-			if s.File != "" {
-				in.Secrets[path.Clean(s.File)] = s.Value.Reveal()
-			}
+	for s := range definition.Secrets(p.Snapshot) {
+		if s.File != "" {
+			in.Secrets[path.Clean(s.File)] = s.Value.Reveal()
 		}
+	}
+	for f := range definition.TextFiles(p.Snapshot) {
+		in.Bundle.Files[path.Clean(f.Ref)] = string(f.Content())
+	}
+	for u := range definition.Uses(p.Snapshot) {
 		if u.Plugin.Source != nil {
 			in.Bundle.Code[path.Clean(u.Plugin.Ref)] = CodeOf(u.Plugin.Source)
 		}

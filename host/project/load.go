@@ -89,9 +89,12 @@ func (l *loader) fail(errs ...*definition.Error) {
 // wrong by itself are left alone.
 func (l *loader) resolve(ctx context.Context, snapshot *host.Snapshot) {
 	all := slices.DeleteFunc(slices.Collect(definition.Uses(snapshot)), func(u definition.Use) bool { return u.Plugin.Ref == "" || l.told[u.Plugin.Pos] })
-	for _, use := range all {
-		l.secrets(use)
+	for secret, at := range definition.Secrets(snapshot) {
+		if !l.told[secret.Pos] {
+			l.secret(secret, at)
+		}
 	}
+	l.texts(snapshot)
 	all = slices.DeleteFunc(all, func(u definition.Use) bool { return definition.IsUploaded(u.Plugin.Ref) })
 	jobs := map[string]*job{} // by the path of the code, so that each is built once
 	for _, u := range all {
