@@ -20,9 +20,6 @@ import (
 // Message is what a client is told of a body that does not fit (the gateway response BAD_REQUEST_BODY).
 const Message = "Invalid request body"
 
-// BadRequestBody is the type of the gateway response for a body that does not fit.
-const BadRequestBody host.ResponseType = "BAD_REQUEST_BODY"
-
 const (
 	draft4    = "http://json-schema.org/draft-04/schema"
 	modelHost = "apigateway.amazonaws.com"
@@ -253,10 +250,10 @@ func (m *Models) Validate(model string, body []byte) error {
 		v, err = plain(v)
 	}
 	if errors.Is(err, host.TooLarge) {
-		return &host.Error{Op: op, Kind: host.TooLarge, Code: BadRequestBody, Err: err}
+		return &host.Error{Op: op, Kind: host.TooLarge, Code: host.BadRequestBody, Err: err}
 	}
 	if err != nil {
-		return &host.Error{Op: op, Kind: host.Invalid, Code: BadRequestBody, Err: &Violation{Problems: []string{notJSON(err)}}}
+		return &host.Error{Op: op, Kind: host.Invalid, Code: host.BadRequestBody, Err: &Violation{Problems: []string{notJSON(err)}}}
 	}
 	return m.check(op, model, v)
 }
@@ -282,7 +279,7 @@ func (m *Models) check(op, model string, v any) (err error) {
 		switch r := recover().(type) {
 		case nil:
 		case errSteps:
-			err = &host.Error{Op: op, Kind: host.TooLarge, Code: BadRequestBody, Err: errSteps(m.limits.Steps)}
+			err = &host.Error{Op: op, Kind: host.TooLarge, Code: host.BadRequestBody, Err: errSteps(m.limits.Steps)}
 		default:
 			panic(r)
 		}
@@ -293,7 +290,7 @@ func (m *Models) check(op, model string, v any) (err error) {
 	case failed == nil:
 		return nil
 	case errors.As(failed, &invalid):
-		return &host.Error{Op: op, Kind: host.Invalid, Code: BadRequestBody, Err: &Violation{Problems: problems(invalid)}}
+		return &host.Error{Op: op, Kind: host.Invalid, Code: host.BadRequestBody, Err: &Violation{Problems: problems(invalid)}}
 	}
 	return &host.Error{Op: op, Kind: host.Internal, Err: failed}
 }

@@ -71,7 +71,7 @@ func TestValidate(t *testing.T) {
 			t.Errorf("%s: %s", test.body, diff)
 		}
 		var e *host.Error
-		if err != nil && (!errors.Is(err, host.Invalid) || !errors.As(err, &e) || e.Code != schema.BadRequestBody) {
+		if err != nil && (!errors.Is(err, host.Invalid) || !errors.As(err, &e) || e.Code != host.BadRequestBody) {
 			t.Errorf("%s: %v is no BAD_REQUEST_BODY", test.body, err)
 		}
 	}
