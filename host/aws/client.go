@@ -27,17 +27,17 @@ type Sender interface {
 
 // A Client makes one ServiceCall. It is safe for concurrent use.
 type Client struct {
-	call     host.ServiceCall
-	known    service
-	subtype  *subtype     // nil of a rest API's
-	uri      *mapping.URI // path, and the query that action or path brings; nil of a subtype
-	method   string       // "" is that of the request
-	region   string       // "" of a subtype whose parameters name one
-	endpoint *url.URL     // nil is the service's own
-	keys     keys
-	sender   Sender
-	signer   *v4.Signer
-	now      func() time.Time
+	call      host.ServiceCall
+	known     service
+	subtype   *subtype     // nil of a rest API's
+	uri       *mapping.URI // path, and the query that action or path brings; nil of a subtype
+	method    string       // "" is that of the request
+	region    string       // "" of a subtype whose parameters name one
+	endpoint  *url.URL     // nil is the service's own
+	signatory signatory
+	sender    Sender
+	signer    *v4.Signer
+	now       func() time.Time
 }
 
 var _ host.Integration = (*Client)(nil)
@@ -68,7 +68,8 @@ func (c *Client) prepare() (err error) {
 		return err
 	}
 	access := c.call.Access
-	if c.keys, err = newKeys(access); err != nil {
+	c.call.Access = nil // has the secrets in the open
+	if c.signatory, err = newSignatory(access); err != nil {
 		return err
 	}
 	if c.endpoint, err = parseEndpoint(access.Endpoint); err != nil {
@@ -187,7 +188,7 @@ func (c *Client) Invoke(ctx context.Context, in *host.Invocation) (*host.Result,
 func (c *Client) act(out *host.Request, params []param, body []byte) []param {
 	media, _, _ := strings.Cut(out.Header.Get("Content-Type"), ";")
 	unset := media == "" || strings.EqualFold(strings.TrimSpace(media), "application/json")
-	if c.known.json == "" {
+	if c.known.query != "" {
 		if unset && len(body) == 0 {
 			out.Header.Set("Content-Type", formType)
 		}

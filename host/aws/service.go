@@ -12,7 +12,7 @@ type service struct {
 	signing string // the name that requests are signed for; "" is the service's own
 	target  string // of the JSON protocols: what X-Amz-Target begins with
 	json    string // of the JSON protocols: the version that the media type names
-	query   string // of the query protocol: the Version that goes along with an Action
+	query   string // of the query protocol, which is what actions are called by where there are both: the Version that goes along
 	global  bool   // has one endpoint in the partition aws, and is signed for us-east-1
 }
 
@@ -54,7 +54,7 @@ var services = map[string]service{
 	"secretsmanager":          {target: "secretsmanager", json: "1.1"},
 	"servicediscovery":        {target: "Route53AutoNaming_v20170314", json: "1.1"},
 	"sns":                     {query: "2010-03-31"},
-	"sqs":                     {query: "2012-11-05"},
+	"sqs":                     {target: "AmazonSQS", json: "1.0", query: "2012-11-05"},
 	"ssm":                     {target: "AmazonSSM", json: "1.1"},
 	"states":                  {target: "AWSStepFunctions", json: "1.0"},
 	"sts":                     {query: "2011-06-15"},

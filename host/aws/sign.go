@@ -24,21 +24,23 @@ const (
 	globalRegion = "us-east-1"
 )
 
-// keys are who signs. Nothing prints them.
-type keys struct{ id, secret, token host.SecretValue }
+// A signatory tells who signs. It is a function, since fmt prints the texts of unexported fields, behind pointers too.
+type signatory func() aws.Credentials
 
-func newKeys(access *host.ServiceAccess) (keys, error) {
+func newSignatory(access *host.ServiceAccess) (signatory, error) {
 	if access == nil || access.AccessKeyID.Value == "" || access.SecretAccessKey.Value == "" {
-		return keys{}, errors.New("no credentials for AWS services: write aws: {accessKeyId: …, secretAccessKey: …}")
+		return nil, errors.New("no credentials for AWS services: write aws: {accessKeyId: …, secretAccessKey: …}")
 	}
-	k := keys{access.AccessKeyID.Value, access.SecretAccessKey.Value, access.SessionToken.Value}
-	if strings.ContainsAny(k.id.Reveal(), "/=, ") || !host.IsFieldValue(k.id.Reveal()) {
-		return keys{}, errors.New("aws.accessKeyId is not the id of an access key")
+	id, secret, token := access.AccessKeyID.Value, access.SecretAccessKey.Value, access.SessionToken.Value
+	if strings.ContainsAny(id.Reveal(), "/=, ") || !host.IsFieldValue(id.Reveal()) {
+		return nil, errors.New("aws.accessKeyId is not the id of an access key")
 	}
-	if !host.IsFieldValue(k.token.Reveal()) {
-		return keys{}, errors.New("aws.sessionToken has characters that no header field can hold")
+	if !host.IsFieldValue(token.Reveal()) {
+		return nil, errors.New("aws.sessionToken has characters that no header field can hold")
 	}
-	return k, nil
+	return func() aws.Credentials {
+		return aws.Credentials{AccessKeyID: id.Reveal(), SecretAccessKey: secret.Reveal(), SessionToken: token.Reveal()}
+	}, nil
 }
 
 // dropped reports whether a field is not sent: those of the connection, those that signing sets, what would have the answer compressed, and
@@ -90,8 +92,7 @@ func (c *Client) sign(ctx context.Context, region string, out *host.Request, bod
 			signed.Header.Add(f.Name, f.Value)
 		}
 	}
-	credentials := aws.Credentials{AccessKeyID: c.keys.id.Reveal(), SecretAccessKey: c.keys.secret.Reveal(), SessionToken: c.keys.token.Reveal()}
-	err := c.signer.SignHTTP(ctx, credentials, signed, hash, c.known.signing, region, c.now(),
+	err := c.signer.SignHTTP(ctx, c.signatory(), signed, hash, c.known.signing, region, c.now(),
 		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = objects })
 	if err != nil {
 		return &host.Error{Op: "sign", Kind: host.Internal, Err: err}

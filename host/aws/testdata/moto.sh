@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts moto, a server that speaks the protocols of AWS's services, on a free port of this machine, and prints its URL. It ends with its standard
-# input. What it needs, in the versions of moto.txt, is installed from PyPI once, below the user's cache. Exit code 3: that could not be done.
+# Runs a script beside this one with moto, a server that speaks the protocols of AWS's services: moto_server.py, or the one that is named. What it
+# needs, in the versions of moto.txt, is installed from PyPI once, below the user's cache. Exit code 3: that could not be done.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -21,4 +21,4 @@ install() {
   echo "moto $version needs Python 3 and PyPI: apt-get install python3-venv" >&2
   exit 3
 }
-exec "$dir/bin/python" "$here/moto_server.py"
+exec "$dir/bin/python" "$here/${1:-moto_server.py}"

@@ -1,4 +1,4 @@
-"""Serves until standard input ends, so that no server outlives its test."""
+"""Serves on a free port of this machine, prints the URL, and ends with standard input, so that no server outlives its test."""
 
 import sys
 
