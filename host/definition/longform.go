@@ -36,7 +36,10 @@ func (b *builder) longForm(a *host.API, r *routeDef, c *host.IntegrationConfig) 
 			at = r.Responses.place
 		}
 		if at.written() && !def.onlyParameters(r) {
-			b.add(at, RuleConflict, "an integration of type "+kind+" passes everything on as it is").Hint = "write type: " + kind[:len(kind)-len("_PROXY")]
+			e := b.add(at, RuleConflict, "an integration of type "+kind+" passes everything on as it is")
+			if e.Hint = "write type: " + kind[:len(kind)-len("_PROXY")]; kind == "AWS_PROXY" && a.Protocol != host.ProtocolREST {
+				e.Hint = "remove it, or write function: with the name of the function"
+			}
 		}
 	}
 }

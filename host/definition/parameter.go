@@ -2,6 +2,7 @@ package definition
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/postern/postern/host"
 )
@@ -30,7 +31,10 @@ func (b *builder) parameters(d *dict[val[string]], t targets) []host.ParameterMa
 	for i := range d.entries {
 		e := &d.entries[i]
 		if !t.pattern.MatchString(e.Key) {
-			b.add(e.place, RuleInvalidValue, quote(e.Key)+" is no target of a mapping here: it must be "+t.says)
+			problem := b.add(e.place, RuleInvalidValue, quote(e.Key)+" is no target of a mapping here: it must be "+t.says)
+			if slices.Contains([]string{"append", "overwrite", "remove"}, e.Key) { // within braces, the colon ends the key
+				problem.Hint = "put the key in quotes: " + quote(e.Key+":header.NAME")
+			}
 			continue
 		}
 		all = append(all, host.ParameterMapping{Target: e.Key, Source: e.Value.Value, Pos: e.pos})

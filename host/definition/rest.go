@@ -157,7 +157,10 @@ func (b *builder) resources(d *dict[routeDef]) {
 	for i := range d.entries {
 		e := &d.entries[i]
 		_, pattern, _ := strings.Cut(e.Key, " ")
-		if problem, _ := pathProblem(pattern); problem != "" || !strings.HasPrefix(pattern, "/") {
+		if !strings.HasPrefix(pattern, "/") {
+			continue // told as what it is
+		}
+		if problem, _ := pathProblem(pattern); problem != "" {
 			continue
 		}
 		if pattern != "/" && strings.HasSuffix(pattern, "/") {
