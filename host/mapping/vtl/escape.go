@@ -58,6 +58,9 @@ func (e Escaper) Call(_ context.Context, name string, args []any) (any, bool, er
 // EscapeJavaScript is StringEscapeUtils.escapeJavaScript of Apache Commons Lang 2: both quotes, the slash and the backslash get a backslash, and
 // what is no printable ASCII becomes \uXXXX.
 func EscapeJavaScript(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	var b strings.Builder
 	b.Grow(len(s) + 16)
 	for _, c := range s {
@@ -84,6 +87,17 @@ func EscapeJavaScript(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// isPlain reports whether a text stays as it is.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ', c > 0x7f, c == '\'', c == '"', c == '\\', c == '/':
+			return false
+		}
+	}
+	return true
 }
 
 // urlEncode is URLEncoder.encode in UTF-8.
