@@ -1,9 +1,11 @@
 package template
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/postern/postern/host"
@@ -63,7 +65,7 @@ func Compile(t *host.Template, phase host.Phase, opts Options) (*Template, error
 	}
 	name := t.Name
 	if name == "" {
-		name = t.Ref
+		name = cmp.Or(t.Ref, "template")
 	}
 	program, err := vtl.Parse(name, t.Text)
 	if err != nil {
@@ -116,14 +118,24 @@ func (t *Template) failure(ctx context.Context, err error) error {
 	}
 	var body *bodyError
 	if errors.As(err, &body) && !t.response {
-		told := &host.Disclosure{Message: "Invalid JSON in request body", Err: errors.New(cause.Error())}
+		told := &host.Disclosure{Message: "Invalid JSON in request body", Err: plain(cause)}
 		return &host.Error{Op: op, Kind: host.Invalid, Code: host.Default4XX, Pos: pos, Err: told}
 	}
 	var limit *host.LimitError
 	if !errors.As(cause, &limit) {
-		cause = errors.New(cause.Error())
+		cause = plain(cause)
 	}
 	return t.configuration(pos, cause)
+}
+
+// plain is an error's text alone, without the middle of a long one: a path may be what a client sent.
+func plain(err error) error {
+	const most = 400
+	text := err.Error()
+	if len(text) > most {
+		text = text[:most/2] + " … " + text[len(text)-most/2:]
+	}
+	return errors.New(strings.ToValidUTF8(text, ""))
 }
 
 // A run is what one execution has. Its parts point at each other, so that it is one piece of memory.
