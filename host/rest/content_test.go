@@ -65,10 +65,10 @@ func TestBinaryTypes(t *testing.T) { // reference 1.4.2 [GUIDE], 1.6 "Binary out
 }
 
 const (
-	text       = "text"
+	plainText  = "text"
 	brokenText = "t\xFFx"
-	base       = "AP8=" // of octets
-	octets     = "\x00\xff"
+	base64Text = "AP8=" // of octets
+	someOctets = "\x00\xff"
 )
 
 func TestRequestContent(t *testing.T) { // reference 1.4.2, "Request" [REC]
