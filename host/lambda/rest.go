@@ -131,8 +131,32 @@ func restPath(path string) string {
 // restQuery makes a query one whose parameters end at ampersands alone: on rest APIs a semicolon ends one too (reference 1.3, "Query" [REC]).
 func restQuery(raw string) string { return strings.ReplaceAll(raw, ";", "&") }
 
-// BodyIsText reports whether a carrier that puts a body into an event's JSON puts it there as text, and not in base64. Of rest APIs the
-// binary media types decide, which the encoding says (reference 1.6, "Binary out", and 1.4.2).
+// BodyEncoding says how a request's body stands in the event of a function behind a rest API: in base64 where its media type is one of the
+// API's binary media types, else as text (reference 1.4.2 and 1.6).
+func BodyEncoding(binaryMediaTypes []string, contentType string) host.BodyEncoding {
+	if IsBinary(binaryMediaTypes, contentType) {
+		return host.EncodingBase64
+	}
+	return host.EncodingText
+}
+
+// IsBinary reports whether a media type, whose parameters do not count, is among an API's binary media types: as it stands there, or by
+// image/* or */*, which is none too. It is for Content-Type, and for the first value of Accept (reference 1.4.2 and 1.6, "Binary out").
+func IsBinary(binaryMediaTypes []string, value string) bool {
+	value, _, _ = strings.Cut(value, ",")
+	value, _, _ = strings.Cut(value, ";")
+	value = strings.TrimSpace(value)
+	major, _, _ := strings.Cut(value, "/")
+	for _, m := range binaryMediaTypes {
+		prefix, wild := strings.CutSuffix(m, "/*")
+		if strings.EqualFold(m, value) || wild && (prefix == "*" || strings.EqualFold(prefix, major)) {
+			return true
+		}
+	}
+	return false
+}
+
+// BodyIsText reports whether a carrier that puts a body into an event's JSON puts it there as text, and not in base64.
 func BodyIsText(encoding host.BodyEncoding, contentType string, body []byte) bool {
 	switch encoding {
 	case host.EncodingText:

@@ -19,7 +19,7 @@ const remapped = "x-amzn-Remapped-"
 var errNotBase64 = errors.New("body is not base64, but isBase64Encoded is true")
 
 // ParseRESTResult is ParseResult for a function behind a rest API (reference 1.6, "Response 1.0" and "Binary out"). acceptsBinary says that
-// the first media type that the client accepts is one of the API's binary media types: only then is a body that is in base64
+// the first media type that the client accepts is one of the API's binary media types (IsBinary): only then is a body that is in base64
 // decoded, else the client gets the base64. Bytes beside the JSON are sent as they are.
 //
 // A result that is not as the format wants it has Kind BadGateway and Code IntegrationFailure, which makes it a 502; a body that is to be decoded

@@ -177,7 +177,29 @@ func TestMethodARN(t *testing.T) {
 	}
 }
 
-func TestBodyIsText(t *testing.T) {
+// TestIsBinary: reference 1.6, "Binary out" [AST]: exactly, or by a wildcard; the first value of Accept counts.
+func TestIsBinary(t *testing.T) {
+	for _, test := range []struct {
+		types, value string
+		want         bool
+	}{
+		{"image/png", "image/png", true}, {"image/png", "IMAGE/PNG; q=1", true}, {"image/png", "image/jpeg", false}, {"image/*", "image/jpeg", true},
+		{"image/*", "text/plain, image/png", false}, {"image/*", "image/png, text/plain", true}, {"image/*", "imagex/png", false},
+		{"*/*", "text/html", true}, {"*/*", "", true}, {"image/*", "", false}, {"image/png", "*/*", false}, {"", "image/png", false},
+		{"text/plain image/png", "image/png", true},
+	} {
+		types := strings.Fields(test.types)
+		if got := IsBinary(types, test.value); got != test.want {
+			t.Errorf("%s with %s: got %v", test.value, test.types, got)
+		}
+		want := host.EncodingText
+		if test.want {
+			want = host.EncodingBase64
+		}
+		if got := BodyEncoding(types, test.value); got != want {
+			t.Errorf("%s with %s: encoding %v", test.value, test.types, got)
+		}
+	}
 	if !BodyIsText(host.EncodingText, "image/png", []byte{0xff}) || BodyIsText(host.EncodingBase64, "text/plain", []byte("x")) ||
 		!BodyIsText(host.EncodingGuess, "text/plain", []byte("x")) || BodyIsText(host.EncodingGuess, "image/png", []byte("x")) {
 		t.Error("a body stands in an event as it should not")
