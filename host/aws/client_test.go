@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -176,4 +178,35 @@ func TestSecretsDoNotPrint(t *testing.T) {
 			t.Errorf("%s prints the secret", format)
 		}
 	}
+}
+
+// A client is shared by all requests of its route.
+func TestConcurrentCalls(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		signature, err := sigv4.Parse(r)
+		if err == nil {
+			err = signature.Verify(r, secret, sigv4.Options{Services: []string{"sqs"}})
+		}
+		if err != nil {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	defer server.Close()
+	c, err := aws.NewClient(&host.ServiceCall{Subtype: "SQS-SendMessage", Access: access(server.URL)}, "", sender(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for i := range 32 {
+		group.Go(func() {
+			values := map[string]string{"QueueUrl": "u", "MessageBody": strconv.Itoa(i), "Region": [...]string{"eu-west-1", "us-east-1"}[i%2]}
+			resp, err := c.Call(t.Context(), values)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			read(t, resp)
+		})
+	}
+	group.Wait()
 }

@@ -219,10 +219,10 @@ func motoEventBridge(m moto) {
 
 func motoKinesis(m moto) {
 	m.json("kinesis:action/CreateStream", `{"StreamName":"clicks","ShardCount":1}`, nil)
-	var put struct{ ShardId, SequenceNumber string }
+	var put struct{ ShardID, SequenceNumber string }
 	m.subtype("Kinesis-PutRecord", map[string]string{"StreamName": "clicks", "PartitionKey": "p", "Data": "Y2xpY2s="}, &put)
 	var at struct{ ShardIterator string }
-	m.json("kinesis:action/GetShardIterator", `{"StreamName":"clicks","ShardId":"`+put.ShardId+`","ShardIteratorType":"TRIM_HORIZON"}`, &at)
+	m.json("kinesis:action/GetShardIterator", `{"StreamName":"clicks","ShardId":"`+put.ShardID+`","ShardIteratorType":"TRIM_HORIZON"}`, &at)
 	var got struct {
 		Records []struct{ Data, PartitionKey, SequenceNumber string }
 	}
