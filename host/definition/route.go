@@ -84,10 +84,8 @@ func (b *builder) responseRule(a *host.API, route *routeDef, def *responseRuleDe
 	if a.Protocol != host.ProtocolREST {
 		b.only(host.ProtocolREST, map[string]place{"contentHandling": def.ContentHandling.place})
 	}
-	if a.Protocol == host.ProtocolREST && route.Integration.callsFunction() {
-		b.expression(def.Match, "match")
-	} else {
-		b.statuses(def.Match, "match")
+	if a.Protocol != host.ProtocolREST || isExpression(def.Match.Value) && !route.Integration.callsFunction() {
+		b.statuses(def.Match, "match") // those of rest APIs are Java's, and compiled elsewhere
 	}
 	return host.ResponseRule{
 		Match:           def.Match.Value,
@@ -117,8 +115,13 @@ func (b *builder) statuses(v val[string], name string) {
 	if v.Value == "" {
 		return
 	}
-	whole := b.expression(v, name)
-	if whole == nil {
+	_, err := regexp.Compile(v.Value) // by itself: its own parentheses must match
+	var whole *regexp.Regexp
+	if err == nil {
+		whole, err = regexp.Compile(`^(?:` + v.Value + `)$`)
+	}
+	if err != nil {
+		b.add(v.place, RuleInvalidValue, name+" is not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		return
 	}
 	for status := 100; status <= 599; status++ {
@@ -132,18 +135,10 @@ func (b *builder) statuses(v val[string], name string) {
 	}
 }
 
-// expression compiles a regular expression over the whole of something, nil where it is none.
-func (b *builder) expression(v val[string], name string) *regexp.Regexp {
-	_, err := regexp.Compile(v.Value) // by itself: its own parentheses must match
-	var whole *regexp.Regexp
-	if err == nil {
-		whole, err = regexp.Compile(`^(?:` + v.Value + `)$`)
-	}
-	if err != nil {
-		b.add(v.place, RuleInvalidValue, name+" is not a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-		return nil
-	}
-	return whole
+// isExpression reports whether a text is a regular expression of Go's.
+func isExpression(text string) bool {
+	_, err := regexp.Compile(text)
+	return err == nil
 }
 
 // statusClass is how many write the hundred codes of a class.

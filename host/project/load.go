@@ -135,6 +135,9 @@ func (l *loader) check(ctx context.Context, snapshot *host.Snapshot, check func(
 			missing[u.Plugin.Pos] = true
 		}
 	}
+	for _, e := range l.errs { // what was compiled alone is compiled again
+		missing[e.Pos] = true
+	}
 	for _, e := range flatten(err, &definition.Error{Rule: RulePlugin}) {
 		if !missing[e.Pos] {
 			l.fail(e)

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/document"
-	"github.com/postern/postern/host/mapping/schema"
 	"github.com/postern/postern/host/mapping/template"
+	"github.com/postern/postern/host/rest"
 )
 
 // The rules that templates and models can break.
@@ -40,9 +40,7 @@ func (l *loader) texts(snapshot *host.Snapshot) {
 		}
 	}
 	for _, a := range snapshot.APIs {
-		if a.REST != nil {
-			l.models(a, missing)
-		}
+		l.rest(a, missing)
 	}
 }
 
@@ -91,24 +89,30 @@ func templateProblem(t *host.Template, at string, err error) *definition.Error {
 	return out
 }
 
-// models compiles the models of an API together, since they may refer to each other.
-func (l *loader) models(a *host.API, missing map[host.Position]bool) {
-	byName := map[string]*host.Model{}
-	texts := map[string][]byte{}
-	for _, m := range a.REST.Models {
-		if missing[m.Pos] || l.told[m.Pos] {
-			return // what is told of them is enough
-		}
-		byName[m.Name], texts[m.Name] = m, m.Schema
+// rest compiles what an API of the protocol rest has besides: models together, since they may refer to each other, gateway responses, and
+// the expressions that select responses.
+func (l *loader) rest(a *host.API, missing map[host.Position]bool) {
+	if a.REST == nil {
+		return
 	}
-	_, err := schema.Compile(texts, schema.Limits{})
-	for _, e := range flatten(err, &definition.Error{Rule: RuleModel, Path: definition.KeyPath("apis", a.Name) + ".models"}) {
-		name, reason, named := strings.Cut(strings.TrimPrefix(e.Message, "model "), ": ")
-		if m := byName[name]; named && m != nil {
-			e.Pos, e.Path, e.Message = m.Pos, definition.KeyPath(e.Path, name), fmt.Sprintf("the model %s cannot be used: %s", name, reason)
-		} else {
-			e.Pos = a.Pos
+	at := definition.KeyPath("apis", a.Name)
+	if !slices.ContainsFunc(a.REST.Models, func(m *host.Model) bool { return missing[m.Pos] || l.told[m.Pos] }) {
+		_, err := rest.CompileModels(a)
+		l.compiled(err, a.Pos, at+".models", RuleModel)
+	}
+	_, err := rest.CompileGateway(a)
+	l.compiled(err, a.Pos, at+".gatewayResponses", definition.RuleInvalidValue)
+	for _, r := range a.Routes {
+		if !r.Integration.Proxy {
+			_, err := rest.CompileSelector(r)
+			l.compiled(err, r.Pos, definition.KeyPath(at+".routes", r.Key)+".responses", definition.RuleInvalidValue)
 		}
-		l.fail(e)
+	}
+}
+
+// compiled reports the errors of something that was compiled, at their own places or at pos.
+func (l *loader) compiled(err error, pos host.Position, at, rule string) {
+	if err != nil {
+		l.fail(flatten(err, &definition.Error{Pos: pos, Path: at, Rule: rule})...)
 	}
 }
