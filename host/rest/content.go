@@ -67,46 +67,27 @@ func decode(op string, body []byte) ([]byte, error) {
 // validText returns a body with U+FFFD for each part that is no UTF-8. A sequence that breaks off is one part, as decoders of Java and browsers
 // have it (Unicode standard, section 3.9, "U+FFFD Substitution of Maximal Subparts").
 func validText(body []byte) []byte {
-	at := firstInvalid(body)
-	if at < 0 {
+	if utf8.Valid(body) {
 		return body
 	}
 	text := make([]byte, 0, len(body)+len(body)/8+utf8.UTFMax)
-	for at >= 0 {
-		text = append(text, body[:at]...)
-		text = utf8.AppendRune(text, utf8.RuneError)
-		body = body[at+subpart(body[at:]):]
-		at = firstInvalid(body)
-	}
-	return append(text, body...)
-}
-
-// firstInvalid returns where a body stops to be UTF-8, or -1.
-func firstInvalid(body []byte) int {
-	const stride = 4096 // what is valid is passed over quickly
-	at := 0
-	for at+stride < len(body) {
-		end := at + stride
-		for end > at && !utf8.RuneStart(body[end]) {
-			end--
-		}
-		if end == at || !utf8.Valid(body[at:end]) {
-			break
-		}
-		at = end
-	}
-	for at < len(body) {
+	begin := 0 // of what is valid and not yet in text
+	for at := 0; at < len(body); {
 		if body[at] < utf8.RuneSelf {
 			at++
 			continue
 		}
 		r, size := utf8.DecodeRune(body[at:])
-		if r == utf8.RuneError && size == 1 {
-			return at
+		if r != utf8.RuneError || size > 1 {
+			at += size
+			continue
 		}
-		at += size
+		text = append(text, body[begin:at]...)
+		text = utf8.AppendRune(text, utf8.RuneError)
+		at += subpart(body[at:])
+		begin = at
 	}
-	return -1
+	return append(text, body[begin:]...)
 }
 
 // subpart returns how many bytes at the start of what is no UTF-8 stand for one character: as many as could begin one, and at least one.

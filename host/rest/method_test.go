@@ -34,7 +34,7 @@ func TestTypeOf(t *testing.T) { // reference 1.4
 }
 
 func TestSelectMapping(t *testing.T) { // reference 1.4.1 [GUIDE], $default [LS]
-	xml, text, rest1 := host.Mapping{MediaType: "application/xml"}, host.Mapping{MediaType: "application/json"}, host.Mapping{MediaType: "$default"}
+	xml, text, other := host.Mapping{MediaType: "application/xml"}, host.Mapping{MediaType: "application/json"}, host.Mapping{MediaType: "$default"}
 	tests := []struct {
 		name        string
 		mappings    []host.Mapping
@@ -47,8 +47,8 @@ func TestSelectMapping(t *testing.T) { // reference 1.4.1 [GUIDE], $default [LS]
 		{"fits, when no templates", []host.Mapping{xml}, host.PassthroughWhenNoTemplates, "Application/XML", "application/xml", false},
 		{"fits, never", []host.Mapping{xml}, host.PassthroughNever, "application/xml", "application/xml", false},
 		{"no type is JSON", []host.Mapping{xml, text}, host.PassthroughNever, "", "application/json", false},
-		{"the default", []host.Mapping{rest1, xml}, host.PassthroughNever, "text/plain", "$default", false},
-		{"the default comes last", []host.Mapping{rest1, xml}, host.PassthroughNever, "application/xml", "application/xml", false},
+		{"the default", []host.Mapping{other, xml}, host.PassthroughNever, "text/plain", "$default", false},
+		{"the default comes last", []host.Mapping{other, xml}, host.PassthroughNever, "application/xml", "application/xml", false},
 		{"none fits, when no match", []host.Mapping{xml}, host.PassthroughWhenNoMatch, "text/plain", "", false},
 		{"none fits, when no templates", []host.Mapping{xml}, host.PassthroughWhenNoTemplates, "text/plain", "", true},
 		{"none fits, never", []host.Mapping{xml}, host.PassthroughNever, "text/plain", "", true},
