@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/mapping/tree"
 )
 
 // A Gateway makes the responses that a rest API answers itself: those of errors (reference 1.11). It is immutable. A nil one has Amazon's own
@@ -74,7 +75,8 @@ func compileGatewayResponse(def *host.GatewayResponse) (*gatewayResponse, error)
 // message; nothing else of err is told. The template is chosen by the request's Accept.
 func (g *Gateway) Respond(x *host.Exchange, err error) *host.Response {
 	kind, out := outcomeOf(x, err)
-	vars := &gatewayVariables{x: x, kind: kind, message: out.message, validation: validationOf(err)}
+	told := *x // with what the client may know for an error, so that $context.error has the type's own message too
+	told.Err = &host.Error{Kind: host.KindOf(err), Code: kind, Err: &host.Disclosure{Message: out.message, Validation: validationOf(err)}}
 	status, body, contentType := out.status, []byte(nil), ""
 	own, fallback := g.responses(kind, out.status)
 	for _, r := range []*gatewayResponse{fallback, own} {
@@ -83,16 +85,16 @@ func (g *Gateway) Respond(x *host.Exchange, err error) *host.Response {
 		}
 	}
 	if t := chosenTemplate(x, own, fallback); t != nil {
-		if text, ok := t.render(vars); ok {
+		if text, ok := t.render(&told); ok {
 			body, contentType = text, t.mediaType
 		}
 	}
 	if contentType == "" {
-		body, contentType = builtinBody(kind, vars), defaultMediaType
+		body, contentType = builtinBody(kind, out.message), defaultMediaType
 	}
 	h := host.Header{{Name: "Content-Type", Value: contentType}, {Name: "x-amzn-RequestId", Value: x.ID},
 		{Name: "x-amzn-ErrorType", Value: out.errorType}, {Name: "x-amz-apigw-id", Value: host.ExtendedRequestID(x.ID)}}
-	h = gatewayHeadersOf(own, fallback).set(h, vars)
+	h = gatewayHeadersOf(own, fallback).set(h, &told)
 	return buffered(status, h, body)
 }
 
@@ -132,12 +134,15 @@ func gatewayHeadersOf(own, fallback *gatewayResponse) gatewayHeaders {
 }
 
 // builtinBody is that of types without a template. ACCESS_DENIED alone has its message under "Message" (reference 1.7 and 1.11).
-func builtinBody(kind host.ResponseType, vars *gatewayVariables) []byte {
+func builtinBody(kind host.ResponseType, message string) []byte {
 	key := "message"
 	if kind == host.AccessDenied {
 		key = "Message"
 	}
-	return []byte(`{"` + key + `":` + vars.context("error.messageString") + `}`)
+	if message == "" {
+		return []byte(`{"` + key + `":null}`)
+	}
+	return append(tree.AppendString([]byte(`{"`+key+`":`), message), '}')
 }
 
 // buffered returns a response whose body is all there, with its length.

@@ -3,7 +3,6 @@ package rest
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/postern/postern/host"
@@ -149,16 +148,16 @@ func nameRun(s, also string) int {
 	return len(s)
 }
 
-// render returns the body, and false when it would be too long.
-func (t *gatewayTemplate) render(vars *gatewayVariables) ([]byte, bool) {
+// render returns the body for an exchange whose Err is what the client may know, and false when it would be too long.
+func (t *gatewayTemplate) render(x *host.Exchange) ([]byte, bool) {
 	var out []byte
 	for _, p := range t.parts {
 		value := p.text
 		switch p.kind {
 		case gatewayContext:
-			value = vars.context(p.text)
+			value = contextText(x, p.text)
 		case gatewayStage:
-			value = vars.stage(p.text)
+			value = stageText(x, p.text)
 		}
 		if p.quoted && p.kind != gatewayText {
 			// A value with a quote in it, which the client may have sent, would otherwise end the string.
@@ -173,39 +172,19 @@ func (t *gatewayTemplate) render(vars *gatewayVariables) ([]byte, bool) {
 	return out, true
 }
 
-// gatewayVariables are the values of one error.
-type gatewayVariables struct {
-	x          *host.Exchange
-	kind       host.ResponseType
-	message    string // "" is null
-	validation string
-}
-
-var errorNames = []string{"error.message", "error.messageString", "error.responseType", "error.validationErrorString"}
-
-// context returns a variable of $context; one without value is empty. The errors' own are known here and not from the exchange, because the
-// default message of a type counts too.
-func (v *gatewayVariables) context(name string) string {
-	switch slices.Index(errorNames, name) {
-	case 0:
-		return v.message
-	case 1:
-		if v.message == "" {
-			return "null"
-		}
-		return string(tree.AppendString(nil, v.message))
-	case 2:
-		return string(v.kind)
-	case 3:
-		return v.validation
+// contextText returns a variable of $context; one without a value is empty, but for the quoted message, which is null then.
+func contextText(x *host.Exchange, name string) string {
+	value, ok := mapping.RESTContextValue(x, name)
+	if !ok && name == "error.messageString" {
+		return "null"
 	}
-	value, _ := mapping.RESTContextValue(v.x, name)
 	return value
 }
 
-func (v *gatewayVariables) stage(name string) string {
-	if v.x.Match.Stage == nil {
+// stageText returns a stage variable; one that does not exist is empty.
+func stageText(x *host.Exchange, name string) string {
+	if x.Match.Stage == nil {
 		return ""
 	}
-	return v.x.Match.Stage.Variables[name]
+	return x.Match.Stage.Variables[name]
 }
