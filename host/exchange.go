@@ -139,6 +139,7 @@ type Invocation struct {
 	Request  *Request          // what is sent: after mapping, or what arrived on a proxy
 	Path     map[string]string // overrides of path parameters for the integration's URI
 	Mapped   bool              // a mapping made Request.Body: it is the whole payload of a function
+	Override Override          // what the request's mapping overrode, for the response's, which may read it
 	Response Override          // what the request's mapping already decided about the response
 }
 

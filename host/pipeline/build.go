@@ -155,12 +155,19 @@ func (b *builder) compile() {
 }
 
 func (b *builder) compileAPI(def *host.API) {
-	table, err := router.NewTable(def.Routes)
+	table, err := router.TableOf(def)
 	if err != nil {
 		b.fail(err)
 		return
 	}
 	a := &api{table: table, manner: httpManner{}, cors: newCORS(def.CORS), routes: map[*host.Route]*route{}}
+	var methods *restAPI
+	if def.Protocol == host.ProtocolREST {
+		if methods = b.restAPI(def); methods == nil {
+			return
+		}
+		a.manner = methods.manner
+	}
 	filters := b.filters(nil, def.Filters)
 	a.notFound = b.notFound(def, filters)
 	authorizers := map[*host.Authorizer]*authorizer{}
@@ -170,7 +177,12 @@ func (b *builder) compileAPI(def *host.API) {
 		authorizers[auth] = compiled
 	}
 	for _, r := range def.Routes {
-		a.routes[r] = b.compileRoute(def, r, authorizers, filters)
+		before := b.before(def, r, authorizers, filters)
+		if methods != nil {
+			a.routes[r] = b.compileMethod(methods, r, before)
+		} else {
+			a.routes[r] = b.compileRoute(def, r, before)
+		}
 	}
 	b.p.apis[def] = a
 }
@@ -184,14 +196,19 @@ func (b *builder) metrics(def *host.API, name string) map[*host.Stage]*telemetry
 	return out
 }
 
-func (b *builder) compileRoute(def *host.API, r *host.Route, authorizers map[*host.Authorizer]*authorizer, filters []step) *route {
-	out := &route{def: r, name: routePath(r), metrics: b.metrics(def, routePath(r))}
-	add := func(phase host.Phase, handler host.Handler) { out.steps = append(out.steps, step{phase, handler}) }
-	add(host.PhaseLimit, &bodyLimit{max: r.MaxBody})
-	out.steps = append(out.steps, b.filters(filters, r.Filters)...)
+// before are the steps of a route before its mapping and integration.
+func (b *builder) before(def *host.API, r *host.Route, authorizers map[*host.Authorizer]*authorizer, filters []step) []step {
+	steps := []step{{host.PhaseLimit, &bodyLimit{max: r.MaxBody}}}
+	steps = append(steps, b.filters(filters, r.Filters)...)
 	if r.Authorizer != nil {
-		add(host.PhaseAuthorize, authorizers[r.Authorizer])
+		steps = append(steps, step{host.PhaseAuthorize, authorizers[r.Authorizer]})
 	}
+	return steps
+}
+
+func (b *builder) compileRoute(def *host.API, r *host.Route, before []step) *route {
+	out := &route{def: r, name: routePath(r), metrics: b.metrics(def, routePath(r)), steps: before}
+	add := func(phase host.Phase, handler host.Handler) { out.steps = append(out.steps, step{phase, handler}) }
 	if len(r.Mappings) > 0 {
 		add(host.PhaseMapRequest, b.requestMapping(r))
 	}

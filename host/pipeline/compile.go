@@ -104,9 +104,9 @@ func (b *builder) integration(r *host.Route) (host.Integration, error) {
 	out := &httpIntegration{telemetry: b.cfg.Telemetry, method: cfg.Method, pool: upstreamPool{pool: b.direct}, plain: mapsResponses(r)}
 	template := cfg.URI
 	if cfg.Type == host.IntegrationUpstream {
-		pool, ok := b.pools[cfg.Upstream]
-		if !ok {
-			return nil, &host.Error{Op: "route " + r.Key, Kind: host.Invalid, Pos: cfg.Pos, Err: fmt.Errorf("there is no upstream %q", cfg.Upstream)}
+		pool, err := b.upstreamOf(r)
+		if err != nil {
+			return nil, err
 		}
 		out.pool, out.upstream, template = pool, cfg.Upstream, cfg.Path
 	}
@@ -126,6 +126,15 @@ func (b *builder) integration(r *host.Route) (host.Integration, error) {
 	}
 	out.uri = uri
 	return out, nil
+}
+
+// upstreamOf finds the pool of a route's upstream.
+func (b *builder) upstreamOf(r *host.Route) (upstreamPool, error) {
+	pool, ok := b.pools[r.Integration.Upstream]
+	if !ok {
+		return pool, &host.Error{Op: "route " + r.Key, Kind: host.Invalid, Pos: r.Integration.Pos, Err: fmt.Errorf("there is no upstream %q", r.Integration.Upstream)}
+	}
+	return pool, nil
 }
 
 // checkParams refuses a URI that wants a parameter which the route does not have: it would be empty for ever.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 type integrate struct {
 	integration host.Integration
 	timeout     time.Duration // of the integration alone; 0 leaves the exchange's deadline
+	rest        bool          // of a rest API: what the request's mapping decided about the response waits for the response's
 }
 
 // Handle sends what a mapping made, or else what arrived.
@@ -52,10 +54,12 @@ func (i *integrate) Handle(ctx context.Context, x *host.Exchange) (host.Second, 
 		}
 		resp.Body = closing(resp.Body, func(error) { bound.end() })
 	}
-	if in.Response.Status != 0 {
-		resp.Status = in.Response.Status
+	if !i.rest {
+		if in.Response.Status != 0 {
+			resp.Status = in.Response.Status
+		}
+		override(&resp.Header, in.Response.Header)
 	}
-	override(&resp.Header, in.Response.Header)
 	x.Response = resp
 	return nil, nil
 }
@@ -73,7 +77,8 @@ func (i *integrate) bind(ctx context.Context, x *host.Exchange) *deadline {
 // A functionIntegration calls a function with a Lambda proxy event, or with the mapped body as it stands.
 type functionIntegration struct {
 	function *callee
-	format   string // "1.0" or "2.0"
+	format   string   // "1.0" or "2.0"
+	rest     *restAPI // whose rules hold for event and result; nil on http APIs
 }
 
 // Invoke calls the function.
@@ -88,9 +93,12 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 	// An empty body goes along too: it is what makes carriers say so in the event (isBase64Encoded, body: null).
 	traceRequest(in.Exchange, "function "+f.function.name, host.Header{{Name: "event", Value: string(meta)}}, &in.Request.Body, in.Request.Length)
 	event := host.Event{Meta: meta, Body: in.Request.Body, Length: in.Request.Length}
+	if f.rest != nil {
+		event.Encoding = lambda.BodyEncoding(f.rest.def.REST.BinaryMediaTypes, in.Exchange.Request.Header.Get("Content-Type"))
+	}
 	var resp *host.Response
 	_, version, err := f.function.call(ctx, in.Exchange, event, func(p *plugin, out host.Event) (err error) {
-		if resp, err = lambda.ParseResult(out.Meta, out.Body, f.format); err != nil {
+		if resp, err = f.parse(in.Exchange, out); err != nil {
 			return malformed(err) // the body is closed
 		}
 		if err = p.checkHeaders(resp.Header); err != nil && resp.Body != nil {
@@ -99,9 +107,25 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 		return err
 	})
 	if err != nil {
-		return nil, functionFailure(version.answer(ctx, err))
+		return nil, f.failure(ctx, version.answer(ctx, err))
 	}
 	return &host.Result{Response: resp}, nil
+}
+
+func (f *functionIntegration) parse(x *host.Exchange, out host.Event) (*host.Response, error) {
+	if f.rest != nil {
+		return lambda.ParseRESTResult(out.Meta, out.Body, f.rest.binary.Accepts(x.Request.Header.Get("Accept")))
+	}
+	return lambda.ParseResult(out.Meta, out.Body, f.format)
+}
+
+// failure is functionFailure, but that behind a rest API what a function fails with, its own timeout too, is a 502 (reference 1.11 [LS], and
+// 1.6 [REC] for a malformed result).
+func (f *functionIntegration) failure(ctx context.Context, err error) error {
+	if f.rest == nil || ctx.Err() != nil || bodyError(err) != nil || errors.Is(err, host.Unavailable) || errors.As(err, new(*answered)) {
+		return functionFailure(err)
+	}
+	return &host.Error{Op: "integrate", Kind: host.BadGateway, Code: host.IntegrationFailure, Err: err}
 }
 
 // invokeMapped hands over the mapping's body as the whole event, and answers with the function's whole result.
@@ -150,6 +174,9 @@ type httpIntegration struct {
 	method    string       // "" sends the client's
 	plain     bool         // no content coding may be asked for, as a mapping will read the response
 	upstream  string       // "" for a URI's own host
+
+	addressed bool // requests come with method and address: those of rest APIs
+	mapped    bool // only what was mapped goes out, and so not who the client is
 }
 
 // Invoke sends the request and returns when the response's header is there; its body streams.
@@ -165,11 +192,18 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 	if h.upstream != "" {
 		out.Scheme, out.Host = "upstream", h.upstream // until the pool knows which target it is
 	}
-	if err := h.address(in, out); err != nil {
-		return nil, err
+	if !h.addressed {
+		if err := h.address(in, out); err != nil {
+			return nil, err
+		}
 	}
 	if err := upstream.Forward(in.Exchange.Request, out); err != nil {
 		return nil, err
+	}
+	if h.mapped {
+		for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto"} {
+			out.Header.Del(name)
+		}
 	}
 	if h.plain {
 		out.Header.Set("Accept-Encoding", "identity")

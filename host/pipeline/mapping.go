@@ -184,7 +184,7 @@ func (m *responseMapping) Handle(ctx context.Context, x *host.Exchange) (host.Se
 	if rule == nil {
 		return nil, nil
 	}
-	x.Trace.Add(host.TraceEvent{Name: host.TraceSelected, Detail: cmp.Or(rule.Match, "the default"), Status: rule.Status})
+	x.Trace.Add(host.TraceEvent{Name: host.TraceSelected, Detail: ruleName(rule), Status: rule.Status})
 	var decided int // the mapping's word on the status, which is the last
 	if chosen := selectByAccept(rule.Mappings, x.Request.Header.Get("Accept")); chosen != nil && hasBody(x) {
 		out, err := m.apply(ctx, x, chosen)

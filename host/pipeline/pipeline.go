@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/rest"
 	"github.com/postern/postern/host/router"
 	"github.com/postern/postern/host/telemetry"
 )
@@ -171,7 +172,11 @@ func (p *Pipeline) match(r *run) *api {
 	}
 	a := p.apis[target.API]
 	r.manner = a.manner
-	def, params := a.table.Match(request.Method, target.Path, nil)
+	method := request.Method
+	if target.API.Protocol == host.ProtocolREST {
+		method = rest.RoutingMethod(request)
+	}
+	def, params := a.table.Match(method, target.Path, nil)
 	m.Route, m.Params = def, params
 	if def == nil {
 		r.route = a.notFound
