@@ -163,7 +163,9 @@ func (c *Client) Invoke(ctx context.Context, in *host.Invocation) (*host.Result,
 	if err != nil {
 		return nil, err
 	}
-	target, err := c.uri.Expand(in.Exchange, "", in.Path)
+	x := *in.Exchange
+	x.Match.Params = nil // the URI's parameters are those that were mapped, never the route's own (reference 1.4, "URI path vars")
+	target, err := c.uri.Expand(&x, "", in.Path)
 	if err != nil {
 		return nil, err
 	}

@@ -180,6 +180,22 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 }
 
+// Reference 1.4, "URI path vars" [GUIDE]: what the route's path has goes into the URI by a mapping alone.
+func TestRouteParametersAreNotTheURIs(t *testing.T) {
+	c, err := aws.NewClient(&host.ServiceCall{Service: "s3", Path: "b/{key}", Access: access("http://127.0.0.1:1")}, "", sender(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &host.Exchange{Request: &host.Request{Method: "GET", Target: "/k"}}
+	x.Match.Params = []host.Param{{Name: "key", Value: "k"}}
+	if _, err := c.Invoke(t.Context(), &host.Invocation{Exchange: x, Request: x.Request}); !errors.Is(err, host.Internal) {
+		t.Errorf("have %v, want Kind Internal", err)
+	}
+	if len(x.Match.Params) != 1 {
+		t.Error("the exchange is changed")
+	}
+}
+
 // A client is shared by all requests of its route.
 func TestConcurrentCalls(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
