@@ -53,9 +53,9 @@ func isJSON(contentType string) bool {
 
 // A gatewayParser takes a template apart. In one of JSON it knows where strings are.
 type gatewayParser struct {
-	json   bool
-	string bool
-	names  []string // of $context
+	json     bool
+	inString bool
+	names    []string // of $context
 }
 
 func (p *gatewayParser) parse(text string) []gatewayPart {
@@ -64,15 +64,15 @@ func (p *gatewayParser) parse(text string) []gatewayPart {
 	for i := 0; i < len(text); {
 		switch c := text[i]; {
 		case c == '"' && p.json:
-			p.string = !p.string
-		case c == '\\' && p.string:
+			p.inString = !p.inString
+		case c == '\\' && p.inString:
 			i++ // what follows ends no string; a variable there stays text
 		case c == '$':
 			if part, size := p.variable(text[i:]); size > 0 {
 				if start < i {
 					parts = append(parts, gatewayPart{text: text[start:i]})
 				}
-				part.quoted = p.string
+				part.quoted = p.inString
 				parts = append(parts, part)
 				i += size
 				start = i

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/mapping/vtl"
@@ -20,13 +21,16 @@ const (
 // maxResponseRules bounds the integration responses of a method: each may be tried for each request.
 const maxResponseRules = 500
 
-// A Selector chooses, of a method's integration responses, the one for what an integration answered (reference 1.4.3). It is immutable.
+// A Selector chooses, of a method's integration responses, the one for what an integration answered (reference 1.4.3). It is safe for
+// concurrent use.
 type Selector struct {
 	op       string
 	pos      host.Position
 	engine   *vtl.Template
 	rules    []selectorRule
 	declared []int // nil declares none
+
+	byStatus [maxStatus + 1 - minStatus]atomic.Pointer[Selection] // what was selected before: the same status always gives the same
 }
 
 type selectorRule struct {
@@ -77,7 +81,18 @@ func CompileSelector(route *host.Route) (*Selector, error) {
 
 // ByStatus selects by a status: of HTTP, of a service, or of MOCK (MockStatus). A rule without a status keeps it.
 func (s *Selector) ByStatus(ctx context.Context, status int) (Selection, error) {
-	return s.selectBy(ctx, strconv.Itoa(status), status)
+	if status < minStatus || status > maxStatus {
+		return s.selectBy(ctx, strconv.Itoa(status), status)
+	}
+	known := &s.byStatus[status-minStatus]
+	if found := known.Load(); found != nil {
+		return *found, nil
+	}
+	found, err := s.selectBy(ctx, strconv.Itoa(status), status)
+	if err == nil {
+		known.Store(&found)
+	}
+	return found, err
 }
 
 // ByErrorMessage selects by what ErrorMessage found in a function's result; its status does not count, and is 200. No message is null, which the

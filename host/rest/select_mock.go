@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"strings"
@@ -141,6 +142,9 @@ func quotedSize(s string) int {
 // ErrorMessage returns the errorMessage of a function's result, by which its responses are selected (reference 1.4.3): "" for none, for null, and for a
 // result that is no object or no JSON. What is no string counts as its JSON.
 func ErrorMessage(result []byte) string {
+	if !bytes.Contains(result, []byte("errorMessage")) { // most results: they need not be read
+		return ""
+	}
 	v, err := tree.Decode(result, tree.Limits{})
 	if err != nil {
 		return ""

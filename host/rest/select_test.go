@@ -67,7 +67,11 @@ func TestSelectByStatus(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := selector(t, test.rules, test.declared...).ByStatus(t.Context(), test.status)
+			s := selector(t, test.rules, test.declared...)
+			got, err := s.ByStatus(t.Context(), test.status)
+			if again, aerr := s.ByStatus(t.Context(), test.status); again != got || (aerr == nil) != (err == nil) {
+				t.Errorf("at first %+v, %v, then %+v, %v", got, err, again, aerr)
+			}
 			if test.want == 0 {
 				if !isConfigurationError(err) {
 					t.Errorf("got %+v, %v", got, err)
