@@ -92,7 +92,6 @@ func (b *builder) api(e *entry[apiDef]) *host.API {
 		Pos:             e.pos,
 	}
 	a.REST = b.rest(a, def)
-	b.notYet(a, def)
 	for i := range def.Authorizers.entries {
 		a.Authorizers = append(a.Authorizers, b.authorizer(a, &def.Authorizers.entries[i]))
 	}
@@ -112,13 +111,6 @@ func (b *builder) api(e *entry[apiDef]) *host.API {
 		b.routes(a, &def.Routes)
 	}
 	return a
-}
-
-// notYet refuses what is understood and does not run.
-func (b *builder) notYet(a *host.API, def *apiDef) {
-	if a.Protocol == host.ProtocolREST {
-		b.add(def.Protocol.place, RuleUnsupported, "REST APIs are not supported by this version of Postern")
-	}
 }
 
 // defaultStage is the stage of an API that lists none.

@@ -161,9 +161,10 @@ func (b *builder) compileAPI(def *host.API) {
 		return
 	}
 	a := &api{table: table, manner: httpManner{}, cors: newCORS(def.CORS), routes: map[*host.Route]*route{}}
+	canary := b.isCanary(def)
 	var methods *restAPI
 	if def.Protocol == host.ProtocolREST {
-		if methods = b.restAPI(def); methods == nil {
+		if methods = b.restAPI(def, canary); methods == nil {
 			return
 		}
 		a.manner = methods.manner
@@ -181,7 +182,7 @@ func (b *builder) compileAPI(def *host.API) {
 		if methods != nil {
 			a.routes[r] = b.compileMethod(methods, r, before)
 		} else {
-			a.routes[r] = b.compileRoute(def, r, before)
+			a.routes[r] = b.compileRoute(def, r, before, canary)
 		}
 	}
 	b.p.apis[def] = a
@@ -206,17 +207,17 @@ func (b *builder) before(def *host.API, r *host.Route, authorizers map[*host.Aut
 	return steps
 }
 
-func (b *builder) compileRoute(def *host.API, r *host.Route, before []step) *route {
+func (b *builder) compileRoute(def *host.API, r *host.Route, before []step, canary bool) *route {
 	out := &route{def: r, name: routePath(r), metrics: b.metrics(def, routePath(r)), steps: before}
 	add := func(phase host.Phase, handler host.Handler) { out.steps = append(out.steps, step{phase, handler}) }
 	if len(r.Mappings) > 0 {
-		add(host.PhaseMapRequest, b.requestMapping(r))
+		add(host.PhaseMapRequest, b.requestMapping(r, canary))
 	}
 	integration, err := b.integration(r)
 	b.fail(err)
 	add(host.PhaseIntegrate, &integrate{integration: integration, timeout: integrationTimeout(r)})
 	if len(r.Responses) > 0 {
-		mapping, err := b.responseMapping(r)
+		mapping, err := b.responseMapping(r, canary)
 		b.fail(err)
 		add(host.PhaseMapResponse, mapping)
 	}

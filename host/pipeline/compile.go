@@ -56,24 +56,31 @@ func (b *builder) notFound(def *host.API, filters []step) *route {
 	return out
 }
 
-func (b *builder) requestMapping(r *host.Route) *requestMapping {
-	return &requestMapping{route: r, mappers: b.mappers(r.Mappings, host.PhaseMapRequest)}
+func (b *builder) requestMapping(r *host.Route, canary bool) *requestMapping {
+	return &requestMapping{route: r, mappers: b.mappers(r.Mappings, host.PhaseMapRequest, canary)}
 }
 
-func (b *builder) responseMapping(r *host.Route) (*responseMapping, error) {
+func (b *builder) responseMapping(r *host.Route, canary bool) (*responseMapping, error) {
 	rules, err := mapping.CompileResponseRules(r.Responses)
 	if err != nil {
 		return nil, err
 	}
 	m := &responseMapping{rules: rules, mappers: map[*host.Mapping]host.Mapper{}, limit: host.DefaultMaxResult}
 	for _, rule := range r.Responses {
-		maps.Copy(m.mappers, b.mappers(rule.Mappings, host.PhaseMapResponse))
+		maps.Copy(m.mappers, b.mappers(rule.Mappings, host.PhaseMapResponse, canary))
 	}
 	return m, nil
 }
 
+// isCanary reports whether an API is what a stage serves as its canary.
+func (b *builder) isCanary(def *host.API) bool {
+	return slices.ContainsFunc(b.p.snapshot.APIs, func(a *host.API) bool {
+		return slices.ContainsFunc(a.Stages, func(s *host.Stage) bool { return s.Canary != nil && s.Canary.API == def })
+	})
+}
+
 // mappers compiles the templates of mappings and finds their plugins.
-func (b *builder) mappers(mappings []host.Mapping, phase host.Phase) map[*host.Mapping]host.Mapper {
+func (b *builder) mappers(mappings []host.Mapping, phase host.Phase, canary bool) map[*host.Mapping]host.Mapper {
 	all := make(map[*host.Mapping]host.Mapper, len(mappings))
 	for i := range mappings {
 		m := &mappings[i]
@@ -81,7 +88,7 @@ func (b *builder) mappers(mappings []host.Mapping, phase host.Phase) map[*host.M
 			all[m] = &pluginMapper{plugin: b.opened[&m.Plugin], telemetry: b.cfg.Telemetry, phase: phase}
 			continue
 		}
-		compiled, err := template.Compile(m.Template, phase, template.Options{})
+		compiled, err := template.Compile(m.Template, phase, template.Options{Canary: canary})
 		b.fail(err)
 		all[m] = compiled
 	}

@@ -12,14 +12,15 @@ import (
 // A restAPI is what is compiled of a rest API once, and used by all its methods.
 type restAPI struct {
 	def    *host.API
+	canary bool // it is what a stage serves as its canary
 	manner *restManner
 	binary *rest.BinaryTypes
 	models *schema.Models
 }
 
 // restAPI compiles what stands in an API of the rest protocol beside its routes. It is nil where that is wrong.
-func (b *builder) restAPI(def *host.API) *restAPI {
-	a := &restAPI{def: def}
+func (b *builder) restAPI(def *host.API, canary bool) *restAPI {
+	a := &restAPI{def: def, canary: canary}
 	var err error
 	failed := false
 	fail := func(err error) {
@@ -48,7 +49,7 @@ func (b *builder) compileMethod(a *restAPI, r *host.Route, before []step) *route
 			out.steps = append(out.steps, step{phase, handler})
 		}
 	}
-	m := &restMethod{route: r, kind: rest.TypeOf(&r.Integration), binary: a.binary}
+	m := &restMethod{route: r, kind: rest.TypeOf(&r.Integration), binary: a.binary, canary: a.canary}
 	if a.def.REST.MinimumCompression.Value >= 0 && !r.Streaming {
 		add(host.PhaseLimit, &restDecode{r.MaxBody}, nil)
 	}
@@ -77,7 +78,7 @@ func (b *builder) restRequest(m *restMethod) (*restRequest, error) {
 		return nil, err
 	}
 	parameters, err := compileRequestParameters(m.route)
-	return &restRequest{restMethod: m, outbound: outbound, parameters: parameters, mappers: b.mappers(m.route.Mappings, host.PhaseMapRequest)}, err
+	return &restRequest{restMethod: m, outbound: outbound, parameters: parameters, mappers: b.mappers(m.route.Mappings, host.PhaseMapRequest, m.canary)}, err
 }
 
 func (b *builder) restResponse(m *restMethod) (*restResponse, error) {
@@ -89,7 +90,7 @@ func (b *builder) restResponse(m *restMethod) (*restResponse, error) {
 		mappers: map[*host.Mapping]host.Mapper{}, limit: host.DefaultMaxResult}
 	for i := range m.route.Responses {
 		rule := &m.route.Responses[i]
-		maps.Copy(out.mappers, b.mappers(rule.Mappings, host.PhaseMapResponse))
+		maps.Copy(out.mappers, b.mappers(rule.Mappings, host.PhaseMapResponse, m.canary))
 		if out.rules[rule], err = compileResponseParameters(rule); err != nil {
 			return nil, err
 		}

@@ -14,6 +14,7 @@ type restMethod struct {
 	route  *host.Route
 	kind   rest.Type
 	binary *rest.BinaryTypes
+	canary bool
 }
 
 // A restDecode is the first step of a method that reads bodies: it undoes the content coding of the client's (reference 1.15).

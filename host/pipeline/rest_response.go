@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/rest"
@@ -57,12 +58,14 @@ func (m *restResponse) Handle(ctx context.Context, x *host.Exchange) (host.Secon
 
 // remapped is a response's header as the client may see it (reference 1.4.6).
 func (m *restMethod) remapped(resp *host.Response) host.Header {
-	length := resp.Header.Get("Content-Length")
-	h := resp.Header.Clone()
-	h.Del("Content-Length")
+	h := resp.Header
+	if !m.kind.IsProxy() { // its Content-Length is that of the answer that was made here
+		h = h.Clone()
+		h.Del("Content-Length")
+	}
 	h = rest.RemapResponse(m.kind, h)
-	if length != "" && resp.Length >= 0 {
-		h.Set("Content-Length", length)
+	if resp.Length >= 0 && resp.Body != nil {
+		h.Set("Content-Length", strconv.FormatInt(resp.Length, 10))
 	}
 	return h
 }
