@@ -125,6 +125,10 @@ func (f *functionIntegration) failure(ctx context.Context, err error) error {
 	if f.rest == nil || ctx.Err() != nil || bodyError(err) != nil || errors.Is(err, host.Unavailable) || errors.As(err, new(*answered)) {
 		return functionFailure(err)
 	}
+	var e *host.Error
+	if errors.As(err, &e) && e.Code == host.APIConfigurationError { // a body that is no base64 (reference 1.6 [AST])
+		return &host.Error{Op: "integrate", Kind: host.Internal, Code: e.Code, Err: err}
+	}
 	return &host.Error{Op: "integrate", Kind: host.BadGateway, Code: host.IntegrationFailure, Err: err}
 }
 

@@ -54,11 +54,11 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 }
 
 // bodyError finds the error of the client's own body beneath one that somebody made who was reading it: a body over its
-// limit is the client's mistake, not the upstream's or the function's. It returns nil when there is none.
+// limit, or one that is not in the coding that it says, is the client's mistake, not the upstream's or the function's. It returns nil when there is none.
 func bodyError(err error) error {
 	switch e := err.(type) {
 	case *host.Error:
-		if e.Code == host.RequestTooLarge {
+		if e.Code == host.RequestTooLarge || e.Code == host.UnsupportedMediaType {
 			return e
 		}
 		return bodyError(e.Err)

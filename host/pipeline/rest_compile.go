@@ -50,7 +50,7 @@ func (b *builder) compileMethod(a *restAPI, r *host.Route, before []step) *route
 		}
 	}
 	m := &restMethod{route: r, kind: rest.TypeOf(&r.Integration), binary: a.binary, canary: a.canary}
-	if a.def.REST.MinimumCompression.Value >= 0 && !r.Streaming {
+	if !r.Streaming {
 		add(host.PhaseLimit, &restDecode{r.MaxBody}, nil)
 	}
 	if validator, err := rest.CompileValidator(r, a.models); validator != nil || err != nil {
