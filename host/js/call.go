@@ -93,6 +93,7 @@ func (c *call) guard(in *instance) (stop func()) {
 type event struct {
 	meta, body []byte
 	hasBody    bool
+	encoding   host.BodyEncoding
 	stream     host.Event // with the body, where it streams
 }
 

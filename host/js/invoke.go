@@ -29,7 +29,7 @@ func (c *call) invoke(entry string, ev event) (host.Event, error) {
 	case t.fetch:
 		return c.fetchHandler(t, meta, ev.stream)
 	case entry == host.EntryHandle && ev.hasBody:
-		if err := c.in.putBody(meta, ev.body); err != nil {
+		if err := c.in.putBody(meta, ev.body, ev.encoding); err != nil {
 			return host.Event{}, err
 		}
 	}
@@ -149,9 +149,9 @@ func (c *call) result(v goja.Value) (host.Event, error) {
 	return host.Event{Meta: meta, Body: newBody(append([]byte(nil), raw...))}, err
 }
 
-// putBody gives an event its body as the Lambda formats have it: text as it is, all other in base64; an empty body is
-// absent from format 2.0 and null in 1.0.
-func (in *instance) putBody(meta goja.Value, body []byte) error {
+// putBody gives an event its body as the Lambda formats have it: text as it is, all other in base64, unless the encoding says which; an
+// empty body is absent from format 2.0 and null in 1.0.
+func (in *instance) putBody(meta goja.Value, body []byte, encoding host.BodyEncoding) error {
 	event, ok := meta.(*goja.Object)
 	if !ok {
 		return errors.New("the event has a body, but is no object")
@@ -164,7 +164,7 @@ func (in *instance) putBody(meta goja.Value, body []byte) error {
 		}
 		return event.Set("isBase64Encoded", false)
 	}
-	text := lambda.IsText(in.contentType(event), body)
+	text := lambda.BodyIsText(encoding, in.contentType(event), body)
 	var value string
 	if text {
 		value = string(body)

@@ -158,6 +158,9 @@ func (p *Pipeline) match(r *run) *api {
 	target, ok := p.hosts.Match(request.Host, request.Path())
 	if !ok {
 		r.route = &notFound
+		if target.API != nil { // whose host it is, and only a stage is missing
+			r.manner = p.apis[target.API].manner
+		}
 		return nil
 	}
 	if target.API != nil && chosen(target.Stage.Canary) {

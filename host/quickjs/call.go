@@ -151,6 +151,7 @@ func (c *call) begin(parent context.Context) {
 type incoming struct {
 	meta, body []byte
 	hasBody    bool
+	encoding   host.BodyEncoding
 	stream     host.Event // with the body, where it streams
 }
 

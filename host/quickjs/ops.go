@@ -229,12 +229,20 @@ func callOps() map[string]op {
 			switch {
 			case len(body) == 0:
 				return []any{"", false}, nil
-			case lambda.IsText(a.text(0), body):
-				return []any{string(body), false}, nil
+			case lambda.BodyIsText(c.encoding(), a.text(0), body):
+				return []any{strings.ToValidUTF8(string(body), "\ufffd"), false}, nil
 			}
 			return []any{web.Base64(body), true}, nil
 		},
 	}
+}
+
+// encoding is how the body of what is asked stands in its event.
+func (c *call) encoding() host.BodyEncoding {
+	if a := c.asked.Load(); a != nil {
+		return a.event.encoding
+	}
+	return host.EncodingGuess
 }
 
 // setTimer adds a timer. Delays below a millisecond are one, and those that do not fit 31 bits too, as in Node.js.

@@ -82,7 +82,7 @@ func (p *Plugin) Call(ctx context.Context, entry string, in host.Event, fx host.
 		return p.filter(ctx, entry, in, fx)
 	}
 	began := time.Now()
-	ev := incoming{meta: in.Meta, hasBody: in.Body != nil}
+	ev := incoming{meta: in.Meta, hasBody: in.Body != nil, encoding: in.Encoding}
 	if p.streams && entry == host.EntryHandle {
 		ev.stream = in
 	} else if ev.hasBody {

@@ -55,6 +55,16 @@ func TestStdio(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
+	for encoding, want := range map[host.BodyEncoding]string{ // of rest APIs, reference 1.6
+		host.EncodingText:   `"body":"a` + "\ufffd" + `","headers":{"Content-Type":"image/png"},"isBase64Encoded":false`,
+		host.EncodingBase64: `"body":"Yf8=","headers":{"Content-Type":"image/png"},"isBase64Encoded":true`,
+	} {
+		in := host.Event{Meta: []byte(`{"headers":{"Content-Type":"image/png"}}`), Body: io.NopCloser(strings.NewReader("a\xff")), Encoding: encoding}
+		out, err := p.Call(t.Context(), host.EntryHandle, in, &effects{})
+		if err != nil || !strings.Contains(string(out.Meta), want) {
+			t.Errorf("encoding %v: got %s, %v", encoding, out.Meta, err)
+		}
+	}
 	big := bytes.Repeat([]byte("x"), host.DefaultMaxBody+1)
 	if _, _, err := ask(p, host.EntryHandle, `{}`, big, &effects{}); !errors.Is(err, host.TooLarge) {
 		t.Errorf("a body that no event takes: %v", err)

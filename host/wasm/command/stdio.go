@@ -66,7 +66,7 @@ func (c *call) wholeEvent(ctx context.Context, in host.Event) ([]byte, error) {
 	if len(bytes.TrimSpace(out)) > 1 {
 		out = append(out, ',')
 	}
-	text := lambda.IsText(contentType(head.Headers), body)
+	text := lambda.BodyIsText(in.Encoding, contentType(head.Headers), body)
 	switch {
 	case len(body) > 0 && text:
 		quoted, err := json.Marshal(string(body))
