@@ -15,20 +15,15 @@ import (
 	"github.com/postern/postern/host/document"
 )
 
-// parseREST parses a definition, and leaves out that REST APIs are not run.
-func parseREST(t *testing.T, name string, data []byte, opts definition.Options) (*host.Snapshot, definition.Errors) {
+// parse parses a definition and returns what is wrong with it.
+func parse(t *testing.T, name string, data []byte, opts definition.Options) (*host.Snapshot, definition.Errors) {
 	t.Helper()
 	s, err := definition.Parse(name, data, opts)
-	var errs, kept definition.Errors
+	var errs definition.Errors
 	if err != nil && !errors.As(err, &errs) {
 		t.Fatal(err)
 	}
-	for _, e := range errs {
-		if e.Message != "REST APIs are not supported by this version of Postern" {
-			kept = append(kept, e)
-		}
-	}
-	return s, kept
+	return s, errs
 }
 
 func TestREST(t *testing.T) {
@@ -38,7 +33,7 @@ func TestREST(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, errs := parseREST(t, "postern.yaml", data, definition.Options{})
+			s, errs := parse(t, "postern.yaml", data, definition.Options{})
 			if len(errs) > 0 {
 				for _, e := range errs {
 					if e.Pos.Line < 1 || e.Pos.Column < 1 || e.Rule == "" || e.Path == "" {
@@ -64,7 +59,7 @@ func shop(t *testing.T) *host.Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, errs := parseREST(t, "postern.yaml", data, definition.Options{})
+	s, errs := parse(t, "postern.yaml", data, definition.Options{})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -207,7 +202,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 		return document.Parse("shop.json", []byte(doc), document.Limits{})
 	}}
-	s, errs := parseREST(t, "postern.yaml", []byte(text), opts)
+	s, errs := parse(t, "postern.yaml", []byte(text), opts)
 	want := strings.Join([]string{
 		`postern.yaml:4:14: the document "./web.json" cannot be read: it is on fire (invalid-value)`,
 		`postern.yaml:6:18: the path "../x.json" leaves the project's folder (invalid-value); copy it into the project`,

@@ -3,6 +3,7 @@ package definition
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -80,7 +81,7 @@ func (b *builder) aws(def *awsDef) *host.ServiceAccess {
 	if !def.written() {
 		return nil
 	}
-	b.origin(def.Endpoint, "the endpoint", webSchemes, false)
+	b.endpoint(def.Endpoint)
 	return &host.ServiceAccess{
 		Endpoint:        def.Endpoint.Value,
 		Region:          def.Region.Value,
@@ -88,6 +89,27 @@ func (b *builder) aws(def *awsDef) *host.ServiceAccess {
 		SecretAccessKey: b.secret("secretAccessKey", &def.SecretAccessKey),
 		SessionToken:    b.secret("sessionToken", &def.SessionToken),
 		Pos:             def.pos,
+	}
+}
+
+// endpoint checks the URL of all services, which may have a path.
+func (b *builder) endpoint(v val[string]) {
+	if !v.written() || v.Value == "" {
+		return
+	}
+	problem, hint := "", "write it as http://127.0.0.1:4566"
+	switch u, err := url.Parse(v.Value); {
+	case err != nil:
+		problem = "is not a URL"
+	case !slices.Contains(webSchemes, u.Scheme) || u.Host == "":
+		problem = "must begin with http:// or https://, and a host"
+	case u.User != nil:
+		problem, hint = "has a user or password", "write accessKeyId and secretAccessKey"
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		problem, hint = "has a query or fragment", "remove it"
+	}
+	if problem != "" {
+		b.add(v.place, RuleInvalidValue, "the endpoint "+quote(v.Value)+" "+problem).Hint = hint
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/document"
+	"github.com/postern/postern/host/mapping/parameter"
 	"github.com/postern/postern/host/mapping/template"
 	"github.com/postern/postern/host/rest"
 )
@@ -103,10 +104,21 @@ func (l *loader) rest(a *host.API, missing map[host.Position]bool) {
 	_, err := rest.CompileGateway(a)
 	l.compiled(err, a.Pos, at+".gatewayResponses", definition.RuleInvalidValue)
 	for _, r := range a.Routes {
-		if !r.Integration.Proxy {
-			_, err := rest.CompileSelector(r)
-			l.compiled(err, r.Pos, definition.KeyPath(at+".routes", r.Key)+".responses", definition.RuleInvalidValue)
-		}
+		l.restRoute(r, definition.KeyPath(at+".routes", r.Key))
+	}
+}
+
+// restRoute compiles what a route of a rest API has besides.
+func (l *loader) restRoute(r *host.Route, at string) {
+	if !r.Integration.Proxy {
+		_, err := rest.CompileSelector(r)
+		l.compiled(err, r.Pos, at+".responses", definition.RuleInvalidValue)
+	}
+	_, err := parameter.CompileRequest(r.Integration.Parameters, r.REST.Parameters)
+	l.compiled(err, r.Pos, at+".integration.parameters", definition.RuleInvalidValue)
+	for i := range r.Responses {
+		_, err := parameter.CompileResponse(r.Responses[i].Parameters)
+		l.compiled(err, r.Responses[i].Pos, document.IndexPath(at+".responses", i)+".parameters", definition.RuleInvalidValue)
 	}
 }
 

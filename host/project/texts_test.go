@@ -110,7 +110,7 @@ func TestTextErrors(t *testing.T) {
       Inline: {type: nothing}
       Loop: {$ref: "#/definitions/none"}
     gatewayResponses:
-      DEFAULT_4XX: {statusCode: 400}
+      DEFAULT_4XX: {statusCode: 400, parameters: {gatewayresponse.header.X: nonsense}}
     routes:
       POST /orders:
         request:
@@ -123,8 +123,9 @@ func TestTextErrors(t *testing.T) {
             text/css: ./maps/none.vtl
             text/html: ./maps/open.vtl
             text/xml: ./maps/large.vtl
-        integration: {mock: {}}
+        integration: {mock: {}, parameters: {integration.request.header.X: nonsense, integration.request.header.Y: "'y'"}}
         responses:
+          - {status: 200, parameters: {method.response.header.X: method.request.body}}
           - {match: "(", status: 200}
           - {match: "(?!a).*", status: 200}
 aws: {accessKeyId: {env: NOT_SET}, secretAccessKey: {file: ./none.secret}}
@@ -142,20 +143,23 @@ aws: {accessKeyId: {env: NOT_SET}, secretAccessKey: {file: ./none.secret}}
 	}
 	got := map[string]string{}
 	for _, e := range errs {
-		if e.Rule != definition.RuleUnsupported && e.Rule != definition.RuleRequired {
-			got[e.Pos.String()] += e.Rule + " "
-			t.Log(e)
-		}
+		got[e.Pos.String()] += e.Rule + " "
+		t.Log(e)
 	}
 	want := map[string]string{
 		"maps/open.vtl:3:1":      "template ", // where it ends
 		"models/broken.json:3:1": "syntax ",
+		"postern.yaml:2:3":       "required ", // no routes
+		"postern.yaml:7:3":       "required ",
 		"postern.yaml:6:16":      "missing-file ",
 		"postern.yaml:14:14":     "model ",
 		"postern.yaml:25:25":     "template ",
 		"postern.yaml:28:23":     "missing-file ",
 		"postern.yaml:30:23":     "unreadable-file ",
-		"postern.yaml:33:13":     "invalid-value ",
+		"postern.yaml:18:51":     "invalid-value ",
+		"postern.yaml:31:46":     "invalid-value ",
+		"postern.yaml:33:40":     "invalid-value ",
+		"postern.yaml:34:13":     "invalid-value ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
