@@ -138,6 +138,7 @@ type Invocation struct {
 	Exchange *Exchange
 	Request  *Request          // what is sent: after mapping, or what arrived on a proxy
 	Path     map[string]string // overrides of path parameters for the integration's URI
+	Target   string            // the path that a mapping sends it to, in the place of the one that the integration says; "" leaves that
 	Mapped   bool              // a mapping made Request.Body: it is the whole payload of a function
 	Override Override          // what the request's mapping overrode, for the response's, which may read it
 	Response Override          // what the request's mapping already decided about the response

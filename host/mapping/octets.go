@@ -34,6 +34,9 @@ func appendEscaped(b []byte, s, safe string) []byte {
 	return b
 }
 
+// EscapePath returns a path in which everything is encoded that no path can have. Whole escapes stay as they are.
+func EscapePath(path string) string { return string(appendEscaped(nil, path, inPath)) }
+
 // checkField holds a guest's override to one field line that does not frame the message (RFC 9110, sections 5.5 and 7.6.1;
 // reference 1.4.4, "Targets that are illegal").
 func checkField(name, value string) error {

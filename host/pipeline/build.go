@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/mapping/parameter"
 	"github.com/postern/postern/host/router"
 	"github.com/postern/postern/host/telemetry"
 )
@@ -212,6 +213,11 @@ func (b *builder) compileRoute(def *host.API, r *host.Route, before []step, cana
 	add := func(phase host.Phase, handler host.Handler) { out.steps = append(out.steps, step{phase, handler}) }
 	if len(r.Mappings) > 0 {
 		add(host.PhaseMapRequest, b.requestMapping(r, canary))
+	}
+	if edited := r.Integration.Parameters; len(edited) > 0 && r.Integration.Type != host.IntegrationService {
+		edits, err := parameter.CompileHTTPRequest(edited)
+		b.fail(err)
+		add(host.PhaseMapRequest, &requestParameterEdits{edits, r.MaxBody.Value})
 	}
 	integration, err := b.integration(r)
 	b.fail(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/mapping"
+	"github.com/postern/postern/host/mapping/parameter"
 	"github.com/postern/postern/host/mapping/template"
 )
 
@@ -65,9 +66,14 @@ func (b *builder) responseMapping(r *host.Route, canary bool) (*responseMapping,
 	if err != nil {
 		return nil, err
 	}
-	m := &responseMapping{rules: rules, mappers: map[*host.Mapping]host.Mapper{}, limit: host.DefaultMaxResult}
-	for _, rule := range r.Responses {
+	m := &responseMapping{rules: rules, mappers: map[*host.Mapping]host.Mapper{}, edits: map[*host.ResponseRule]*parameter.Edits{}, limit: host.DefaultMaxResult}
+	for i := range r.Responses {
+		rule := &r.Responses[i]
 		maps.Copy(m.mappers, b.mappers(rule.Mappings, host.PhaseMapResponse, canary))
+		if len(rule.Parameters) > 0 {
+			m.edits[rule], err = parameter.CompileHTTPResponse(rule.Parameters)
+			b.fail(err)
+		}
 	}
 	return m, nil
 }
@@ -107,6 +113,8 @@ func (b *builder) integration(r *host.Route) (host.Integration, error) {
 		return &functionIntegration{function: function, format: cfg.PayloadFormat}, nil
 	case host.IntegrationMock:
 		return &mockIntegration{cfg.Mock}, nil
+	case host.IntegrationService:
+		return b.subtype(r)
 	}
 	out := &httpIntegration{telemetry: b.cfg.Telemetry, method: cfg.Method, pool: upstreamPool{pool: b.direct}, plain: mapsResponses(r)}
 	template := cfg.URI

@@ -86,7 +86,7 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 	if in.Mapped {
 		return f.invokeMapped(ctx, in)
 	}
-	meta, err := lambda.FunctionEvent(in.Exchange, f.format)
+	meta, err := lambda.FunctionEvent(asSent(in), f.format)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +110,19 @@ func (f *functionIntegration) Invoke(ctx context.Context, in *host.Invocation) (
 		return nil, f.failure(ctx, version.answer(ctx, err))
 	}
 	return &host.Result{Response: resp}, nil
+}
+
+// asSent is the exchange as its function sees it: with the request that parameter mappings made.
+func asSent(in *host.Invocation) *host.Exchange {
+	if in.Request == in.Exchange.Request {
+		return in.Exchange
+	}
+	x := *in.Exchange
+	x.Request = in.Request
+	if in.Target != "" {
+		x.Match.Path = in.Target
+	}
+	return &x
 }
 
 func (f *functionIntegration) parse(x *host.Exchange, out host.Event) (*host.Response, error) {
@@ -256,7 +269,7 @@ func brokenOff(ctx context.Context, x *host.Exchange, err error) host.Header {
 // address fills scheme, host and target.
 func (h *httpIntegration) address(in *host.Invocation, out *host.Request) error {
 	query := in.Request.Query()
-	if h.uri == nil {
+	if h.uri == nil && in.Target == "" {
 		if path := in.Exchange.Match.Path; mapping.Climbs(path) {
 			// An upstream that resolves the dots would answer for another path than the one that was routed and authorized.
 			return &host.Error{Op: "integrate", Kind: host.Invalid, Err: fmt.Errorf("the path %q climbs", path)}
@@ -267,14 +280,22 @@ func (h *httpIntegration) address(in *host.Invocation, out *host.Request) error 
 		}
 		return nil
 	}
-	target, err := h.uri.Expand(in.Exchange, query, in.Path)
-	if err != nil {
-		return err
+	if h.uri != nil {
+		target, err := h.uri.Expand(in.Exchange, query, in.Path)
+		if err != nil {
+			return err
+		}
+		if h.upstream == "" {
+			out.Scheme, out.Host = target.Scheme, target.Host
+		}
+		out.Target = target.Path
 	}
-	if h.upstream == "" {
-		out.Scheme, out.Host = target.Scheme, target.Host
+	if in.Target != "" {
+		out.Target = in.Target
+		if query != "" {
+			out.Target += "?" + query
+		}
 	}
-	out.Target = target.Path
 	return nil
 }
 

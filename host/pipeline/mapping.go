@@ -14,6 +14,7 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/mapping"
+	"github.com/postern/postern/host/mapping/parameter"
 	"github.com/postern/postern/host/telemetry"
 )
 
@@ -86,7 +87,7 @@ func (m *requestMapping) Handle(ctx context.Context, x *host.Exchange) (host.Sec
 	if err := plainCoding(x.Request.Header); err != nil {
 		return nil, &host.Error{Op: "map the request", Kind: host.Unsupported, Code: host.UnsupportedMediaType, Err: err}
 	}
-	body, err := readAll(x.Request.Body, m.route.MaxBody.Value)
+	body, err := whole(x, m.route.MaxBody.Value)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +96,6 @@ func (m *requestMapping) Handle(ctx context.Context, x *host.Exchange) (host.Sec
 		return nil, err
 	}
 	if out == nil { // the body goes on as it came
-		r := *x.Request
-		r.Body, r.Length, r.Trailer = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
-		x.Request = &r
 		return nil, nil
 	}
 	x.Outbound = outbound(x, out)
@@ -175,7 +173,8 @@ func override(h *host.Header, o host.Header) {
 type responseMapping struct {
 	rules   *mapping.ResponseRules
 	mappers map[*host.Mapping]host.Mapper
-	limit   int64 // bytes of a body that is mapped
+	edits   map[*host.ResponseRule]*parameter.Edits // of the header, by rule
+	limit   int64                                   // bytes of a body that is mapped
 }
 
 // Handle applies the rule.
@@ -196,7 +195,7 @@ func (m *responseMapping) Handle(ctx context.Context, x *host.Exchange) (host.Se
 		}
 	}
 	x.Response.Status = cmp.Or(decided, rule.Status, x.Response.Status)
-	return nil, nil
+	return nil, m.applyEdits(x, rule)
 }
 
 // apply replaces the response's body by what the mapping makes of it.

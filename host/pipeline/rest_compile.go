@@ -105,7 +105,7 @@ func (b *builder) restIntegration(a *restAPI, r *host.Route) (host.Integration, 
 	case cfg.Type == host.IntegrationMock && cfg.Mock == nil:
 		return templateMock{}, nil
 	case cfg.Type == host.IntegrationService:
-		return b.service(cfg)
+		return b.client(cfg)
 	case cfg.Type == host.IntegrationMock || cfg.Type == host.IntegrationFunction && cfg.Proxy:
 		integration, err := b.integration(r)
 		if f, ok := integration.(*functionIntegration); ok {
@@ -129,8 +129,8 @@ func (b *builder) restIntegration(a *restAPI, r *host.Route) (host.Integration, 
 	return out, nil
 }
 
-// service compiles the call of an AWS service.
-func (b *builder) service(cfg *host.IntegrationConfig) (host.Integration, error) {
+// client compiles the call of an AWS service.
+func (b *builder) client(cfg *host.IntegrationConfig) (*aws.Client, error) {
 	client, err := aws.NewClient(cfg.Service, cfg.Method, &serviceSender{b.cfg.Telemetry, b.direct})
 	if err != nil {
 		return nil, &host.Error{Op: "integration", Kind: host.Invalid, Pos: cfg.Pos, Err: err}

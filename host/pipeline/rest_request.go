@@ -56,6 +56,9 @@ func whole(x *host.Exchange, limit int64) ([]byte, error) {
 	if kept, ok := x.Request.Body.(*wholeBody); ok {
 		return kept.data, nil
 	}
+	if limit <= 0 { // a route that streams has none
+		limit = host.DefaultMaxBody
+	}
 	data, err := readAll(x.Request.Body, limit)
 	if err != nil {
 		return nil, err

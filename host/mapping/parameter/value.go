@@ -104,11 +104,34 @@ func (r *reader) fromBody(s *source) (string, error) {
 	if err != nil || value == nil {
 		return "", err
 	}
+	return textOf(value)
+}
+
+// textOf is a value as a mapping puts it: text as it is, all else as JSON.
+func textOf(value any) (string, error) {
 	if text, ok := value.(string); ok {
 		return text, nil
 	}
 	data, err := tree.Encode(value, tree.Limits{})
 	return string(data), err
+}
+
+// loadHTTP is load for http APIs: a body that is no JSON within the bytes that a path looks into has nothing to find.
+func (r *reader) loadHTTP(decode bool) error {
+	if !r.read {
+		var err error
+		if r.text, err = r.body(); err != nil {
+			return err
+		}
+		r.read = true
+	}
+	if !decode || r.isJSON || len(r.text) > maxPathBody {
+		return nil
+	}
+	if value, err := tree.Decode(r.text, tree.Limits{}); err == nil {
+		r.decoded, r.isJSON = value, true
+	}
+	return nil
 }
 
 // read looks into the JSON that errorMessage is; nil where it is none, or has nothing there.
