@@ -26,6 +26,7 @@ type loader struct {
 	maxInput int64 // bytes of a script with all that it imports; 0 for any number
 
 	told map[host.Position]bool  // where the definition is wrong by itself: nothing is added there
+	bad  map[string]bool         // names of templates that are told to be wrong
 	text func() *definition.Text // of the definition, for places in configurations
 
 	mu       sync.Mutex
@@ -54,7 +55,7 @@ func newLoader(p *Project, opts Options, broken definition.Errors) (*loader, err
 	if err != nil {
 		return nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
 	}
-	l := &loader{opts: opts, project: p, root: root, inputs: map[string]bool{}, told: map[host.Position]bool{}, errs: broken}
+	l := &loader{opts: opts, project: p, root: root, inputs: map[string]bool{}, told: map[host.Position]bool{}, bad: map[string]bool{}, errs: broken}
 	l.text = sync.OnceValue(func() *definition.Text { return definition.ReadText(p.File, p.Text) })
 	for _, e := range broken {
 		l.told[e.Pos] = true
@@ -139,7 +140,7 @@ func (l *loader) check(ctx context.Context, snapshot *host.Snapshot, check func(
 		missing[e.Pos] = true
 	}
 	for _, e := range flatten(err, &definition.Error{Rule: RulePlugin}) {
-		if !missing[e.Pos] {
+		if !missing[e.Pos] && !l.bad[e.Pos.File] {
 			l.fail(e)
 		}
 	}

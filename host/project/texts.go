@@ -37,11 +37,15 @@ func (l *loader) texts(snapshot *host.Snapshot) {
 		}
 		compiled[once] = t.Ref != ""
 		if _, err := template.Compile(t.Template, t.Phase, template.Options{}); err != nil {
+			l.bad[t.Name] = true
 			l.fail(templateProblem(t.Template, t.Path, err))
 		}
 	}
 	for _, a := range snapshot.APIs {
 		l.rest(a, missing)
+		if a.REST == nil {
+			l.edits(a)
+		}
 	}
 }
 
@@ -119,6 +123,24 @@ func (l *loader) restRoute(r *host.Route, at string) {
 	for i := range r.Responses {
 		_, err := parameter.CompileResponse(r.Responses[i].Parameters)
 		l.compiled(err, r.Responses[i].Pos, document.IndexPath(at+".responses", i)+".parameters", definition.RuleInvalidValue)
+	}
+}
+
+// edits compiles the parameter mappings of an http API. Those of a subtype are values for its action.
+func (l *loader) edits(a *host.API) {
+	for _, r := range a.Routes {
+		at := definition.KeyPath(definition.KeyPath("apis", a.Name)+".routes", r.Key)
+		var err error
+		if r.Integration.Service == nil {
+			_, err = parameter.CompileHTTPRequest(r.Integration.Parameters)
+		} else {
+			_, err = parameter.CompileValues(r.Integration.Parameters)
+		}
+		l.compiled(err, r.Pos, at+".integration.parameters", definition.RuleInvalidValue)
+		for i := range r.Responses {
+			_, err := parameter.CompileHTTPResponse(r.Responses[i].Parameters)
+			l.compiled(err, r.Responses[i].Pos, document.IndexPath(at+".responses", i)+".parameters", definition.RuleInvalidValue)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package project_test
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
+	"github.com/postern/postern/host/mapping/parameter"
+	"github.com/postern/postern/host/mapping/template"
 	"github.com/postern/postern/host/project"
 )
 
@@ -161,6 +164,51 @@ aws: {accessKeyId: {env: NOT_SET}, secretAccessKey: {file: ./none.secret}}
 		"postern.yaml:33:40":     "invalid-value ",
 		"postern.yaml:34:13":     "invalid-value ",
 	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestTextErrorsOnce checks that a check which compiles everything again says nothing twice, and does not hide what else is wrong.
+func TestTextErrorsOnce(t *testing.T) {
+	dir := write(t, map[string]string{"postern.yaml": `apis:
+  shop:
+    protocol: rest
+    routes:
+      GET /a:
+        request: {mapping: {application/json: {template: "#foreach"}, text/plain: ./a.vtl}}
+        integration: {type: MOCK, parameters: {integration.request.header.X: nonsense}}
+        responses: [{status: 200}]
+`, "a.vtl": "#if("})
+	check := func(_ context.Context, s *host.Snapshot) error {
+		r := s.APIs[0].Routes[0]
+		errs := []error{&host.Error{Op: "route", Kind: host.Invalid, Pos: r.Pos, Err: errors.New("something else")}}
+		for _, m := range r.Mappings {
+			_, err := template.Compile(m.Template, host.PhaseMapRequest, template.Options{})
+			errs = append(errs, err)
+		}
+		_, err := parameter.CompileRequest(r.Integration.Parameters, nil)
+		return errors.Join(append(errs, err)...)
+	}
+	_, err := project.Validate(t.Context(), dir, options(t), check)
+	_, got := problemsOf(t, err)
+	want := []string{"a.vtl:1:5 template", "postern.yaml:5:7 plugin", "postern.yaml:6:58 template", "postern.yaml:7:48 invalid-value"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestParameterErrors: the mappings of http APIs are compiled too, each told at its place.
+func TestParameterErrors(t *testing.T) {
+	dir := write(t, map[string]string{"postern.yaml": `apis:
+  web:
+    routes:
+      GET /a:
+        integration: {http: "https://example.com", parameters: {"append:header.X": $nonsense.a, "overwrite:path": $request.path, "append:header.Via": a}}
+        responses: [{match: "200", parameters: {"append:header.X": $nonsense.b, "overwrite:statuscode": "201"}}]
+`})
+	_, got := problems(t, dir, options(t))
+	want := []string{"postern.yaml:5:65 invalid-value", "postern.yaml:5:130 invalid-value", "postern.yaml:6:49 invalid-value"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
