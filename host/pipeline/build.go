@@ -75,6 +75,7 @@ type builder struct {
 	openings map[*host.PluginConfig]*opening // of functions
 	pools    map[string]upstreamPool
 	direct   pool // for integrations that name a URI
+	insecure pool // for those that take certificates of any issuer; nil where there is none
 	errs     []error
 }
 

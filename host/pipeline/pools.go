@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/postern/postern/host"
@@ -48,11 +49,26 @@ func (b *builder) openPools() {
 	b.direct = b.acquirePool("", host.Position{}, func() (sharedPool, error) {
 		return sharedPool{pool: upstream.NewDirect(upstream.Options{Logger: b.cfg.Telemetry.Logger})}, nil
 	})
+	if b.anyIssuer() {
+		b.insecure = b.acquirePool("any issuer", host.Position{}, func() (sharedPool, error) {
+			return sharedPool{pool: upstream.NewDirect(upstream.Options{Logger: b.cfg.Telemetry.Logger, AnyIssuer: true})}, nil
+		})
+	}
 	for _, u := range b.p.snapshot.Upstreams {
 		b.pools[u.Name] = upstreamPool{b.acquirePool(poolKey(u), u.Pos, func() (sharedPool, error) {
 			return openPool(u, &b.cfg)
 		}), b.hashOn(u)}
 	}
+}
+
+// anyIssuer reports whether an integration takes certificates that nobody has to know.
+func (b *builder) anyIssuer() bool {
+	for a := range b.p.snapshot.Definitions() {
+		if slices.ContainsFunc(a.Routes, func(r *host.Route) bool { return r.Integration.Insecure }) {
+			return true
+		}
+	}
+	return false
 }
 
 func openPool(u *host.Upstream, cfg *Config) (sharedPool, error) {

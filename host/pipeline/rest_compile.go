@@ -120,6 +120,9 @@ func (b *builder) restIntegration(a *restAPI, r *host.Route) (host.Integration, 
 		return &payloadIntegration{function, cfg.Function, cfg.Qualifier, r.MaxBody.Value, b.p.later}, nil
 	}
 	out := &httpIntegration{telemetry: b.cfg.Telemetry, pool: upstreamPool{pool: b.direct}, addressed: true, mapped: !cfg.Proxy, plain: !cfg.Proxy}
+	if cfg.Insecure {
+		out.pool.pool = b.insecure
+	}
 	if cfg.Type == host.IntegrationUpstream {
 		var err error
 		out.upstream = cfg.Upstream

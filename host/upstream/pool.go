@@ -31,6 +31,9 @@ type Options struct {
 	Metrics  Metrics       // nil records nothing
 	Resolver *net.Resolver // nil is the system's
 	Idle     bool          // looks nothing up and checks nobody's health: only to see whether an upstream opens
+
+	// AnyIssuer takes certificates of any issuer. They must still be of the target's name, and of today.
+	AnyIssuer bool
 }
 
 // Metrics hears what becomes of an upstream. Its methods must be quick, and safe for concurrent use.
