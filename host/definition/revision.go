@@ -81,16 +81,38 @@ func (c canon) value(v reflect.Value) {
 			c.value(v.MapIndex(k))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).Name == "Revision" {
-				continue
-			}
-			c.text(v.Type().Field(i).Name)
-			c.value(v.Field(i))
-		}
+		c.fields(v)
 	default:
 		panic("definition: a snapshot holds a " + v.Kind().String()) // plain data does not; a test encodes every field
 	}
+}
+
+// fields writes the fields that are not zero: so a field that a later version of Postern adds changes no revision of what does not use it.
+func (c canon) fields(v reflect.Value) {
+	var written []int
+	for i := range v.NumField() {
+		if v.Type().Field(i).Name != "Revision" && !isEmpty(v.Field(i)) {
+			written = append(written, i)
+		}
+	}
+	c.mark('t', len(written))
+	for _, i := range written {
+		c.text(v.Type().Field(i).Name)
+		c.value(v.Field(i))
+	}
+}
+
+// isEmpty reports whether there is nothing in a value but positions.
+func isEmpty(v reflect.Value) bool {
+	if _, ok := v.Interface().(host.Position); ok || v.Kind() != reflect.Struct {
+		return ok || v.IsZero()
+	}
+	for i := range v.NumField() {
+		if !isEmpty(v.Field(i)) {
+			return false
+		}
+	}
+	return true
 }
 
 // mapDigest is the digest of a source's map, "" without one.
