@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/postern/postern/host"
-	"github.com/postern/postern/host/mapping/parameter"
 	"github.com/postern/postern/host/router"
 	"github.com/postern/postern/host/telemetry"
 )
@@ -215,10 +214,8 @@ func (b *builder) compileRoute(def *host.API, r *host.Route, before []step, cana
 	if len(r.Mappings) > 0 {
 		add(host.PhaseMapRequest, b.requestMapping(r, canary))
 	}
-	if edited := r.Integration.Parameters; len(edited) > 0 && r.Integration.Type != host.IntegrationService {
-		edits, err := parameter.CompileHTTPRequest(edited)
-		b.fail(err)
-		add(host.PhaseMapRequest, &requestParameterEdits{edits, r.MaxBody.Value})
+	if len(r.Integration.Parameters) > 0 && r.Integration.Type != host.IntegrationService {
+		add(host.PhaseMapRequest, b.requestEdits(r))
 	}
 	integration, err := b.integration(r)
 	b.fail(err)

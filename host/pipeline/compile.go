@@ -71,8 +71,7 @@ func (b *builder) responseMapping(r *host.Route, canary bool) (*responseMapping,
 		rule := &r.Responses[i]
 		maps.Copy(m.mappers, b.mappers(rule.Mappings, host.PhaseMapResponse, canary))
 		if len(rule.Parameters) > 0 {
-			m.edits[rule], err = parameter.CompileHTTPResponse(rule.Parameters)
-			b.fail(err)
+			m.edits[rule] = b.responseEdits(r, rule)
 		}
 	}
 	return m, nil
@@ -116,7 +115,7 @@ func (b *builder) integration(r *host.Route) (host.Integration, error) {
 	case host.IntegrationService:
 		return b.subtype(r)
 	}
-	out := &httpIntegration{telemetry: b.cfg.Telemetry, method: cfg.Method, pool: upstreamPool{pool: b.direct}, plain: mapsResponses(r)}
+	out := &httpIntegration{telemetry: b.cfg.Telemetry, method: cfg.Method, pool: upstreamPool{pool: b.direct}, plain: mapsResponses(r) || editsReadResponses(r)}
 	template := cfg.URI
 	if cfg.Type == host.IntegrationUpstream {
 		pool, err := b.upstreamOf(r)

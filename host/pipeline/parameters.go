@@ -3,6 +3,8 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/aws"
@@ -36,6 +38,42 @@ func (m *requestParameterEdits) Handle(_ context.Context, x *host.Exchange) (hos
 	return nil, nil
 }
 
+// requestEdits compiles the parameter mappings of an http API's request.
+func (b *builder) requestEdits(r *host.Route) *requestParameterEdits {
+	edits, err := parameter.CompileHTTPRequest(r.Integration.Parameters)
+	b.fail(err)
+	b.fail(mustNotBuffer(r, edits))
+	return &requestParameterEdits{edits, r.MaxBody.Value}
+}
+
+// responseEdits compiles those of one rule's responses.
+func (b *builder) responseEdits(r *host.Route, rule *host.ResponseRule) *parameter.Edits {
+	edits, err := parameter.CompileHTTPResponse(rule.Parameters)
+	b.fail(err)
+	b.fail(mustNotBuffer(r, edits))
+	return edits
+}
+
+// editsReadResponses reports whether a parameter mapping reads the integration's body, which must then have no content coding.
+func editsReadResponses(r *host.Route) bool {
+	return slices.ContainsFunc(r.Responses, func(rule host.ResponseRule) bool {
+		edits, err := parameter.CompileHTTPResponse(rule.Parameters)
+		_, reads := edits.BodyReader()
+		return err == nil && reads
+	})
+}
+
+// mustNotBuffer refuses a mapping that needs a whole body where bodies stream.
+func mustNotBuffer(r *host.Route, mappings interface {
+	BodyReader() (host.Position, bool)
+}) error {
+	if pos, reads := mappings.BodyReader(); reads && r.Streaming {
+		return &host.Error{Op: "route " + r.Key, Kind: host.Invalid, Pos: pos,
+			Err: errors.New("a mapping that reads the body needs all of it, and this route has streaming: true")}
+	}
+	return nil
+}
+
 // sent is the request that an invocation sends: what a mapping made, or else what arrived.
 func sent(in *host.Invocation) *host.Request {
 	if in.Request != nil {
@@ -56,9 +94,10 @@ func (m *responseMapping) applyEdits(x *host.Exchange, rule *host.ResponseRule) 
 			return nil, nil
 		}
 		data, err := readAll(resp.Body, m.limit)
-		if err == nil {
-			resp.Body = &wholeBody{data: data, Reader: bytes.NewReader(data)}
+		if errors.Is(err, host.TooLarge) { // what the integration answered, not what the client sent
+			err = &host.Error{Op: "map the response", Kind: host.BadGateway, Code: host.IntegrationFailure, Err: err}
 		}
+		resp.Body = &wholeBody{data: data, Reader: bytes.NewReader(data)}
 		return data, err
 	})
 }
@@ -90,5 +129,8 @@ func (b *builder) subtype(r *host.Route) (host.Integration, error) {
 		return nil, err
 	}
 	values, err := parameter.CompileValues(r.Integration.Parameters)
+	if err == nil {
+		err = mustNotBuffer(r, values)
+	}
 	return &subtypeIntegration{client, values, r.MaxBody.Value}, err
 }

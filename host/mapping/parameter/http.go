@@ -36,6 +36,7 @@ type edit struct {
 	place host.ParameterPlace // InHeader or InQuery; "" of path and status
 	name  string
 	value *text // nil of remove
+	pos   host.Position
 }
 
 // reservedFields cannot be mapped (reference 1.4.5).
@@ -50,7 +51,7 @@ func IsReserved(name string) bool {
 			return true
 		}
 	}
-	return slices.Contains(reservedFields, name)
+	return host.IsConnectionField(name) || slices.Contains(reservedFields, name)
 }
 
 // CompileHTTPRequest reads mappings whose targets are append:, overwrite: or remove: with header.NAME or querystring.NAME, and overwrite:path.
@@ -80,7 +81,7 @@ func compileHTTP(mappings []host.ParameterMapping, response bool) (*Edits, error
 
 func parseEdit(m host.ParameterMapping, response bool) (edit, error) {
 	op, target, _ := strings.Cut(m.Target, ":")
-	e := edit{op: operation(op)}
+	e := edit{op: operation(op), pos: m.Pos}
 	place, name, named := strings.Cut(target, ".")
 	switch {
 	case e.op != appendTo && e.op != overwrite && e.op != remove:
@@ -103,9 +104,46 @@ func parseEdit(m host.ParameterMapping, response bool) (edit, error) {
 	case e.op == remove && m.Source != "" && m.Source != "''":
 		err = errors.New("what is removed takes no value: write ''")
 	case e.op != remove:
-		e.value, err = parseText(m.Source, response)
+		if e.value, err = parseText(m.Source, response); err == nil {
+			err = e.check()
+		}
 	}
 	return e, err
+}
+
+// check refuses what can be known to be wrong before there is a request.
+func (e *edit) check() error {
+	text, fixed := e.value.fixed()
+	var err error
+	switch {
+	case e.place == host.InHeader && e.value.hasControl():
+		err = errControl
+	case fixed && e.place == "" && e.name == pathTarget:
+		_, err = safePath(text)
+	case fixed && e.place == "":
+		_, err = parseStatus(text)
+	}
+	return err
+}
+
+func parseStatus(text string) (int, error) {
+	status, err := strconv.Atoi(text)
+	if err != nil || status < 200 || status > 599 {
+		return 0, fmt.Errorf("%.20q is no status from 200 to 599", text)
+	}
+	return status, nil
+}
+
+// BodyReader returns the place of the first mapping that reads a body, and false where none does.
+func (e *Edits) BodyReader() (host.Position, bool) {
+	if e != nil {
+		for i := range e.list {
+			if e.list[i].value.readsBody() {
+				return e.list[i].pos, true
+			}
+		}
+	}
+	return host.Position{}, false
 }
 
 // values evaluates what the edits need, in their order. An edit whose value has nothing, because all that it names is missing, has none.
@@ -174,9 +212,7 @@ func (e *Edits) Response(x *host.Exchange, resp *host.Response, body func() ([]b
 			err = edit.field(&header, value)
 		default:
 			var status int
-			if status, err = strconv.Atoi(*value); err != nil || status < 200 || status > 599 {
-				err = fmt.Errorf("%.20q is no status from 200 to 599", *value)
-			} else {
+			if status, err = parseStatus(*value); err == nil {
 				resp.Status = status
 			}
 		}
@@ -219,7 +255,7 @@ func (e *edit) parameter(query string, value *string) string {
 // escape writes a name or value of a query.
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
-// safePath escapes what no path can have, and refuses a path that climbs.
+// safePath escapes what no path can have, and refuses a path that climbs, or that a server could read as another authority.
 func safePath(value string) (string, error) {
 	if !strings.HasPrefix(value, "/") {
 		value = "/" + value
@@ -228,6 +264,9 @@ func safePath(value string) (string, error) {
 	if mapping.Climbs(path) {
 		return "", fmt.Errorf("the path %.100q has a segment . or ..", value)
 	}
+	if strings.HasPrefix(strings.ReplaceAll(host.Unescape(path), `\`, "/"), "//") {
+		return "", fmt.Errorf("the path %.100q begins with two slashes", value)
+	}
 	return path, nil
 }
 
@@ -235,6 +274,7 @@ func safePath(value string) (string, error) {
 type Values struct {
 	names []string
 	texts []*text
+	pos   []host.Position
 }
 
 // CompileValues reads mappings whose targets are the parameters' own names. Errors are joined, each of Kind Invalid with its place.
@@ -247,9 +287,19 @@ func CompileValues(mappings []host.ParameterMapping) (*Values, error) {
 			errs = append(errs, invalid(m, err))
 			continue
 		}
-		out.names, out.texts = append(out.names, m.Target), append(out.texts, t)
+		out.names, out.texts, out.pos = append(out.names, m.Target), append(out.texts, t), append(out.pos, m.Pos)
 	}
 	return out, errors.Join(errs...)
+}
+
+// BodyReader returns the place of the first parameter that reads the body, and false where none does.
+func (v *Values) BodyReader() (host.Position, bool) {
+	for i, t := range v.texts {
+		if t.readsBody() {
+			return v.pos[i], true
+		}
+	}
+	return host.Position{}, false
 }
 
 // Of returns what the parameters are for an exchange: every one of them, "" where it names what is missing.

@@ -15,6 +15,7 @@ type entry struct {
 	place  host.ParameterPlace
 	name   string
 	source source
+	pos    host.Position
 }
 
 // CompileRequest reads parameter mappings whose targets are integration.request.header.NAME, .querystring.NAME and .path.NAME. Where the method declares
@@ -40,7 +41,7 @@ func CompileRequest(mappings []host.ParameterMapping, declared []host.MethodPara
 func parseRequest(m host.ParameterMapping) (entry, error) {
 	rest, ok := strings.CutPrefix(m.Target, "integration.request.")
 	place, name, _ := strings.Cut(rest, ".")
-	e := entry{place: host.ParameterPlace(place), name: name}
+	e := entry{place: host.ParameterPlace(place), name: name, pos: m.Pos}
 	if !ok || e.place != host.InHeader && e.place != host.InQuery && e.place != host.InPath {
 		return e, fmt.Errorf("the target is none of integration.request.header.NAME, .querystring.NAME and .path.NAME")
 	}
@@ -48,7 +49,30 @@ func parseRequest(m host.ParameterMapping) (entry, error) {
 	if err == nil {
 		e.source, err = requestSide.parse(m.Source)
 	}
+	if err == nil && e.place == host.InHeader {
+		err = checkLiteral(&e.source)
+	}
 	return e, err
+}
+
+// checkLiteral refuses text that no header field can have.
+func checkLiteral(s *source) error {
+	if s.kind == literal && !host.IsFieldValue(s.name) {
+		return errControl
+	}
+	return nil
+}
+
+// BodyReader returns the place of the first mapping that reads the body, and false where none does.
+func (r *Request) BodyReader() (host.Position, bool) {
+	if r != nil {
+		for i := range r.entries {
+			if r.entries[i].source.kind == fromBody {
+				return r.entries[i].pos, true
+			}
+		}
+	}
+	return host.Position{}, false
 }
 
 func isDeclared(s *source, declared []host.MethodParameter) error {
@@ -137,8 +161,8 @@ func compileResponse(mappings []host.ParameterMapping, prefix string, from *side
 		if err == nil {
 			e.source, err = from.parse(m.Source)
 		}
-		if err == nil && e.source.kind == literal && !host.IsFieldValue(e.source.name) {
-			err = errors.New("the text has a character that no header field can have")
+		if err == nil {
+			err = checkLiteral(&e.source)
 		}
 		if err != nil {
 			errs = append(errs, invalid(m, err))
@@ -159,7 +183,7 @@ func (r *Response) Header(x *host.Exchange, from *host.Response, body []byte) (h
 	in := &reader{x: x, header: x.Request.Header, body: func() ([]byte, error) { return body, nil },
 		broken: configuration(errors.New("the integration's response begins as JSON, and is none"))}
 	if from != nil {
-		in.header = from.Header
+		in.header, in.answer = from.Header, true
 	}
 	for i := range r.entries {
 		e := &r.entries[i]

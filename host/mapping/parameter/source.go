@@ -122,6 +122,8 @@ func bodySource(path string) (source, error) {
 	return s, nil
 }
 
+var errControl = errors.New("the text has a character that no header field can have")
+
 // invalid is a mapping that cannot be.
 func invalid(m host.ParameterMapping, err error) error {
 	return &host.Error{Op: "parameter mapping " + m.Target, Kind: host.Invalid, Pos: m.Pos, Err: err}

@@ -3,6 +3,7 @@ package parameter
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/postern/postern/host"
@@ -100,20 +101,43 @@ func bodyExpression(path string, response bool) (*expression, error) {
 	return e, err
 }
 
-// expand returns the text with its values. It reports false when it names values and has none of them.
+// fixed returns the text where it names no value, and false where it does.
+func (t *text) fixed() (string, bool) {
+	var b strings.Builder
+	for _, p := range t.parts {
+		if p.value != nil {
+			return "", false
+		}
+		b.WriteString(p.literal)
+	}
+	return b.String(), true
+}
+
+// hasControl reports whether what stands between the values has a character that no header field can have.
+func (t *text) hasControl() bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return !host.IsFieldValue(p.literal) })
+}
+
+// readsBody reports whether it needs a body.
+func (t *text) readsBody() bool {
+	return t != nil && slices.ContainsFunc(t.parts, func(p part) bool { return p.value != nil && p.value.body })
+}
+
+// expand returns the text with its values. It reports false when all that it has are values, and all of them are missing.
 func (t *text) expand(in *reader) (string, bool, error) {
 	var b strings.Builder
-	found := true
+	found := false
 	for _, p := range t.parts {
 		if p.value == nil {
 			b.WriteString(p.literal)
+			found = true
 			continue
 		}
 		value, ok, err := p.value.value(in)
 		if err != nil {
 			return "", false, err
 		}
-		found = found && ok || len(t.parts) > 1
+		found = found || ok
 		b.WriteString(value)
 	}
 	return b.String(), found, nil

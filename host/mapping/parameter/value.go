@@ -15,11 +15,13 @@ import (
 type reader struct {
 	x      *host.Exchange
 	header host.Header // of the request, or of the integration's response
+	answer bool        // it is the response's
 	body   func() ([]byte, error)
 	broken error // what a body is that begins as JSON and is none
 
 	text    []byte
 	read    bool
+	tried   bool // to decode it
 	decoded any
 	isJSON  bool
 }
@@ -73,7 +75,7 @@ func (r *reader) query(s *source) []string {
 
 // field returns the last value of a header field, or all of them joined. Names have no case, since the host does not keep it.
 func (r *reader) field(s *source) []string {
-	if strings.EqualFold(s.name, "Host") && r.x.Request.Host != "" && !r.header.Has("Host") {
+	if !r.answer && strings.EqualFold(s.name, "Host") && r.x.Request.Host != "" && !r.header.Has("Host") {
 		return some(r.x.Request.Host)
 	}
 	values := r.header.Values(s.name)
@@ -125,9 +127,10 @@ func (r *reader) loadHTTP(decode bool) error {
 		}
 		r.read = true
 	}
-	if !decode || r.isJSON || len(r.text) > maxPathBody {
+	if !decode || r.tried || len(r.text) > maxPathBody {
 		return nil
 	}
+	r.tried = true
 	if value, err := tree.Decode(r.text, tree.Limits{}); err == nil {
 		r.decoded, r.isJSON = value, true
 	}
@@ -168,9 +171,10 @@ func (r *reader) load(decode bool) error {
 			r.text = []byte("{}")
 		}
 	}
-	if !decode || r.isJSON {
+	if !decode || r.tried {
 		return nil
 	}
+	r.tried = true
 	value, err := tree.Decode(r.text, tree.Limits{})
 	if err == nil {
 		r.decoded, r.isJSON = value, true
