@@ -193,3 +193,45 @@ func TestParametersRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestRESTParameters(t *testing.T) { // reference 1.4.4; 1.4.6 [REC] of what no mapping sees
+	g := servertest.Start(t, project(`
+apis:
+	main:
+		protocol: rest
+		routes:
+			POST /a/{id}:
+				integration:
+					type: HTTP
+					method: POST
+					uri: UPSTREAM/{key}
+					parameters:
+						integration.request.path.key: method.request.path.id
+						integration.request.querystring.q: method.request.multivaluequerystring.q
+						integration.request.header.X-One: method.request.header.Content-MD5
+						integration.request.header.X-Two: method.request.body.a
+				responses: [{status: 200}]
+		stages: {prod: {}}
+`, nil, "UPSTREAM", backend(t, told)))
+	for name, c := range map[string]struct {
+		path, body string
+		status     int
+		want       string
+	}{
+		"mapped":            {"/a/x%2Fy?q=1&q=2", `{"a":"b"}`, 200, `/x%2Fy?q=1&q=2  b  {"a":"b"}`},
+		"semicolons":        {"/a/x?p=1;q=2", `{}`, 200, `/x?q=2    {}`},
+		"a line break":      {"/a/x", `{"a":"b\r\nc: d"}`, 400, ""},
+		"a broken body":     {"/a/x", `{"a`, 400, `{"message":"Invalid JSON in request body"}`},
+		"a path that leads": {"/a/%252e%252e", `{}`, 400, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reply := g.Do(t, "POST", "/prod"+c.path, c.body, "Content-MD5: hidden", "Content-Type: application/json")
+			if reply.Status == 404 || reply.Status == 403 {
+				reply = g.Do(t, "POST", "/_postern/main/prod"+c.path, c.body, "Content-MD5: hidden", "Content-Type: application/json")
+			}
+			if reply.Status != c.status || c.want != "" && reply.Body != c.want {
+				t.Errorf("got %d %q, want %d %q", reply.Status, reply.Body, c.status, c.want)
+			}
+		})
+	}
+}
