@@ -64,7 +64,6 @@ var floors = map[string]int{
 	"host/mapping/parameter": 4,
 	"host/rest":              5,
 	"host/aws":               3,
-	"host/openapi":           3,
 	"host/document":          2,
 }
 

@@ -21,6 +21,7 @@ type Pipeline struct {
 	telemetry *telemetry.Telemetry
 	accessLog bool
 	queue     func(context.Context, Call) error // nil without a store
+	waiting   atomic.Int64                      // asynchronous calls in the background, where there is no queue
 
 	hosts     *router.Hosts
 	unrouted  *telemetry.RouteMetrics // of requests that no API claims

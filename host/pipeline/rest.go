@@ -31,7 +31,7 @@ func (m *restManner) refuse(x *host.Exchange, arrived *host.Request, err error) 
 // seal adds the fields of all responses, and compresses those that may be.
 func (m *restManner) seal(x *host.Exchange, resp *host.Response) error {
 	kind := rest.Type("")
-	if x.Err == nil && x.Match.Route != nil { // a function's error that is an answer is the integration's all the same
+	if x.Err == nil && x.Match.Route != nil {
 		kind = rest.TypeOf(&x.Match.Route.Integration)
 	}
 	rest.Stamp(&resp.Header, x, kind)

@@ -50,9 +50,7 @@ func (b *builder) compileMethod(a *restAPI, r *host.Route, before []step) *route
 		}
 	}
 	m := &restMethod{route: r, kind: rest.TypeOf(&r.Integration), binary: a.binary, canary: a.canary}
-	if !r.Streaming {
-		add(host.PhaseLimit, &restDecode{r.MaxBody}, nil)
-	}
+	add(host.PhaseLimit, &restArrival{r.Streaming, r.MaxBody}, nil)
 	if validator, err := rest.CompileValidator(r, a.models); validator != nil || err != nil {
 		add(host.PhaseValidate, &restValidate{validator, r.MaxBody.Value}, err)
 	}

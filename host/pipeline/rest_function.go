@@ -70,17 +70,22 @@ func answerOf(payload []byte) *host.Result {
 	return &host.Result{Response: resp}
 }
 
+// maxLater bounds the asynchronous calls that are under way in the background, without a store.
+const maxLater = 1000
+
 // later calls a function behind the answer: by the host's queue, or where there is none at once, in the background, with a
 // hold on this pipeline. It fails when the function cannot be called at all.
 func (p *Pipeline) later(ctx context.Context, call Call) error {
 	if p.queue != nil {
 		return p.queue(ctx, call)
 	}
-	if !p.Acquire() {
-		return &host.Error{Op: "call " + call.Function, Kind: host.Unavailable, Err: errors.New("the definition was replaced")}
+	if p.waiting.Add(1) > maxLater || !p.Acquire() {
+		p.waiting.Add(-1)
+		return &host.Error{Op: "call " + call.Function, Kind: host.Unavailable, Err: errors.New("too many asynchronous calls are under way")}
 	}
 	go func() {
 		defer p.Release()
+		defer p.waiting.Add(-1)
 		if _, err := p.Invoke(context.WithoutCancel(ctx), call); err != nil {
 			p.telemetry.Logger.Error("an asynchronous call failed", "function", call.Function, "request_id", call.RequestID, "error", err)
 		}

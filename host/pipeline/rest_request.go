@@ -17,12 +17,22 @@ type restMethod struct {
 	canary bool
 }
 
-// A restDecode is the first step of a method that reads bodies: it undoes the content coding of the client's (reference 1.15).
-type restDecode struct{ limit host.Setting[int64] }
+// A restArrival is the first step of a method behind its authorizer: it hides the fields that rest APIs never see (reference 1.4.6), and undoes the
+// content coding of a body that does not stream (reference 1.15).
+type restArrival struct {
+	streaming bool
+	limit     host.Setting[int64]
+}
 
-// Handle puts the decoded body in the place of the one that arrived.
-func (d *restDecode) Handle(_ context.Context, x *host.Exchange) (host.Second, error) {
-	decoded, err := rest.DecodeRequest(x.Request, d.limit)
+// Handle puts the request as the method sees it in the place of the one that arrived.
+func (a *restArrival) Handle(_ context.Context, x *host.Exchange) (host.Second, error) {
+	r := *x.Request
+	r.Header = rest.Visible(r.Header)
+	x.Request = &r
+	if a.streaming {
+		return nil, nil
+	}
+	decoded, err := rest.DecodeRequest(x.Request, a.limit)
 	if err == nil {
 		x.Request = decoded
 	}

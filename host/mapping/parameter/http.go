@@ -175,6 +175,9 @@ type Target struct {
 // only where a mapping reads it. An error of Kind Invalid says that a value cannot stand where it is put.
 func (e *Edits) Request(x *host.Exchange, header host.Header, query string, body func() ([]byte, error)) (Target, error) {
 	out := Target{Header: header.Clone(), Query: query}
+	if e == nil {
+		return out, nil
+	}
 	values, err := e.values(&reader{x: x, header: x.Request.Header, body: body})
 	if err != nil {
 		return out, err
@@ -199,6 +202,9 @@ func (e *Edits) Request(x *host.Exchange, header host.Header, query string, body
 
 // Response applies the edits to an integration's response. body is the response's, for those that read it.
 func (e *Edits) Response(x *host.Exchange, resp *host.Response, body func() ([]byte, error)) error {
+	if e == nil {
+		return nil
+	}
 	values, err := e.values(&reader{x: x, header: resp.Header, body: body})
 	if err != nil {
 		return err
