@@ -38,6 +38,7 @@ var both = map[string]func(*testing.T){
 	"TestAsyncLocalStorageEndsWithTheCall":   TestAsyncLocalStorageEndsWithTheCall,
 	"TestBodies":                             TestBodies,
 	"TestBodyBreaksOff":                      TestBodyBreaksOff,
+	"TestBodyEncoding":                       TestBodyEncoding,
 	"TestBodyStreamsIn":                      TestBodyStreamsIn,
 	"TestBodyStreamsOut":                     TestBodyStreamsOut,
 	"TestBodyThatWasCancelledIsNoReason":     TestBodyThatWasCancelledIsNoReason,
