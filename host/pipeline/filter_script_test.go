@@ -94,7 +94,11 @@ func TestScriptsAsFilters(t *testing.T) {
 
 func TestScriptsAsFiltersStream(t *testing.T) {
 	up := &streaming{lines: make(chan string, 10), pieces: make(chan string)}
-	g := servertest.Start(t, project(strings.ReplaceAll(scripted, "/once", "/events"), scripts, "UPSTREAM", backend(t, up.ServeHTTP)))
+	ended := make(chan struct{}, 10)
+	g := servertest.Start(t, project(strings.ReplaceAll(scripted, "/once", "/events"), scripts, "UPSTREAM", backend(t, func(w http.ResponseWriter, r *http.Request) {
+		up.ServeHTTP(w, r)
+		ended <- struct{}{}
+	})))
 	read := func(ctx context.Context) io.ReadCloser {
 		req, err := http.NewRequestWithContext(ctx, "GET", g.URL+"/events", nil)
 		if err != nil {
@@ -118,6 +122,7 @@ func TestScriptsAsFiltersStream(t *testing.T) {
 		body := read(ctx)
 		cancel()
 		_ = body.Close()
+		<-ended // or it would take the next one's pieces
 	}
 	leave() // the one instance comes free again
 	g.Client.CloseIdleConnections()
