@@ -39,13 +39,16 @@ func splice(ctx context.Context, client net.Conn, upstream io.ReadWriteCloser) e
 	begin := sync.OnceFunc(func() { farewell = time.AfterFunc(farewellTime, hangUp) })
 	leaving := ctx.Done()
 	ends := make(chan *half, 2)
-	for _, h := range []*half{up, down} {
-		go func() {
-			h.carry()
-			ends <- h
-		}()
-	}
 	var goodbyes sync.WaitGroup
+	for _, h := range []*half{up, down} {
+		goodbyes.Go(func() {
+			h.carry()
+			ends <- h // before the other side is told: its answer must not seem to have been first
+			if h.ended {
+				_ = closeWrite(h.dst)
+			}
+		})
+	}
 	var first *half
 	for running := 2; running > 0; {
 		select {
@@ -109,6 +112,7 @@ type half struct {
 	frames  frames // of what was read; guarded by mu, and by writing
 
 	readErr, writeErr error // why carry returned; both nil at the source's end
+	ended             bool  // the source, in good order: so must what is written to dst
 }
 
 // carry copies until the source ends, or answers a goodbye.
@@ -124,7 +128,7 @@ func (h *half) carry() {
 		}
 		switch {
 		case err == io.EOF:
-			_ = closeWrite(h.dst)
+			h.ended = true
 			return
 		case err != nil:
 			h.readErr = err
