@@ -60,6 +60,7 @@ var floors = map[string]int{
 	"host/listener/xconnect": 1,
 	"host/mapping/jsonpath":  3,
 	"host/mapping/schema":    3,
+	"host/openapi":           3,
 	"host/mapping/template":  4,
 	"host/mapping/parameter": 4,
 	"host/rest":              5,

@@ -1,0 +1,61 @@
+package openapi
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/postern/postern/host/document"
+)
+
+// maxRefs is how many references may follow one another.
+const maxRefs = 32
+
+// deref returns what n refers to, or n itself. It is nil when the reference leads nowhere, which is an error.
+func (r *reader) deref(n *document.Node) *document.Node {
+	for range maxRefs {
+		ref := n.Get("$ref")
+		if ref == nil || n.Shape != document.Object {
+			return n
+		}
+		if n = r.pointer(ref); n == nil {
+			return nil
+		}
+	}
+	r.wrong(n.Pos, document.RuleConflict, "the references go in a circle, or on for too long", "")
+	return nil
+}
+
+// pointer follows a reference within the document (RFC 6901, section 6).
+func (r *reader) pointer(ref *document.Node) *document.Node {
+	text, inside := strings.CutPrefix(ref.Text, "#")
+	if ref.Shape != document.Text || !inside {
+		r.wrong(ref.Pos, document.RuleUnsupported, "the reference "+document.Quote(ref.Text)+" leads out of the document, and is not followed",
+			"put what it refers to into the document, as `redocly bundle` and `swagger-cli bundle` do")
+		return nil
+	}
+	at := r.root
+	for i, token := range strings.Split(text, "/") {
+		if i == 0 && token == "" {
+			continue
+		}
+		if unescaped, err := url.PathUnescape(token); err == nil {
+			token = unescaped
+		}
+		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		next := at.Get(token)
+		if index, err := strconv.Atoi(token); err == nil && at.Shape == document.List && index >= 0 && index < len(at.Items) {
+			next = at.Items[index]
+		}
+		if next == nil {
+			known := make([]string, 0, len(at.Members))
+			for _, m := range at.Members {
+				known = append(known, m.Key)
+			}
+			r.wrong(ref.Pos, document.RuleUnknownReference, "the reference "+document.Quote(ref.Text)+" leads to nothing", document.Suggest(token, known))
+			return nil
+		}
+		at = next
+	}
+	return at
+}
