@@ -19,6 +19,7 @@ type builder struct {
 	functions, upstreams map[string]bool                // that the file defines
 	maps                 map[string]host.Setting[int64] // what is written of their sizes, by namespace
 	access               *host.ServiceAccess            // to AWS services; nil for none
+	document             val[string]                    // what the API that is built is made of
 }
 
 func (b *builder) build() *host.Snapshot {
@@ -70,7 +71,7 @@ func (b *builder) root(apis []*host.API) {
 		switch {
 		case !e.Value.Root.or(false):
 		case first != nil:
-			b.add(e.Value.Root.place, RuleConflict, fmt.Sprintf("the API %q has root: true already, in line %d", first.Key, first.Value.Root.pos.Line)).
+			b.add(e.Value.Root.place, RuleConflict, fmt.Sprintf("the API %q has root: true already, %s", first.Key, seen(e.Value.Root.pos, first.Value.Root.pos))).
 				Hint = "one API answers at /"
 		default:
 			first = e
@@ -83,6 +84,8 @@ func (b *builder) root(apis []*host.API) {
 
 func (b *builder) api(e *entry[apiDef]) *host.API {
 	def := &e.Value
+	b.document = def.OpenAPI
+	b.onlyWithDocument(def)
 	a := &host.API{
 		Name:            e.Key,
 		Protocol:        host.Protocol(def.Protocol.or(string(host.ProtocolHTTP))),
@@ -208,11 +211,12 @@ func (b *builder) stageRef(at place, api, name string) {
 }
 
 // unknown reports a reference to something that the file does not define.
-func (b *builder) unknown(at place, message, name string, known []string) {
+func (b *builder) unknown(at place, message, name string, known []string) *Error {
 	e := b.add(at, RuleUnknownReference, message)
 	if e.Hint = b.suggest(name, known); len(known) == 0 {
 		e.Hint = "none is defined"
 	}
+	return e
 }
 
 // duration parses a written duration of at least min, and else returns the default.

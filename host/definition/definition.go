@@ -31,10 +31,9 @@ type Options struct {
 	// somebody else's than the host's.
 	Scripts string
 
-	// Document reads the OpenAPI document that an API is made of: the result is a definition of an API, with places in the document,
-	// and for the protocol that the API has. An error of Errors is told in their places, and
-	// others at the reference. nil refuses such APIs.
-	Document func(ref string, protocol host.Protocol) (*document.Node, error)
+	// Document reads the OpenAPI document that an API is made of. Beside an error, the result is what could be made out, or nil. An error
+	// of Errors is told in their places, and others at the reference: with the rule and hint of an *Error. nil refuses such APIs.
+	Document func(DocumentRef) (*Document, error)
 }
 
 var errNotFile = errors.New("it is not a regular file")
@@ -79,6 +78,17 @@ func Parse(name string, data []byte, opts Options) (*host.Snapshot, error) {
 	if root == nil {
 		return nil, r.finish(data)
 	}
+	snapshot, err := r.interpret(root, opts)
+	if err != nil {
+		return nil, err
+	}
+	return snapshot, r.finish(data)
+}
+
+// Build is Parse of a definition that nobody wrote: root is its tree, with the places that errors are to have. data is the file of
+// root's own place, for their lines.
+func Build(root *document.Node, data []byte, opts Options) (*host.Snapshot, error) {
+	r := &report{file: root.Pos.File}
 	snapshot, err := r.interpret(root, opts)
 	if err != nil {
 		return nil, err

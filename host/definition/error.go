@@ -45,6 +45,9 @@ type report struct {
 	seen map[place]bool // where the schema found something already
 
 	refused []string // paths of what is unsupported: nothing is said about what is in it
+
+	texts         map[string][]byte // of the documents that APIs are made of, by file
+	documentBytes int               // that these have together, each as often as it is read
 }
 
 // full reports whether what is added will not be shown; hints that cost time are not worth it then.
@@ -81,4 +84,7 @@ func (r *report) suggest(name string, known []string) string {
 }
 
 // finish returns the errors in the order of the file, with the lines that they are about.
-func (r *report) finish(data []byte) error { return r.errs.Finish(r.file, data) }
+func (r *report) finish(data []byte) error {
+	r.lines()
+	return r.errs.Finish(r.file, data)
+}

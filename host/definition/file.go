@@ -26,6 +26,9 @@ type apiDef struct {
 	Filters         list[pluginDef]     `key:"filters"`
 	Routes          dict[routeDef]      `key:"routes"`
 	Stages          dict[stageDef]      `key:"stages"`
+
+	AllowUnsupported val[bool]   `key:"allowUnsupported"` // this and the next are of the document
+	BasePath         val[string] `key:"basePath"`
 }
 
 // restDef is what rest APIs have besides.

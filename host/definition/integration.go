@@ -185,7 +185,10 @@ func (b *builder) stageVariables(a *host.API, v val[string]) {
 		for _, s := range a.Stages {
 			if _, ok := s.Variables[m[1]]; !ok && !reported[m[1]] {
 				reported[m[1]] = true
-				b.unknown(v.place, fmt.Sprintf("the stage %s has no variable %q", s.Name, m[1]), m[1], slices.Sorted(maps.Keys(s.Variables)))
+				e := b.unknown(v.place, fmt.Sprintf("the stage %s has no variable %q", s.Name, m[1]), m[1], slices.Sorted(maps.Keys(s.Variables)))
+				if hint := b.variableHint(a, s.Name, m[1]); hint != "" && len(s.Variables) == 0 {
+					e.Hint = hint
+				}
 			}
 		}
 	}

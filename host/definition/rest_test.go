@@ -12,7 +12,6 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
-	"github.com/postern/postern/host/document"
 )
 
 // parse parses a definition and returns what is wrong with it.
@@ -185,44 +184,5 @@ func TestTextFiles(t *testing.T) {
 		if u.Plugin.Ref == "" {
 			t.Errorf("%s is no plugin", u.Path)
 		}
-	}
-}
-
-// TestOpenAPI checks how a definition and a document become one.
-func TestOpenAPI(t *testing.T) {
-	const doc = `{"minimumCompressionSize": 5, "stages": {"v1": {}},
- "routes": {"GET /a": {"integration": {"mock": {"status": 201}}},
-  "GET /b": {"integration": {"mock": {"satus": 201}}}}}`
-	const text = "apis:\n  shop: {openapi: ./shop.json, stages: {prod: {}}}\n  web:\n    openapi: ./web.json\n    protocol: http\n  own: {openapi: ../x.json}\n"
-	var asked []string
-	opts := definition.Options{Document: func(ref string, protocol host.Protocol) (*document.Node, error) {
-		asked = append(asked, ref+" "+string(protocol))
-		if ref == "./web.json" {
-			return nil, errors.New("it is on fire")
-		}
-		return document.Parse("shop.json", []byte(doc), document.Limits{})
-	}}
-	s, errs := parse(t, "postern.yaml", []byte(text), opts)
-	want := strings.Join([]string{
-		`postern.yaml:4:14: the document "./web.json" cannot be read: it is on fire (invalid-value)`,
-		`postern.yaml:6:18: the path "../x.json" leaves the project's folder (invalid-value); copy it into the project`,
-		`shop.json:3:39: "satus" is not a key of "mock" (unknown-key); did you mean "status"?`,
-	}, "\n")
-	if diff := cmp.Diff(want, errs.Error()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"./shop.json rest", "./web.json http"}, asked); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	a := s.APIs[1]
-	if a.Name != "shop" || a.Protocol != host.ProtocolREST || len(a.Stages) != 1 || a.Stages[0].Name != "prod" || a.REST.MinimumCompression.Value != 5 {
-		t.Errorf("the API is %+v", a)
-	}
-	if r := routeOf(t, s, "shop", "GET /a"); r.Pos.File != "shop.json" || r.Pos.Line != 2 || r.Integration.Mock.Status != 201 {
-		t.Errorf("the route is %+v", r)
-	}
-	_, err := definition.Parse("postern.yaml", []byte(text), definition.Options{})
-	if err == nil || !strings.Contains(err.Error(), "2:10: APIs from OpenAPI documents are not supported") {
-		t.Errorf("without a reader: %v", err)
 	}
 }

@@ -23,7 +23,7 @@ func (b *builder) routes(a *host.API, d *dict[routeDef]) {
 		if ok {
 			shape := shapeOf(method, pattern)
 			if same := shapes[shape]; same != nil {
-				b.add(e.place, RuleConflict, fmt.Sprintf("this route matches the same requests as %s in line %d", quote(same.Key), same.pos.Line)).Hint = "remove one of them"
+				b.add(e.place, RuleConflict, "this route matches the same requests as "+quote(same.Key)+" "+seen(e.pos, same.pos)).Hint = "remove one of them"
 			} else {
 				shapes[shape] = e
 			}

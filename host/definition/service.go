@@ -176,8 +176,11 @@ func (b *builder) sameEverywhere(a *host.API, v val[string], text string) (strin
 			}
 		}
 		if ok = ok && set; !set {
-			b.add(v.place, RuleUnsupported, "the function's name has "+variable+", which is not set to one value on every stage").
-				Hint = "write the function's name, or set the variable to the same value on every stage"
+			e := b.add(v.place, RuleUnsupported, "the function's name has "+variable+", which is not set to one value on every stage")
+			e.Hint = "write the function's name, or set the variable to the same value on every stage"
+			if hint := b.variableHint(a, a.Stages[0].Name, name); hint != "" && len(a.Stages[0].Variables) == 0 {
+				e.Hint = hint
+			}
 		}
 		return value
 	})
