@@ -40,7 +40,13 @@ const (
 // The error is Errors with everything that is wrong, in the order of the document, and errors.Is(err, host.Invalid) holds. Beside
 // it, the tree may be what could be read, or nil.
 func Parse(name string, data []byte, limits Limits) (*Node, error) {
-	r := &reader{file: name, limits: Limits{
+	return ParseTagged(name, data, limits, nil)
+}
+
+// ParseTagged is Parse for documents that give a meaning to tags of YAML, as templates of CloudFormation do. It asks key what a tag such
+// as "!Ref" stands for: `!Ref x` is read as the object {"Ref": x} when it answers "Ref" and true. Other tags are refused, as Parse refuses all.
+func ParseTagged(name string, data []byte, limits Limits, key func(tag string) (string, bool)) (*Node, error) {
+	r := &reader{file: name, tags: key, limits: Limits{
 		Bytes:  cmp.Or(limits.Bytes, DefaultBytes),
 		Tokens: cmp.Or(limits.Tokens, DefaultTokens),
 		Keys:   cmp.Or(limits.Keys, DefaultKeys),
@@ -61,6 +67,7 @@ func Parse(name string, data []byte, limits Limits) (*Node, error) {
 type reader struct {
 	file   string
 	limits Limits
+	tags   func(tag string) (key string, ok bool) // nil for none
 	errs   Errors
 }
 

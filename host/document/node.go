@@ -37,6 +37,7 @@ type Node struct {
 
 	size  int // nodes in this tree, aliases expanded
 	depth int // levels in it
+	bytes int // of its scalars and keys, aliases expanded
 }
 
 // A Member is a key of an object with its value.
@@ -67,17 +68,19 @@ func (n *Node) Member(key string) *Member {
 	return nil
 }
 
-// measure sets size and depth from the children's, without overflow.
-func (n *Node) measure(most int) {
-	n.size, n.depth = 1, 1
+// measure sets size, depth and bytes from the children's, without overflow.
+func (n *Node) measure(most, mostBytes int) {
+	n.size, n.depth, n.bytes = 1, 1, 0
 	grow := func(child *Node) {
 		n.size = min(n.size+child.size, most+1)
+		n.bytes = min(n.bytes+child.bytes, mostBytes+1)
 		n.depth = max(n.depth, child.depth+1)
 	}
 	for _, item := range n.Items {
 		grow(item)
 	}
 	for i := range n.Members {
+		n.bytes = min(n.bytes+len(n.Members[i].Key), mostBytes+1)
 		grow(n.Members[i].Value)
 	}
 }

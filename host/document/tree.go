@@ -22,10 +22,12 @@ func (b *treeBuilder) node(n ast.Node, key place) *Node {
 		return b.anchor(n, key)
 	case *ast.AliasNode:
 		return b.alias(n, key)
+	case *ast.TagNode:
+		return b.tagged(n, key.path)
 	case *ast.MappingNode:
-		return b.object(n.Values, place{b.atToken(start(n)).pos, key.path})
+		return b.object(n.Values, place{b.atToken(start(n)).pos, key.path}, n.IsFlowStyle)
 	case *ast.MappingValueNode:
-		return b.object([]*ast.MappingValueNode{n}, place{b.atToken(start(n)).pos, key.path})
+		return b.object([]*ast.MappingValueNode{n}, place{b.atToken(start(n)).pos, key.path}, false)
 	case *ast.SequenceNode:
 		return b.list(n, key.path)
 	}
@@ -61,18 +63,22 @@ func (b *treeBuilder) scalar(n ast.Node, key place) *Node {
 	default:
 		b.add(place{s.Pos, key.path}, RuleSyntax, "this form of YAML is not supported here")
 	}
+	s.bytes = len(s.Text)
 	return s
 }
 
 func (b *treeBuilder) list(n *ast.SequenceNode, path string) *Node {
 	list := &Node{Pos: b.atToken(n.GetToken()).pos, Shape: List}
 	for i, v := range n.Values {
+		if !n.IsFlowStyle {
+			b.checkTagged(v, list.Pos.Column, true)
+		}
 		list.Items = append(list.Items, b.node(v, place{list.Pos, IndexPath(path, i)}))
 	}
 	return b.bounded(list, path)
 }
 
-func (b *treeBuilder) object(values []*ast.MappingValueNode, at place) *Node {
+func (b *treeBuilder) object(values []*ast.MappingValueNode, at place, flow bool) *Node {
 	object := &Node{Pos: at.pos, Shape: Object}
 	lines := make(map[string]int, len(values))
 	var merged []*Node
@@ -93,6 +99,9 @@ func (b *treeBuilder) object(values []*ast.MappingValueNode, at place) *Node {
 			continue
 		}
 		lines[key] = keyAt.pos.Line
+		if !flow {
+			b.checkTagged(v.Value, keyAt.pos.Column, false)
+		}
 		object.Members = append(object.Members, Member{key, keyAt.pos, b.node(v.Value, keyAt)})
 	}
 	for _, source := range merged {
@@ -159,15 +168,47 @@ func (b *treeBuilder) alias(n *ast.AliasNode, key place) *Node {
 	return &Node{Pos: at.pos, size: 1, depth: 1}
 }
 
+// tagged returns the object that a tag makes of its value. That the tag is known was checked before.
+func (b *treeBuilder) tagged(n *ast.TagNode, path string) *Node {
+	pos := b.atToken(n.GetToken()).pos
+	key, _ := b.tags(n.GetToken().Value)
+	value := b.node(n.Value, place{pos, KeyPath(path, key)})
+	return b.bounded(&Node{Pos: pos, Shape: Object, Members: []Member{{key, pos, value}}}, path)
+}
+
+// checkTagged refuses a tag without a value, for which the parser takes the next key or item of what the tag stands in. The
+// value of a key, or an item of a list, begins at that column.
+func (b *treeBuilder) checkTagged(v ast.Node, column int, list bool) {
+	if anchor, ok := v.(*ast.AnchorNode); ok {
+		v = anchor.Value
+	}
+	tag, ok := v.(*ast.TagNode)
+	if !ok || tag.Value == nil {
+		return
+	}
+	tagAt, valueAt := b.atToken(tag.GetToken()), b.atToken(start(tag.Value))
+	if _, block := tag.Value.(*ast.SequenceNode); block && !list {
+		column-- // a list may stand at the column of its key
+	}
+	if valueAt.pos.Line > tagAt.pos.Line && valueAt.pos.Column <= column {
+		b.add(tagAt, RuleSyntax, "the tag "+Quote(tag.GetToken().Value)+" has no value").Hint = "indent its value further than what it stands in"
+		b.refused = true
+	}
+}
+
 // bounded measures a list or object, and empties it when it is larger than any honest file: every tree that
 // is passed on is within the bounds, however its aliases multiply.
 func (b *treeBuilder) bounded(n *Node, path string) *Node {
-	n.measure(b.limits.Nodes)
-	if n.size <= b.limits.Nodes && n.depth <= b.limits.Depth {
+	n.measure(b.limits.Nodes, 4*b.limits.Bytes)
+	if n.size <= b.limits.Nodes && n.depth <= b.limits.Depth && n.bytes <= 4*b.limits.Bytes {
 		return n
 	}
 	if !b.refused {
-		b.add(place{n.Pos, path}, RuleTooLarge, fmt.Sprintf("aliases expand to more than %d values, or nest more than %d deep", b.limits.Nodes, b.limits.Depth))
+		message := fmt.Sprintf("aliases expand to more than %d values, or nest more than %d deep", b.limits.Nodes, b.limits.Depth)
+		if n.bytes > 4*b.limits.Bytes {
+			message = fmt.Sprintf("aliases expand to more than %d bytes", 4*b.limits.Bytes)
+		}
+		b.add(place{n.Pos, path}, RuleTooLarge, message)
 	}
 	b.refused = true
 	return &Node{Pos: n.Pos, size: 1, depth: 1}

@@ -14,7 +14,7 @@ import (
 
 // yaml reads a document of YAML.
 func (r *reader) yaml(data []byte) *Node {
-	tokens := lexer.Tokenize(string(data))
+	tokens := tokenize(string(data))
 	if !r.checkTokens(tokens) {
 		return nil
 	}
@@ -33,6 +33,16 @@ func (r *reader) yaml(data []byte) *Node {
 		return nil
 	}
 	return root
+}
+
+// tokenize returns the words and signs of a text. The lexer forgets a tag that ends the text without the end of a line.
+func tokenize(text string) token.Tokens {
+	tokens := lexer.Tokenize(text)
+	last := text[strings.LastIndexAny(text, " \t\r\n")+1:]
+	if strings.HasPrefix(last, "!") && (len(tokens) == 0 || !strings.HasSuffix(tokens[len(tokens)-1].Value, last)) {
+		return lexer.Tokenize(text + "\n")
+	}
+	return tokens
 }
 
 // atToken returns the place of a token; its columns count characters.
@@ -73,8 +83,10 @@ func (r *reader) checkTokens(tokens token.Tokens) bool {
 	for _, t := range tokens {
 		switch t.Type {
 		case token.TagType:
-			r.add(r.atToken(t), RuleUnsupported, "YAML tags such as "+Quote(t.Value)+" are not supported").Hint = "remove it"
-			ok = false
+			if ok = r.checkTag(t) && ok; n.tags > 0 {
+				r.add(r.atToken(t), RuleSyntax, "a value has one tag, and this is a second") // each is a recursion of the parser
+				return false
+			}
 		case token.DirectiveType:
 			r.add(r.atToken(t), RuleUnsupported, "YAML directives are not supported").Hint = "remove the line"
 			return false
@@ -92,11 +104,25 @@ func (r *reader) checkTokens(tokens token.Tokens) bool {
 	return ok
 }
 
+// checkTag refuses a tag that stands for nothing.
+func (r *reader) checkTag(t *token.Token) bool {
+	if r.tags != nil {
+		if _, ok := r.tags(t.Value); ok {
+			return true
+		}
+		r.add(r.atToken(t), RuleUnsupported, "the tag "+Quote(t.Value)+" is not known here")
+		return false
+	}
+	r.add(r.atToken(t), RuleUnsupported, "YAML tags such as "+Quote(t.Value)+" are not supported").Hint = "remove it"
+	return false
+}
+
 // nesting follows how deep tokens are in each other, as far as it takes to bound the parser's recursion.
 type nesting struct {
 	flow   int     // brackets and braces that are open
 	blocks []block // indented objects and lists that are open, outermost first
 	keys   int     // of the block that a key was last seen in
+	tags   int     // tags of the value that comes next
 }
 
 type block struct {
@@ -107,6 +133,12 @@ type block struct {
 func (n *nesting) depth() int { return n.flow + len(n.blocks) }
 
 func (n *nesting) see(t *token.Token) {
+	switch {
+	case t.Type == token.TagType:
+		n.tags++
+	case t.Type != token.CommentType && t.Type != token.AnchorType && (t.Prev == nil || t.Prev.Type != token.AnchorType):
+		n.tags = 0
+	}
 	switch t.Type {
 	case token.MappingStartType, token.SequenceStartType:
 		n.flow++
@@ -158,6 +190,7 @@ var clearer = map[string][2]string{
 	"found an invalid key for this map":                                  {"a key must be text before a colon", ""},
 	"'@' is a reserved character":                                        {"a value cannot begin with @", "put the value in quotes"},
 	"'`' is a reserved character":                                        {"a value cannot begin with `", "put the value in quotes"},
+	"unexpected scalar value type":                                       {"a value is missing before this, or this cannot be one", ""},
 	"unexpected key name":                                                {"a key cannot stand here", "check the indentation"},
 	"value is not allowed in this context. map key-value is pre-defined": {"this does not belong after the value", "put the whole value in quotes"},
 }
