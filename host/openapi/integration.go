@@ -77,8 +77,14 @@ func (r *reader) target(integration, n, at *document.Node, kind string) {
 		arn, _ = mapping.ParseARN(uri.Text) // what is wrong with it is told in the definition
 	}
 	if kind == "AWS_PROXY" && arn.Function != "" && !strings.Contains(arn.Function+arn.Qualifier, "{") {
-		r.text(integration, "function", uri.Pos, functionRef(arn))
+		r.text(integration, "function", uri.Pos, r.functionRef(arn, uri.Pos))
 		return
+	}
+	if arn.Function != "" {
+		if r.functions[arn.Function] = true; r.opts.Unqualified && arn.Qualifier != "" {
+			uri.Text = strings.Replace(uri.Text, arn.Function+":"+arn.Qualifier, r.functionRef(arn, uri.Pos), 1)
+			uri.Scalar = uri.Text
+		}
 	}
 	r.text(integration, "type", at.Pos, kind)
 	if uri != nil && kind != "MOCK" {
@@ -93,8 +99,13 @@ func (r *reader) target(integration, n, at *document.Node, kind string) {
 }
 
 // functionRef is name, or name@qualifier.
-func functionRef(arn mapping.ARN) string {
-	if arn.Qualifier == "" || arn.Qualifier == "$LATEST" {
+func (r *reader) functionRef(arn mapping.ARN, pos host.Position) string {
+	r.functions[arn.Function] = true
+	switch {
+	case arn.Qualifier == "", arn.Qualifier == "$LATEST":
+		return arn.Function
+	case r.opts.Unqualified:
+		r.find(Different, pos, "qualifier", "only a host knows versions and aliases: "+arn.Function+" answers as it is, without "+document.Quote(arn.Qualifier))
 		return arn.Function
 	}
 	return arn.Function + "@" + arn.Qualifier

@@ -10,6 +10,7 @@ package openapi
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ type Options struct {
 	BasePath         string        // one of the BasePath constants; "" is BasePathIgnore
 	AllowUnsupported bool          // what does not run is reported and left out, and is no error
 
+	// Unqualified drops the aliases and versions of functions, which only a host knows: the function of the name answers.
+	Unqualified bool
+
 	// Region, AccountID and Partition stand where a document has ${AWS::Region}, ${AWS::AccountId} and ${AWS::Partition}. The defaults are us-east-1,
 	// 000000000000 and aws.
 	Region, AccountID, Partition string
@@ -49,6 +53,8 @@ type Result struct {
 	API    *document.Node // an API of a definition; every node has its place in the document
 	Name   string         // for the API: info.title, as far as a name can hold it
 	Stage  string         // the stage that the document was exported from, or ""
+
+	Functions []string // that routes and authorizers name, sorted
 	Report *Report
 }
 
@@ -75,7 +81,7 @@ func Is(root *document.Node) bool {
 func Read(root *document.Node, opts Options) (*Result, error) {
 	opts.Protocol = cmp.Or(opts.Protocol, Detect(root))
 	opts.BasePath = cmp.Or(opts.BasePath, BasePathIgnore)
-	r := &reader{root: root, opts: opts, report: &Report{}, modelNames: map[string]string{}, byRef: map[string]string{}}
+	r := &reader{root: root, opts: opts, report: &Report{}, modelNames: map[string]string{}, byRef: map[string]string{}, functions: map[string]bool{}}
 	r.api = document.NewObject(root.Pos)
 	r.report.API = r.name()
 	r.text(r.api, "protocol", root.Pos, string(opts.Protocol))
@@ -83,7 +89,7 @@ func Read(root *document.Node, opts Options) (*Result, error) {
 		r.amazon = anywhere(root, func(m *document.Member, _ *document.Node) bool { return strings.HasPrefix(m.Key, extension) })
 		r.read()
 	}
-	result := &Result{API: r.api, Name: r.report.API, Stage: r.stage, Report: r.report}
+	result := &Result{API: r.api, Name: r.report.API, Stage: r.stage, Functions: slices.Sorted(maps.Keys(r.functions)), Report: r.report}
 	if !opts.AllowUnsupported {
 		r.errs = append(r.errs, r.report.unsupported()...)
 	}
@@ -124,6 +130,7 @@ type reader struct {
 	authorizers map[string]*scheme
 	modelNames  map[string]string // model names by the names of schemas
 	byRef       map[string]string // inline schemas that became models
+	functions   map[string]bool   // by name
 }
 
 // recognize reports whether the document is of a version that is known.

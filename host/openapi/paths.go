@@ -127,8 +127,20 @@ func (r *reader) operation(o *operation, routes *document.Node) {
 		return
 	}
 	if !r.op.LeftOut {
+		order(o.route, "authorizer", "streaming", "request", "methodResponses", "integration", "responses")
 		routes.Set(key, o.pos, o.route)
 	}
+}
+
+// order puts members into the order in which people write them; others come last.
+func order(n *document.Node, keys ...string) {
+	rank := func(m document.Member) int {
+		if at := slices.Index(keys, m.Key); at >= 0 {
+			return at
+		}
+		return len(keys)
+	}
+	slices.SortStableFunc(n.Members, func(a, b document.Member) int { return rank(a) - rank(b) })
 }
 
 // pathParameters are the names in a path.

@@ -90,7 +90,7 @@ func (r *reader) authorizer(m *document.Member, n, auth, authorizers *document.N
 	case strings.Contains(arn.Function+arn.Qualifier, "{"):
 		return &scheme{subject: "authorizer", missing: "its function is named by a stage variable: write the name of the function into authorizerUri"}
 	}
-	r.text(out, "function", uri.Pos, functionRef(arn))
+	r.text(out, "function", uri.Pos, r.functionRef(arn, uri.Pos))
 	if auth.Get("authorizerCredentials") != nil {
 		r.find(Different, auth.Member("authorizerCredentials").Pos, "credentials", "no role is assumed: the function needs none")
 	}
