@@ -80,7 +80,7 @@ func (r *reader) target(integration, n, at *document.Node, kind string) {
 		r.text(integration, "function", uri.Pos, r.functionRef(arn, uri.Pos))
 		return
 	}
-	if arn.Function != "" {
+	if arn.Function != "" && !strings.Contains(arn.Function, "{") {
 		if r.functions[arn.Function] = true; r.opts.Unqualified && arn.Qualifier != "" {
 			uri.Text = strings.Replace(uri.Text, arn.Function+":"+arn.Qualifier, r.functionRef(arn, uri.Pos), 1)
 			uri.Scalar = uri.Text

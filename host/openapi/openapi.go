@@ -50,12 +50,12 @@ type Options struct {
 
 // A Result is what a document says.
 type Result struct {
-	API    *document.Node // an API of a definition; every node has its place in the document
-	Name   string         // for the API: info.title, as far as a name can hold it
-	Stage  string         // the stage that the document was exported from, or ""
+	API   *document.Node // an API of a definition; every node has its place in the document
+	Name  string         // for the API: info.title, as far as a name can hold it
+	Stage string         // the stage that the document was exported from, or ""
 
 	Functions []string // that routes and authorizers name, sorted
-	Report *Report
+	Report    *Report
 }
 
 // Detect returns the protocol that a document is of: http for what only HTTP APIs have, rest otherwise.

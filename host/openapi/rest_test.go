@@ -25,7 +25,9 @@ func TestREST(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) { golden(t, file, openapi.Options{Protocol: host.ProtocolREST, AllowUnsupported: true}) })
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			golden(t, file, openapi.Options{Protocol: host.ProtocolREST, AllowUnsupported: true})
+		})
 	}
 }
 
