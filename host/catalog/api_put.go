@@ -51,8 +51,7 @@ func (r *attempt) alone(name string) error {
 	s := r.snapshot
 	var errs definition.Errors
 	refused := func(pos host.Position, at, message, hint string) {
-		errs = append(errs, &definition.Error{Pos: pos, Path: at, Rule: definition.RuleConflict, Message: message, Hint: hint,
-			Source: definition.SourceLine([]byte(r.bundle.Text), pos.Line)})
+		errs = append(errs, &definition.Error{Pos: pos, Path: at, Rule: definition.RuleConflict, Message: message, Hint: hint})
 	}
 	for _, a := range s.APIs {
 		if a.Name != name {
@@ -77,6 +76,7 @@ func (r *attempt) alone(name string) error {
 	}
 	if len(errs) > 0 {
 		errs.Sort()
+		r.bundle.lines(errs)
 		return errs
 	}
 	if r.parsedAPI(name) == nil {

@@ -29,6 +29,8 @@ type attempt struct {
 	snapshot *host.Snapshot
 	parsed   *parsedBundle
 
+	documents map[string]bool // files of the bundle that APIs are made of
+
 	apis      map[string]*apiDoc // of the definition
 	changed   []string           // APIs whose definition is new
 	functions []string           // that have a new version
@@ -78,9 +80,7 @@ func (r *attempt) understand(ctx context.Context) error {
 		more = append(more, found...)
 	}
 	more = append(more, r.lookAtStages()...)
-	for _, e := range more {
-		e.Source = definition.SourceLine([]byte(r.bundle.Text), e.Pos.Line)
-	}
+	r.bundle.lines(more)
 	return definitionErrors(err, more)
 }
 
@@ -89,12 +89,17 @@ func (r *attempt) understand(ctx context.Context) error {
 func (r *attempt) parse(ctx context.Context) (more definition.Errors, err error) {
 	r.bundle = r.in.Bundle
 	if r.before != nil && r.before.bundle.isAs(&r.in.Bundle) {
-		r.bundle.Code, r.snapshot = maps.Clone(r.before.bundle.Code), r.before.snapshot
+		r.bundle.Code, r.snapshot, r.documents = maps.Clone(r.before.bundle.Code), r.before.snapshot, r.before.documents
 		return nil, nil
 	}
 	r.bundle.Code = map[string]Code{}
 	maps.Copy(r.bundle.Code, r.in.Bundle.Code)
-	if r.snapshot, err = r.bundle.parseText(r.catalog.opts.Scripts); r.snapshot == nil {
+	r.snapshot, r.documents, err = r.bundle.parse(r.catalog.opts.Scripts)
+	if tooLarge := r.bundle.checkFiles(r.documents); tooLarge != nil {
+		r.snapshot = nil
+		return nil, tooLarge
+	}
+	if r.snapshot == nil {
 		return nil, err
 	}
 	more, failed := r.pin(ctx)
@@ -102,7 +107,7 @@ func (r *attempt) parse(ctx context.Context) (more definition.Errors, err error)
 		r.snapshot = nil
 		return nil, failed
 	}
-	return append(more, r.catalog.resolve(&r.bundle, r.snapshot, true)...), err
+	return append(more, r.catalog.resolve(&r.bundle, r.snapshot, r.documents, true)...), err
 }
 
 // claim refuses names that belong to somebody else.
@@ -174,7 +179,7 @@ func (r *attempt) keepBundle(context.Context) error {
 		return err
 	}
 	bundle := r.bundle // a copy: one within the attempt would keep all of that in memory, with the values of secrets, for as long as the cache has it
-	r.parsed = &parsedBundle{digest: digest, bundle: &bundle, snapshot: r.snapshot}
+	r.parsed = &parsedBundle{digest: digest, bundle: &bundle, snapshot: r.snapshot, documents: r.documents}
 	r.catalog.bundles.Set(digest, r.parsed)
 	r.diffUpstreams()
 	return nil

@@ -20,7 +20,7 @@ import (
 func inputOf(t testing.TB, c *Catalog, text string, other map[string]string) Input {
 	t.Helper()
 	in := Input{Bundle: Bundle{File: "postern.yaml", Text: text, Code: map[string]Code{}}}
-	snapshot, _ := in.Bundle.parseText("")
+	snapshot, _ := in.Bundle.Definition()
 	if snapshot == nil {
 		return in
 	}

@@ -26,8 +26,10 @@ func parsedCache() *otter.Cache[string, *parsedBundle] {
 // weight is about what a bundle takes of memory: its text parsed is ten times as large.
 func (p *parsedBundle) weight() uint32 {
 	n := 11*len(p.bundle.Text) + 1024
-	for _, content := range p.bundle.Files {
-		n += len(content)
+	for file, content := range p.bundle.Files {
+		if n += len(content); p.documents[file] {
+			n += 10 * len(content)
+		}
 	}
 	return uint32(min(n, math.MaxUint32))
 }
@@ -52,14 +54,14 @@ func (s *state) bundle(ctx context.Context, digest string) (*parsedBundle, error
 
 // parse makes a snapshot of a bundle that was accepted before. What it is refused for now, a newer version of Postern refuses.
 func (c *Catalog) parse(b *Bundle, digest string) (*parsedBundle, error) {
-	snapshot, err := b.parseText(c.opts.Scripts)
+	snapshot, documents, err := b.parse(c.opts.Scripts)
 	if err != nil {
 		return nil, err
 	}
-	if errs := c.resolve(b, snapshot, false); len(errs) > 0 {
+	if errs := c.resolve(b, snapshot, documents, false); len(errs) > 0 {
 		return nil, errs
 	}
-	return &parsedBundle{digest: digest, bundle: b, snapshot: snapshot}, nil
+	return &parsedBundle{digest: digest, bundle: b, snapshot: snapshot, documents: documents}, nil
 }
 
 // definitionErrors adds what was found beside a definition to what it is refused for itself.

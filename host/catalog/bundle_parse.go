@@ -16,11 +16,13 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
+	"github.com/postern/postern/host/openapi"
 )
 
 // Limits of a bundle. The definition's own text is bounded by host/definition. They protect a host from what a client sends.
 const (
-	maxFile      = 1 << 20 // bytes of a file that is neither code nor secret, as host/project has it
+	maxFile      = 1 << 20  // bytes of a file that is neither code nor secret, as host/project has it
+	maxFiles     = 16 << 20 // bytes of all of them; one that is an OpenAPI document may have openapi.MaxBytes
 	maxCode      = 256 << 20
 	maxSourceMap = 64 << 20
 	maxExports   = 4096
@@ -37,9 +39,10 @@ const (
 
 // A parsedBundle is what a bundle came to. It is shared by whoever has the same digest and never changed: what runs is copied from it.
 type parsedBundle struct {
-	digest   string
-	bundle   *Bundle
-	snapshot *host.Snapshot // the sources of plugins and the certificates are there; the values of secrets are not
+	digest    string
+	bundle    *Bundle
+	snapshot  *host.Snapshot  // the sources of plugins and the certificates are there; the values of secrets are not
+	documents map[string]bool // files of the bundle that APIs are made of
 }
 
 // api returns the API of that name, or nil.
@@ -74,10 +77,15 @@ func (b *Bundle) check() error {
 			return refuse(host.Invalid, "bundle", "the code %q: %w", abridged(ref), err)
 		}
 	}
+	all := 0
 	for ref, text := range b.Files {
-		if len(text) > maxFile {
-			return refuse(host.TooLarge, "bundle", "the file %q has %d bytes, and %d are the most", abridged(ref), len(text), maxFile)
+		if len(text) > openapi.MaxBytes {
+			return refuse(host.TooLarge, "bundle", "the file %q has %d bytes, and %d are the most", abridged(ref), len(text), openapi.MaxBytes)
 		}
+		all += len(text)
+	}
+	if all > maxFiles {
+		return refuse(host.TooLarge, "bundle", "its files have %d bytes together, and %d are the most", all, maxFiles)
 	}
 	return nil
 }
@@ -115,16 +123,15 @@ func (c Code) check() error {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// parseText reads the definition alone.
-func (b *Bundle) parseText(scripts string) (*host.Snapshot, error) {
-	return definition.Parse(b.File, []byte(b.Text), definition.Options{Host: true, Scripts: scripts})
-}
-
-// resolve puts into a snapshot what the bundle has for its references, and returns what is not as it should be. strict also wants
-// that the bundle has nothing else: of one that was kept long ago, the definition may be understood otherwise today.
-func (c *Catalog) resolve(b *Bundle, snapshot *host.Snapshot, strict bool) definition.Errors {
+// resolve puts into a snapshot what the bundle has for its references, and returns what is not as it should be. documents are the files that it
+// was made of beside the definition. strict also wants that the bundle has nothing else: of one that was kept long ago, the definition may be
+// understood otherwise today.
+func (c *Catalog) resolve(b *Bundle, snapshot *host.Snapshot, documents map[string]bool, strict bool) definition.Errors {
 	var errs definition.Errors
 	used := map[string]bool{}
+	for file := range documents {
+		used["file "+file] = true
+	}
 	for use := range definition.Uses(snapshot) {
 		key := codeKey(use.Plugin.Ref)
 		code, ok := b.Code[key]

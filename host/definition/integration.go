@@ -102,6 +102,11 @@ func (d *integrationDef) callsFunction() bool {
 func (b *builder) functionRef(ref val[string]) (name, qualifier string) {
 	name, qualifier, qualified := strings.Cut(ref.Value, "@")
 	switch {
+	case qualified && !b.opts.Host && b.texts[ref.pos.File] != nil:
+		// A document is written for a host that has aliases; a folder has one version, which is there to be tried.
+		b.qualified(ref.place, name, qualifier)
+		b.reference(val[string]{ref.place, name}, "function", b.functions)
+		return name, ""
 	case qualified && !b.hostOnly(ref.place, quote(ref.Value)+" names a version or alias",
 		"apply the project to a host (postern apply), or write "+quote(name)):
 	case qualified:
