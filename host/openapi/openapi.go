@@ -170,20 +170,25 @@ func (r *reader) read() {
 	r.overlay(r.api, r.root)
 }
 
-// name is info.title as the name of an API.
+// name is info.title as the name of an API, which is part of a host's name.
 func (r *reader) name() string {
 	title := r.root.Get("info").Get("title")
 	if title == nil || title.Shape == document.Object || title.Shape == document.List {
-		return "api"
+		return defaultName
 	}
-	name := strings.Trim(notInName.ReplaceAllString(title.Text, "-"), "-")
-	if len(name) > 128 {
-		name = name[:128]
+	name := notInName.ReplaceAllString(strings.ToLower(title.Text), "-")
+	if len(name) > maxName {
+		name = name[:maxName]
 	}
-	return cmp.Or(name, "api")
+	return cmp.Or(strings.Trim(name, "-"), defaultName)
 }
 
-var notInName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+const (
+	maxName     = 63 // of a label of a host's name (RFC 1035, section 2.3.4)
+	defaultName = "api"
+)
+
+var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
 // overlay puts what Postern alone has, which is written as in a definition, over what was read.
 func (r *reader) overlay(into, from *document.Node) {
