@@ -29,8 +29,8 @@ type Document struct {
 	Text []byte         // the lines of errors are taken from it
 }
 
-// byName are the keys of an API whose members stand for themselves: what a definition says of one leaves the document's others.
-var byName = []string{"routes", "authorizers", "models", "gatewayResponses"}
+// ByName are the keys of an API whose members stand for themselves: what a definition says of one leaves the document's others.
+var ByName = []string{"routes", "authorizers", "models", "gatewayResponses"}
 
 // documents puts into each API with the key openapi what its document says. What stands in the definition comes first.
 func (r *report) documents(root *document.Node, opts Options) *document.Node {
@@ -125,7 +125,7 @@ func merge(api, doc *document.Node) {
 		switch {
 		case own == nil:
 			api.Members = append(api.Members, m)
-		case slices.Contains(byName, m.Key) && own.Value.Shape == document.Object && m.Value.Shape == document.Object:
+		case slices.Contains(ByName, m.Key) && own.Value.Shape == document.Object && m.Value.Shape == document.Object:
 			both := *own.Value
 			both.Members = slices.Clone(own.Value.Members)
 			for _, inner := range m.Value.Members {

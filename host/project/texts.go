@@ -150,3 +150,13 @@ func (l *loader) compiled(err error, pos host.Position, at, rule string) {
 		l.fail(flatten(err, &definition.Error{Pos: pos, Path: at, Rule: rule})...)
 	}
 }
+
+// checkTexts says what is wrong with the texts that stand in a definition itself: templates, models, expressions and parameters. Files are not read.
+func checkTexts(snapshot *host.Snapshot) definition.Errors {
+	l := &loader{told: map[host.Position]bool{}, bad: map[string]bool{}, inputs: map[string]bool{}}
+	for f := range definition.TextFiles(snapshot) {
+		l.told[f.Pos] = true
+	}
+	l.texts(snapshot)
+	return l.errs
+}

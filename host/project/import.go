@@ -1,0 +1,258 @@
+package project
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
+	"github.com/postern/postern/host/document"
+	"github.com/postern/postern/host/openapi"
+)
+
+// ImportOptions say how a document becomes a project.
+type ImportOptions struct {
+	Name      string            // of the API; "" is the document's title
+	Stage     string            // "" is the stage that the document was exported from, or what an API has without stages
+	Variables map[string]string // of the stage
+	OpenAPI   openapi.Options
+	Code      fs.FS // the project's folder, where code of functions may lie; nil for none
+}
+
+// An ImportedProject is what a document became.
+type ImportedProject struct {
+	Definition *document.Node    // a whole definition
+	APIs       []string          // of the definition, in its order
+	Reports    []*openapi.Report // one for each API
+	Missing    []string          // functions that are named, and whose code is not there
+}
+
+// ErrUnsupported says that a document asks for what does not run, which the reports name.
+var ErrUnsupported = errors.New("the document asks for what Postern does not do")
+
+const opImport = "import"
+
+// Import reads an OpenAPI document. What is wrong with the document itself is document.Errors. When it asks for what does not run, and that
+// is not allowed, the error is ErrUnsupported, and the result is there for its reports; where it is allowed, operations that cannot run are left out.
+func Import(file string, data []byte, opts ImportOptions) (*ImportedProject, error) {
+	root, err := document.Parse(file, data, openapi.Limits())
+	if err != nil {
+		return nil, err
+	}
+	allowed := opts.OpenAPI.AllowUnsupported
+	opts.OpenAPI.AllowUnsupported = true // the report is to be whole
+	read, err := openapi.Read(root, opts.OpenAPI)
+	if err != nil {
+		return nil, withLines(err, data)
+	}
+	if opts.Name != "" {
+		read.Name, read.Report.API = opts.Name, opts.Name
+	}
+	if err := stage(read, opts); err != nil {
+		return nil, withLines(err, data)
+	}
+	im := &ImportedProject{APIs: []string{read.Name}, Reports: []*openapi.Report{read.Report}}
+	im.Definition = assemble(read)
+	im.addFunctions(read.Functions, opts.Code)
+	if err := im.check(file, data); err != nil {
+		return nil, err
+	}
+	if !allowed && read.Report.Verdict() == openapi.Unsupported {
+		return im, ErrUnsupported
+	}
+	return im, nil
+}
+
+// withLines adds the lines of a document to what is wrong with it.
+func withLines(err error, data []byte) error {
+	var wrong document.Errors
+	if !errors.As(err, &wrong) || len(wrong) == 0 {
+		return err
+	}
+	return wrong.Finish(wrong[0].Pos.File, data)
+}
+
+// assemble makes a definition of one API.
+func assemble(read *openapi.Result) *document.Node {
+	pos := read.API.Pos
+	apis, root := document.NewObject(pos), document.NewObject(pos)
+	apis.Set(read.Name, pos, read.API)
+	root.Set("apis", pos, apis)
+	if read.Region != "" {
+		root.Set("aws", pos, awsAccess(pos, read.Region))
+	}
+	return root
+}
+
+// awsAccess is how services are called that a document names: with the keys that AWS's own tools take.
+func awsAccess(pos host.Position, region string) *document.Node {
+	env := func(name string) *document.Node {
+		secret := document.NewObject(pos)
+		secret.Set("env", pos, document.NewText(pos, name))
+		return secret
+	}
+	access := document.NewObject(pos)
+	access.Set("region", pos, document.NewText(pos, region))
+	access.Set("accessKeyId", pos, env("AWS_ACCESS_KEY_ID"))
+	access.Set("secretAccessKey", pos, env("AWS_SECRET_ACCESS_KEY"))
+	return access
+}
+
+var variableUse = regexp.MustCompile(`\$\{stageVariables\.([A-Za-z0-9_]+)\}`)
+
+// stage sets the stage of an API, and reports variables that its routes need and nobody has given.
+func stage(read *openapi.Result, opts ImportOptions) error {
+	pos := read.API.Pos
+	var errs document.Errors
+	told := map[string]bool{}
+	each(read.API.Get("routes"), func(key string, n *document.Node) {
+		if key != "uri" && key != "http" {
+			return
+		}
+		for _, m := range variableUse.FindAllStringSubmatch(n.Text, -1) {
+			if _, given := opts.Variables[m[1]]; !given && !told[m[1]] && read.API.Get("stages") == nil {
+				told[m[1]] = true
+				errs = append(errs, &document.Error{Pos: n.Pos, Rule: document.RuleUnknownReference,
+					Message: "the stage variable " + document.Quote(m[1]) + " has no value: documents do not hold those of stages", Hint: "add --stage-variable " + m[1] + "=VALUE"})
+			}
+		}
+	})
+	name := cmp.Or(opts.Stage, read.Stage)
+	if name == "" && len(opts.Variables) > 0 {
+		if name = "dev"; read.API.Get("protocol").Text == string(host.ProtocolHTTP) {
+			name = "$default"
+		}
+	}
+	if name != "" && read.API.Get("stages") == nil {
+		stage, stages := document.NewObject(pos), document.NewObject(pos)
+		if len(opts.Variables) > 0 {
+			variables := document.NewObject(pos)
+			for _, variable := range slices.Sorted(maps.Keys(opts.Variables)) {
+				variables.Set(variable, pos, document.NewText(pos, opts.Variables[variable]))
+			}
+			stage.Set("variables", pos, variables)
+		}
+		stages.Set(name, pos, stage)
+		read.API.Set("stages", pos, stages)
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	return nil
+}
+
+// each calls f for every member below n.
+func each(n *document.Node, f func(key string, value *document.Node)) {
+	if n == nil {
+		return
+	}
+	for _, m := range n.Members {
+		f(m.Key, m.Value)
+		each(m.Value, f)
+	}
+	for _, item := range n.Items {
+		each(item, f)
+	}
+}
+
+// addFunctions defines the functions whose code is where it is by convention, and keeps the names of the others.
+func (im *ImportedProject) addFunctions(names []string, code fs.FS) {
+	pos := im.Definition.Pos
+	functions := im.Definition.Get("functions")
+	for _, name := range names {
+		if functions.Get(name) != nil {
+			continue
+		}
+		ref := ""
+		if code != nil {
+			ref = ConventionalCode(code, name)
+		}
+		if ref == "" {
+			im.Missing = append(im.Missing, name)
+			continue
+		}
+		if functions == nil {
+			functions = document.NewObject(pos)
+			im.Definition.Set("functions", pos, functions)
+		}
+		f := document.NewObject(pos)
+		f.Set("plugin", pos, document.NewText(pos, ref))
+		functions.Set(name, pos, f)
+	}
+}
+
+// check does with what was imported all that a definition is checked for, so that what is wrong is told where it stands in the document: what
+// belongs to an operation becomes a finding of its, and the operation is left out. Two rounds do: what is left out breaks nothing else.
+func (im *ImportedProject) check(file string, data []byte) error {
+	for range 2 {
+		found := false
+		var others definition.Errors
+		for _, e := range im.problems(file, data) {
+			if im.attribute(e) {
+				found = true
+			} else {
+				others = append(others, e)
+			}
+		}
+		if len(others) > 0 {
+			return others.Finish(file, data)
+		}
+		if !found {
+			break
+		}
+	}
+	return nil
+}
+
+// problems are what a host would say of the definition.
+func (im *ImportedProject) problems(file string, data []byte) definition.Errors {
+	outer := *im.Definition
+	outer.Members = slices.Clone(outer.Members)
+	stubs := document.NewObject(outer.Pos)
+	for _, name := range im.APIs {
+		stub := document.NewObject(outer.Pos)
+		stub.Set("protocol", outer.Pos, im.api(name).Get("protocol"))
+		stub.Set("openapi", outer.Pos, document.NewText(outer.Pos, "./"+name))
+		stubs.Set(name, outer.Pos, stub)
+	}
+	outer.Set("apis", outer.Pos, stubs)
+	var errs definition.Errors
+	snapshot, err := definition.Parse(FileName, document.YAML(&outer), definition.Options{Host: true, Document: func(ref definition.DocumentRef) (*definition.Document, error) {
+		return &definition.Document{API: im.api(strings.TrimPrefix(ref.Ref, "./")), File: file, Text: data}, nil
+	}})
+	if err != nil {
+		errors.As(err, &errs)
+		return errs
+	}
+	return checkTexts(snapshot)
+}
+
+func (im *ImportedProject) api(name string) *document.Node { return im.Definition.Get("apis").Get(name) }
+
+// attribute makes a problem a finding of the operation that it belongs to, and reports whether there is one.
+func (im *ImportedProject) attribute(e *definition.Error) bool {
+	for i, report := range im.Reports {
+		for _, o := range report.Operations {
+			path := definition.KeyPath("apis."+im.APIs[i]+".routes", o.Key)
+			if o.LeftOut || e.Path != path && !strings.HasPrefix(e.Path, path+".") && !strings.HasPrefix(e.Path, path+"[") {
+				continue
+			}
+			message := e.Message
+			if e.Hint != "" {
+				message += fmt.Sprintf(" (%s)", e.Hint)
+			}
+			o.LeftOut = true
+			o.Findings = append(o.Findings, openapi.Finding{Verdict: openapi.Unsupported, Subject: e.Rule, Message: message, Pos: e.Pos})
+			routes := im.api(im.APIs[i]).Get("routes")
+			routes.Members = slices.DeleteFunc(routes.Members, func(m document.Member) bool { return m.Key == o.Key })
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,240 @@
+package project
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/definition"
+	"github.com/postern/postern/host/document"
+)
+
+// How a document meets an API of its name that the definition has already (API Gateway API reference, "PutRestApi", mode).
+const (
+	ImportMerge     = "merge"     // both; what the document has comes first
+	ImportOverwrite = "overwrite" // the document, with the stages and addresses that the API had
+)
+
+// keptKeys are those of an API that no document has a word for: an API that is overwritten keeps them.
+var keptKeys = []string{"stages", "root", "defaultEndpoint"}
+
+// Write writes what was imported into the definition of the project in dir, which is made if it is not there, and returns the file's path. What
+// else the file has stays as it is, comments included. A definition that has to be rewritten as a whole is refused (Kind Conflict), and one that
+// would be wrong with what was imported (definition.Errors): then nothing is written.
+func (im *ImportedProject) Write(dir, mode string) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+	}
+	p, err := find(dir)
+	file := filepath.Join(dir, FileName)
+	if host.KindOf(err) == host.NotFound {
+		return file, im.create(file)
+	}
+	if err != nil {
+		return "", err
+	}
+	file = filepath.Join(p.Dir, p.File)
+	before, err := os.ReadFile(file)
+	if err != nil {
+		return "", &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+	}
+	after, err := im.into(p.File, before, mode)
+	if err != nil {
+		return "", err
+	}
+	if _, err := definition.Parse(p.File, after, definition.Options{Host: true, Document: anyDocument}); err != nil {
+		return "", err
+	}
+	return file, replaceFile(file, after)
+}
+
+// anyDocument stands for the documents of other APIs, which are not looked at.
+func anyDocument(ref definition.DocumentRef) (*definition.Document, error) {
+	return &definition.Document{File: ref.Ref, API: document.NewObject(host.Position{File: ref.Ref})}, nil
+}
+
+func (im *ImportedProject) create(file string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+	}
+	_, err = f.Write(document.YAML(im.Definition))
+	return errors.Join(err, f.Close())
+}
+
+// replaceFile replaces a file at once: a reader sees the old one or the new one.
+func replaceFile(file string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".postern-import-*")
+	if err != nil {
+		return &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	return err
+}
+
+// into returns the text of a definition with what was imported.
+func (im *ImportedProject) into(name string, text []byte, mode string) ([]byte, error) {
+	for _, section := range []string{"apis", "functions", "aws"} {
+		for _, m := range im.members(section) {
+			root, err := document.Parse(name, text, document.Limits{})
+			if err != nil {
+				return nil, err
+			}
+			value := m.Value
+			old := root.Get(section).Get(m.Key)
+			switch {
+			case section == "apis" && old != nil:
+				if value, err = meet(old, m.Value, m.Key, mode); err != nil {
+					return nil, err
+				}
+			case old != nil: // code and keys that are there are the user's
+				continue
+			}
+			if text, err = setMember(name, text, root, section, m.Key, value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return text, nil
+}
+
+func (im *ImportedProject) members(section string) []document.Member {
+	if n := im.Definition.Get(section); n != nil {
+		return n.Members
+	}
+	return nil
+}
+
+// meet puts what was imported over the API of the name.
+func meet(old, imported *document.Node, name, mode string) (*document.Node, error) {
+	if ref := old.Get("openapi"); ref != nil {
+		return nil, &host.Error{Op: opImport, Kind: host.Conflict, Pos: ref.Pos, Err: fmt.Errorf(
+			"the API %s is made of the document %s as it runs: replace that file, or take another name (--name)", name, document.Quote(ref.Text))}
+	}
+	out := document.NewObject(old.Pos)
+	for _, m := range old.Members {
+		if mode == ImportMerge || slices.Contains(keptKeys, m.Key) {
+			out.Set(m.Key, m.Pos, m.Value)
+		}
+	}
+	for _, m := range imported.Members {
+		before := out.Get(m.Key)
+		if before == nil || before.Shape != document.Object || m.Value.Shape != document.Object || !slices.Contains(definition.ByName, m.Key) {
+			if before == nil || !slices.Contains(keptKeys, m.Key) {
+				out.Set(m.Key, m.Pos, m.Value)
+			}
+			continue
+		}
+		both := document.NewObject(before.Pos)
+		for _, n := range slices.Concat(before.Members, m.Value.Members) {
+			both.Set(n.Key, n.Pos, n.Value)
+		}
+		out.Set(m.Key, m.Pos, both)
+	}
+	return out, nil
+}
+
+// setMember sets section.key in the text of a definition in block style, and leaves every other line as it is.
+func setMember(name string, text []byte, root *document.Node, section, key string, value *document.Node) ([]byte, error) {
+	lines := strings.SplitAfter(string(text), "\n")
+	if last := len(lines) - 1; lines[last] == "" {
+		lines = lines[:last]
+	} else {
+		lines[last] += "\n"
+	}
+	at := root.Member(section)
+	from, to, indent := len(lines), len(lines), 2
+	head := ""
+	switch {
+	case at == nil:
+		head = section + ":\n"
+	case at.Value.Shape == document.Null:
+		from, to = at.Pos.Line, at.Pos.Line
+	case at.Value.Shape != document.Object || len(at.Value.Members) == 0 || at.Value.Members[0].Pos.Line == at.Pos.Line:
+		return nil, &host.Error{Op: opImport, Kind: host.Conflict, Pos: at.Pos, Err: fmt.Errorf(
+			"%s is written on one line: write it as a block, one name below the other, or import into another folder", section)}
+	default:
+		indent = at.Value.Members[0].Pos.Column - 1
+		from, to = extent(lines, root, at, key, indent)
+	}
+	member := document.NewObject(value.Pos)
+	member.Set(key, value.Pos, value)
+	var out strings.Builder
+	out.WriteString(strings.Join(lines[:from], "") + head)
+	for line := range strings.Lines(string(document.YAML(member))) {
+		if line != "\n" {
+			out.WriteString(strings.Repeat(" ", indent))
+		}
+		out.WriteString(line)
+	}
+	out.WriteString(strings.Join(lines[to:], ""))
+	after := []byte(out.String())
+	if !sameBut(name, root, after, section, key, value) {
+		return nil, &host.Error{Op: opImport, Kind: host.Conflict, Err: fmt.Errorf(
+			"%s cannot be put into %s without changing something else there: import into another folder, and take it from there", section+"."+key, name)}
+	}
+	return after, nil
+}
+
+// extent returns the lines that a member of a section takes, or where a new one goes, from and to as indexes.
+func extent(lines []string, root *document.Node, section *document.Member, key string, indent int) (from, to int) {
+	end := len(lines)
+	for _, m := range root.Members {
+		if m.Pos.Line > section.Pos.Line {
+			end = min(end, m.Pos.Line-1)
+		}
+	}
+	from = -1
+	if m := section.Value.Member(key); m != nil {
+		from = m.Pos.Line - 1
+		for _, other := range section.Value.Members {
+			if other.Pos.Line > m.Pos.Line {
+				end = min(end, other.Pos.Line-1)
+			}
+		}
+	}
+	for end > 0 && isBetween(lines[end-1], indent) { // what stands before the next name belongs to that
+		end--
+	}
+	if from < 0 {
+		return end, end
+	}
+	return from, end
+}
+
+// isBetween reports whether a line is empty or a comment that stands no deeper than the names of a section.
+func isBetween(line string, indent int) bool {
+	text := strings.TrimLeft(line, " ")
+	return strings.TrimSpace(text) == "" || text[0] == '#' && len(line)-len(text) <= indent
+}
+
+// sameBut reports whether a text holds what root does, but for one member of a section, which is value.
+func sameBut(name string, root *document.Node, after []byte, section, key string, value *document.Node) bool {
+	now, err := document.Parse(name, after, document.Limits{})
+	if err != nil || now == nil {
+		return false
+	}
+	want := document.NewObject(root.Pos)
+	for _, m := range root.Members {
+		want.Set(m.Key, m.Pos, m.Value)
+	}
+	members := document.NewObject(root.Pos)
+	if old := want.Get(section); old != nil {
+		for _, m := range old.Members {
+			members.Set(m.Key, m.Pos, m.Value)
+		}
+	}
+	members.Set(key, value.Pos, value)
+	want.Set(section, root.Pos, members)
+	return reflect.DeepEqual(now.Plain(), want.Plain()) && bytes.HasSuffix(after, []byte("\n"))
+}
