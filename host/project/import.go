@@ -233,7 +233,9 @@ func (im *ImportedProject) problems(file string, data []byte) definition.Errors 
 	return checkTexts(snapshot)
 }
 
-func (im *ImportedProject) api(name string) *document.Node { return im.Definition.Get("apis").Get(name) }
+func (im *ImportedProject) api(name string) *document.Node {
+	return im.Definition.Get("apis").Get(name)
+}
 
 // attribute makes a problem a finding of the operation that it belongs to, and reports whether there is one.
 func (im *ImportedProject) attribute(e *definition.Error) bool {
