@@ -55,6 +55,7 @@ type Result struct {
 	Stage string         // the stage that the document was exported from, or ""
 
 	Functions []string // that routes and authorizers name, sorted
+	Region    string   // of the first AWS service that a route calls; "" where none does
 	Report    *Report
 }
 
@@ -89,7 +90,7 @@ func Read(root *document.Node, opts Options) (*Result, error) {
 		r.amazon = anywhere(root, func(m *document.Member, _ *document.Node) bool { return strings.HasPrefix(m.Key, extension) })
 		r.read()
 	}
-	result := &Result{API: r.api, Name: r.report.API, Stage: r.stage, Functions: slices.Sorted(maps.Keys(r.functions)), Report: r.report}
+	result := &Result{API: r.api, Name: r.report.API, Stage: r.stage, Functions: slices.Sorted(maps.Keys(r.functions)), Region: r.region, Report: r.report}
 	if !opts.AllowUnsupported {
 		r.errs = append(r.errs, r.report.unsupported()...)
 	}
@@ -131,6 +132,7 @@ type reader struct {
 	modelNames  map[string]string // model names by the names of schemas
 	byRef       map[string]string // inline schemas that became models
 	functions   map[string]bool   // by name
+	region      string            // of the first service that is called
 }
 
 // recognize reports whether the document is of a version that is known.
@@ -168,6 +170,7 @@ func (r *reader) read() {
 	r.paths()
 	r.settings()
 	r.overlay(r.api, r.root)
+	slices.SortStableFunc(r.report.Findings, func(a, b Finding) int { return cmp.Or(a.Pos.Line-b.Pos.Line, a.Pos.Column-b.Pos.Column) })
 }
 
 // name is info.title as the name of an API, which is part of a host's name.

@@ -34,7 +34,7 @@ type ImportedProject struct {
 }
 
 // ErrUnsupported says that a document asks for what does not run, which the reports name.
-var ErrUnsupported = errors.New("the document asks for what Postern does not do")
+var ErrUnsupported error = &host.Error{Op: opImport, Kind: host.Unsupported, Err: errors.New("the document asks for what Postern does not do")}
 
 const opImport = "import"
 
