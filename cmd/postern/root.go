@@ -117,7 +117,7 @@ see postern context --help.`,
 	}
 	root.AddCommand(newDev(std), newServe(std), newValidate(std), newBuild(std), newTest(std), newInvoke(std), newReplay(std), newExplain(std), newNew(std), newSchema(std), newVersion(std))
 	root.AddCommand(newPlan(std), newApply(std), newProject(std), newAPI(std), newStage(std), newFunction(std), newSecret(std), newKey(std),
-		newPlugin(std), newLogs(std), newAudit(std), newExport(std), newBackup(std), newRestore(std), newContext(std), newDoctor(std), newCompileCheck(std))
+		newPlugin(std), newLogs(std), newAudit(std), newImport(std), newExport(std), newBackup(std), newRestore(std), newContext(std), newDoctor(std), newCompileCheck(std))
 	wrapAll(root)
 	strictHelp(root)
 	return root
