@@ -6,7 +6,9 @@ type Bundle struct {
 	File  string            `json:"file"`            // the definition's name: errors have it
 	Text  string            `json:"text"`            // the definition, in YAML or JSON
 	Code  map[string]Code   `json:"code,omitempty"`  // by reference, cleaned: "authorizers/caller.ts"
-	Files map[string]string `json:"files,omitempty"` // contents by reference, cleaned: PEM files of upstreams without their keys, templates, models
+	Files map[string]string `json:"files,omitempty"` // contents by reference, cleaned: PEM files of upstreams without their keys, templates, models, documents
+
+	Unqualified bool `json:"unqualified,omitempty"` // functions of OpenAPI documents are meant without their aliases and versions: the folder itself is what runs
 }
 
 // Code is what one reference of a definition came to. Its blobs must be saved before a bundle that names them is applied.

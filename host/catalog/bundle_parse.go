@@ -92,7 +92,7 @@ func (b *Bundle) check() error {
 
 // isAs reports whether a bundle that is kept came of what is sent now. One with references to the host may mean something else today.
 func (b *Bundle) isAs(sent *Bundle) bool {
-	if b.File != sent.File || b.Text != sent.Text || !maps.Equal(b.Files, sent.Files) || slices.ContainsFunc(sortedKeys(b.Code), definition.IsUploaded) {
+	if b.File != sent.File || b.Text != sent.Text || b.Unqualified != sent.Unqualified || !maps.Equal(b.Files, sent.Files) || slices.ContainsFunc(sortedKeys(b.Code), definition.IsUploaded) {
 		return false
 	}
 	return maps.EqualFunc(b.Code, sent.Code, func(kept, code Code) bool {

@@ -12,14 +12,14 @@ import (
 )
 
 // ReadDocument makes a definition of an API of the text of an OpenAPI document, as definition.Options.Document does; file is the
-// document's name in places. The report is nil where nothing could be made out.
-func ReadDocument(file string, text []byte, ref definition.DocumentRef) (*definition.Document, *openapi.Report, error) {
+// document's name in places, and unqualified as in Bundle. The report is nil where nothing could be made out.
+func ReadDocument(file string, text []byte, ref definition.DocumentRef, unqualified bool) (*definition.Document, *openapi.Report, error) {
 	out := &definition.Document{File: file, Text: text}
 	root, err := tree.Parse(file, text, openapi.Limits())
 	if err != nil {
 		return out, nil, err
 	}
-	result, err := openapi.Read(root, openapi.Options{Protocol: ref.Protocol, AllowUnsupported: ref.AllowUnsupported, BasePath: ref.BasePath})
+	result, err := openapi.Read(root, openapi.Options{Protocol: ref.Protocol, AllowUnsupported: ref.AllowUnsupported, BasePath: ref.BasePath, Unqualified: unqualified})
 	out.API = result.API
 	return out, result.Report, err
 }
@@ -34,7 +34,7 @@ func (b *Bundle) parse(scripts string) (s *host.Snapshot, documents map[string]b
 			return nil, &definition.Error{Rule: RuleMissingFile, Message: fmt.Sprintf("the document %q was not sent", ref.Ref), Hint: fmt.Sprintf("files must hold it under %q", file)}
 		}
 		documents[file] = true
-		doc, _, err := ReadDocument(file, []byte(text), ref)
+		doc, _, err := ReadDocument(file, []byte(text), ref, b.Unqualified)
 		return doc, err
 	}})
 	return s, documents, err

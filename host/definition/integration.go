@@ -102,11 +102,6 @@ func (d *integrationDef) callsFunction() bool {
 func (b *builder) functionRef(ref val[string]) (name, qualifier string) {
 	name, qualifier, qualified := strings.Cut(ref.Value, "@")
 	switch {
-	case qualified && !b.opts.Host && b.texts[ref.pos.File] != nil:
-		// A document is written for a host that has aliases; a folder has one version, which is there to be tried.
-		b.qualified(ref.place, name, qualifier)
-		b.reference(val[string]{ref.place, name}, "function", b.functions)
-		return name, ""
 	case qualified && !b.hostOnly(ref.place, quote(ref.Value)+" names a version or alias",
 		"apply the project to a host (postern apply), or write "+quote(name)):
 	case qualified:
@@ -146,8 +141,12 @@ func (b *builder) onlyKeys(def *integrationDef, form string) {
 
 // reference checks that something of that name is defined at the top level.
 func (b *builder) reference(ref val[string], what string, known map[string]bool) {
-	if ref.Value != "" && !known[ref.Value] {
-		b.unknown(ref.place, "there is no "+what+" "+quote(ref.Value), ref.Value, slices.Sorted(maps.Keys(known)))
+	if ref.Value == "" || known[ref.Value] {
+		return
+	}
+	e := b.unknown(ref.place, "there is no "+what+" "+quote(ref.Value), ref.Value, slices.Sorted(maps.Keys(known)))
+	if what == "function" && b.opts.FunctionHint != nil {
+		e.Hint = b.opts.FunctionHint(ref.Value)
 	}
 }
 

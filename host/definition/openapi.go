@@ -97,6 +97,7 @@ func (r *report) readDocument(opts Options, ref DocumentRef, at place) *document
 	var one *Error
 	switch {
 	case errors.As(err, &found):
+		allowable(found, ref, at.path)
 		r.errs = append(r.errs, found...)
 	case errors.As(err, &one):
 		r.add(at, one.Rule, one.Message).Hint = one.Hint
@@ -116,6 +117,15 @@ func (r *report) readDocument(opts Options, ref DocumentRef, at place) *document
 		return nil
 	}
 	return doc.API
+}
+
+// allowable says at the first thing of a document that is unsupported how to go on without it.
+func allowable(errs Errors, ref DocumentRef, path string) {
+	i := slices.IndexFunc(errs, func(e *Error) bool { return e.Rule == RuleUnsupported && e.Hint == "" })
+	if i >= 0 {
+		api := strings.TrimSuffix(strings.TrimPrefix(path, "apis."), ".openapi")
+		errs[i].Hint = fmt.Sprintf("to do without all that is unsupported, write in postern.yaml: apis: {%s: {openapi: %s, allowUnsupported: true}}", api, ref.Ref)
+	}
 }
 
 // merge adds to an API what it does not have itself.

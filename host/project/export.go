@@ -36,7 +36,7 @@ type Exported struct {
 // are named in EXPORTED.md and must be put back. open returns a blob; what is not as its digest says is refused. Nothing is written outside of
 // dir or over a file that is there (Kind Conflict), and when anything is refused, nothing is written at all but what had begun.
 func Export(ctx context.Context, b catalog.Bundle, open func(ctx context.Context, digest string) (io.ReadCloser, error), dir string) (*Exported, error) {
-	snapshot, err := definition.Parse(b.File, []byte(b.Text), definition.Options{Host: true})
+	snapshot, err := b.Definition()
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -26,37 +27,48 @@ var (
 	errTooLarge = errors.New("it is too large")
 )
 
-// read returns a file of the project. What is no regular file is refused: a pipe would block for ever.
+// read returns a file of the project.
 func (l *loader) read(name string, limit int64) ([]byte, error) {
-	name = filepath.FromSlash(path.Clean(name))
-	info, err := l.root.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errNotFile
-	}
-	if info.Size() > limit {
+	if info, err := l.root.Stat(filepath.FromSlash(path.Clean(name))); err == nil && info.Mode().IsRegular() && info.Size() > limit {
 		return nil, fmt.Errorf("%w: %d bytes, and %d are the most", errTooLarge, info.Size(), limit)
 	}
-	f, err := l.root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	data, err := readStart(l.root, name, limit)
 	if err == nil && int64(len(data)) > limit {
 		err = errTooLarge
 	}
 	return data, err
 }
 
+// readStart returns a file of a folder, or as much of it as shows that it has more than limit bytes. What is no regular file is refused: a
+// pipe would block for ever.
+func readStart(root *os.Root, name string, limit int64) ([]byte, error) {
+	name = filepath.FromSlash(path.Clean(name))
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotFile
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit+1))
+}
+
 // unreadable says why a file of the project cannot be used.
 func (l *loader) unreadable(name string, err error) *definition.Error {
+	return unreadable(l.root, name, err)
+}
+
+// unreadable says why a file of a project's folder cannot be used.
+func unreadable(root *os.Root, name string, err error) *definition.Error {
 	e := &definition.Error{Rule: RuleUnreadableFile, Message: fmt.Sprintf("%s cannot be read: %s", name, reason(err))}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Rule, e.Message, e.Hint = RuleMissingFile, "there is no "+name, l.similar(name)
+		e.Rule, e.Message, e.Hint = RuleMissingFile, "there is no "+name, similar(root, name)
 	case errors.Is(err, fs.ErrPermission):
 		e.Hint = "give yourself the right to read it: chmod u+r " + path.Clean(name)
 	case strings.Contains(err.Error(), "escapes"): // os.Root has no error value for it
@@ -76,9 +88,9 @@ func reason(err error) string {
 }
 
 // similar looks for what a missing file may have been meant to be: the same name with another ending or in other letters.
-func (l *loader) similar(name string) string {
+func similar(root *os.Root, name string) string {
 	dir, base := path.Split(path.Clean(name))
-	entries, err := fs.ReadDir(l.root.FS(), path.Clean(dir))
+	entries, err := fs.ReadDir(root.FS(), path.Clean(dir))
 	if err != nil {
 		return ""
 	}

@@ -20,8 +20,12 @@ const maxName = 64
 
 var noName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
-// Name is what a host calls a project that says nothing else: its folder's name, with hyphens for what a name cannot have.
+// Name is what a host calls a project that says nothing else: its folder's name, with hyphens for what a name cannot have, or that of the
+// API of a document that is run as it is.
 func (p *Project) Name() string {
+	if p.name != "" {
+		return p.name
+	}
 	name := strings.Trim(noName.ReplaceAllString(filepath.Base(p.Dir), "-"), "-")
 	if name = name[:min(len(name), maxName)]; name == "" {
 		return "project"
@@ -33,7 +37,7 @@ func (p *Project) Name() string {
 // digest; Blobs has the contents. The values of secrets that come from files are in it, and nowhere else.
 func (p *Project) Input() catalog.Input {
 	in := catalog.Input{
-		Bundle:  catalog.Bundle{File: p.File, Text: string(p.Text), Code: map[string]catalog.Code{}, Files: map[string]string{}},
+		Bundle:  catalog.Bundle{File: p.File, Text: string(p.Text), Code: map[string]catalog.Code{}, Files: map[string]string{}, Unqualified: p.unqualified && len(p.documents) > 0},
 		Secrets: map[string]string{},
 	}
 	for _, u := range p.Snapshot.Upstreams {
@@ -50,6 +54,9 @@ func (p *Project) Input() catalog.Input {
 		if s.File != "" {
 			in.Secrets[path.Clean(s.File)] = s.Value.Reveal()
 		}
+	}
+	for file, text := range p.documents {
+		in.Bundle.Files[file] = string(text)
 	}
 	for f := range definition.TextFiles(p.Snapshot) {
 		in.Bundle.Files[path.Clean(f.Ref)] = string(f.Content())

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -55,7 +56,8 @@ func newLoader(p *Project, opts Options, broken definition.Errors) (*loader, err
 	if err != nil {
 		return nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
 	}
-	l := &loader{opts: opts, project: p, root: root, inputs: map[string]bool{}, told: map[host.Position]bool{}, bad: map[string]bool{}, errs: broken}
+	l := &loader{opts: opts, project: p, root: root, inputs: map[string]bool{}, told: map[host.Position]bool{}, bad: map[string]bool{}, errs: broken,
+		warnings: slices.Clone(definition.Errors(p.Warnings))}
 	l.text = sync.OnceValue(func() *definition.Text { return definition.ReadText(p.File, p.Text) })
 	for _, e := range broken {
 		l.told[e.Pos] = true
@@ -149,17 +151,32 @@ func (l *loader) check(ctx context.Context, snapshot *host.Snapshot, check func(
 // located sorts errors and adds the source lines that they do not have.
 func (l *loader) located(errs definition.Errors) definition.Errors {
 	errs.Sort()
-	files := map[string][]byte{}
+	files := map[string][]string{}
 	for _, e := range errs {
 		if e.Source != "" || e.Pos.Line == 0 || !filepath.IsLocal(filepath.FromSlash(e.Pos.File)) {
 			continue
 		}
-		data, read := files[e.Pos.File]
-		if !read {
-			data, _ = l.read(e.Pos.File, maxSourceFile) // without it, the error has no line to show
-			files[e.Pos.File] = data
+		lines, split := files[e.Pos.File]
+		if !split {
+			lines = strings.Split(string(l.textOf(e.Pos.File)), "\n")
+			files[e.Pos.File] = lines
 		}
-		e.Source = definition.SourceLine(data, e.Pos.Line)
+		if e.Pos.Line <= len(lines) {
+			e.Source = strings.TrimSuffix(lines[e.Pos.Line-1], "\r")
+		}
 	}
 	return errs
+}
+
+// textOf returns a file of the project as it was read; without it, an error has no line to show.
+func (l *loader) textOf(file string) []byte {
+	p := l.project
+	if text, read := p.documents[file]; read {
+		return text
+	}
+	if file == p.File {
+		return p.Text
+	}
+	text, _ := l.read(file, maxSourceFile)
+	return text
 }

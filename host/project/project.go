@@ -55,9 +55,15 @@ type Project struct {
 	Snapshot *host.Snapshot      // nil when there were errors
 	Inputs   []string            // what it was made from, for a Watcher: files, and folders with a slash at their end
 	Warnings []*definition.Error // what is legal and probably not meant
+
+	documents   map[string][]byte // the OpenAPI documents that APIs are made of, by file
+	document    string            // the one that is run as it is: File and Text are made of it, and nobody wrote them; "" for none
+	name        string            // of its API
+	unqualified bool              // as catalog.Bundle has it
 }
 
-// Load loads the project in dir, or the one whose definition dir is. The project is never nil: when loading fails, its
+// Load loads the project in dir, or the one whose definition dir is; or an OpenAPI document, as if there were a definition of one API that is
+// made of it, with the code of its functions in ./functions. The project is never nil: when loading fails, its
 // Inputs are what to wait for. The error is definition.Errors, with everything that is wrong, sorted by place; a
 // *host.Error of Kind NotFound when there is no definition; or of Kind Unavailable when ctx ended.
 func Load(ctx context.Context, dir string, opts Options) (*Project, error) {
@@ -122,10 +128,8 @@ func define(dir string, opts definition.Options) (*Project, *host.Snapshot, erro
 		return p, nil, &host.Error{Op: "open project", Kind: host.NotFound, Err: err}
 	}
 	defer root.Close()
-	if p.Text, err = definition.Read(root.FS(), p.File); err != nil {
-		return p, nil, err
-	}
-	snapshot, err := definition.Parse(p.File, p.Text, opts)
+	p.unqualified = !opts.Host
+	snapshot, err := (&definer{project: p, root: root, opts: opts}).define()
 	return p, snapshot, err
 }
 
