@@ -86,6 +86,9 @@ func (r *reader) target(integration, n, at *document.Node, kind string) {
 			uri.Scalar = uri.Text
 		}
 	}
+	if arn.Service != nil && r.region == "" {
+		r.region = arn.Service.Region
+	}
 	r.text(integration, "type", at.Pos, kind)
 	if uri != nil && kind != "MOCK" {
 		integration.Set("uri", uri.Pos, uri)
@@ -137,7 +140,7 @@ func (r *reader) integrationExtras(n *document.Node) {
 		case m.Key == "connectionType" && strings.EqualFold(m.Value.Text, "VPC_LINK"):
 			r.find(Different, m.Pos, "VPC link", "there is none: the URI is called from where this host runs")
 		case !slices.Contains(integrationKeys, m.Key) && !strings.HasPrefix(m.Key, "x-"):
-			r.unsupported(m.Pos, m.Key, "this key of an integration is not known here"+hint(document.Suggest(m.Key, integrationKeys)))
+			r.unsupported(m.Pos, m.Key, "this key of an integration is not known here"+hint(document.Nearest(m.Key, integrationKeys)))
 		}
 	}
 }
@@ -211,16 +214,21 @@ func (r *reader) status(into *document.Node, key string, from *document.Node) {
 	into.Set(key, m.Pos, document.NewInteger(m.Value.Pos, int64(status)))
 }
 
-// templates makes mappings of templates by media type.
+// passes is a template that passes the body on.
+const passes = "$input.body"
+
+// templates makes mappings of templates by media type. One that is empty or null is how exports write that the body is passed on (reference 1.4.3:
+// "empty template ... to disable").
 func (r *reader) templates(n *document.Node) *document.Node {
 	all := document.NewObject(n.Pos)
 	for _, m := range n.Members {
-		if m.Value.Shape == document.Null {
-			continue // exports have them for a media type that is passed through
-		}
-		if r.is(m.Value, document.Text, m.Key) {
+		if m.Value.Shape == document.Null || r.is(m.Value, document.Text, m.Key) {
+			text := m.Value.Text
+			if text == "" || m.Value.Shape == document.Null {
+				text = passes
+			}
 			template := document.NewObject(m.Pos)
-			template.Set("template", m.Pos, document.NewText(m.Value.Pos, m.Value.Text))
+			r.text(template, "template", m.Pos, text)
 			all.Set(m.Key, m.Pos, template)
 		}
 	}

@@ -60,20 +60,12 @@ func (r *reader) modelName(text string) string {
 	}
 	name := base
 	for i := 2; ; i++ {
-		if !r.nameTaken(name) {
+		if !r.taken[name] {
+			r.taken[name] = true
 			return name
 		}
 		name = fmt.Sprintf("%s%d", base, i)
 	}
-}
-
-func (r *reader) nameTaken(name string) bool {
-	for _, taken := range r.modelNames {
-		if taken == name {
-			return true
-		}
-	}
-	return false
 }
 
 // model adds a model.
@@ -183,7 +175,7 @@ func (r *reader) modelOf(schema *document.Node, fallback string) (string, bool) 
 	name, known := r.byRef[at]
 	if !known {
 		name = r.modelName(fallback)
-		r.byRef[at], r.modelNames["\x00"+at] = name, name
+		r.byRef[at] = name
 		r.model(name, schema.Pos, schema)
 	}
 	return name, true

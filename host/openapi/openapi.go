@@ -82,11 +82,11 @@ func Is(root *document.Node) bool {
 func Read(root *document.Node, opts Options) (*Result, error) {
 	opts.Protocol = cmp.Or(opts.Protocol, Detect(root))
 	opts.BasePath = cmp.Or(opts.BasePath, BasePathIgnore)
-	r := &reader{root: root, opts: opts, report: &Report{}, modelNames: map[string]string{}, byRef: map[string]string{}, functions: map[string]bool{}}
+	r := &reader{root: root, opts: opts, report: &Report{}, modelNames: map[string]string{}, taken: map[string]bool{}, byRef: map[string]string{}, functions: map[string]bool{}}
 	r.api = document.NewObject(root.Pos)
 	r.report.API = r.name()
 	r.text(r.api, "protocol", root.Pos, string(opts.Protocol))
-	if r.recognize() {
+	if r.recognize() && r.bounded(root) {
 		r.amazon = anywhere(root, func(m *document.Member, _ *document.Node) bool { return strings.HasPrefix(m.Key, extension) })
 		r.read()
 	}
@@ -130,7 +130,9 @@ type reader struct {
 	prefix      string // of every path
 	authorizers map[string]*scheme
 	modelNames  map[string]string // model names by the names of schemas
+	taken       map[string]bool   // model names
 	byRef       map[string]string // inline schemas that became models
+	servers     map[*document.Node]*server
 	functions   map[string]bool   // by name
 	region      string            // of the first service that is called
 }
@@ -158,6 +160,28 @@ func (r *reader) recognize() bool {
 	default:
 		r.wrong(v.Pos, document.RuleUnsupported, "the version "+document.Quote(v.Text)+" of OpenAPI is not read", "the versions are 2.0, 3.0 and 3.1")
 		return false
+	}
+	return true
+}
+
+// maxMembers bounds the members of one object, among which others are looked for one by one. API Gateway has 300 resources and 400 models unless more is asked for.
+const maxMembers = 3000
+
+// bounded reports whether no object of the document has more members than any API would.
+func (r *reader) bounded(n *document.Node) bool {
+	if len(n.Members) > maxMembers {
+		r.wrong(n.Pos, document.RuleTooLarge, fmt.Sprintf("the object has %d keys, more than %d", len(n.Members), maxMembers), "divide the API into several")
+		return false
+	}
+	for i := range n.Members {
+		if !r.bounded(n.Members[i].Value) {
+			return false
+		}
+	}
+	for _, item := range n.Items {
+		if !r.bounded(item) {
+			return false
+		}
 	}
 	return true
 }
@@ -226,16 +250,17 @@ func (r *reader) extensions(n *document.Node, known []string) {
 	}
 	for _, m := range n.Members {
 		if name, ok := strings.CutPrefix(m.Key, extension); ok && !slices.Contains(known, name) {
-			r.unsupported(m.Pos, m.Key, "this extension is not known here"+hint(document.Suggest(name, known)))
+			r.unsupported(m.Pos, m.Key, "this extension is not known here"+hint(document.Nearest(name, known)))
 		}
 	}
 }
 
-func hint(s string) string {
-	if s == "" {
+// hint asks whether a key that is known was meant.
+func hint(nearest string) string {
+	if nearest == "" {
 		return ""
 	}
-	return ": " + s
+	return ": did you mean " + document.Quote(nearest) + "?"
 }
 
 // find adds a finding about the operation that is read, or about the API.
