@@ -152,7 +152,7 @@ func (r *reader) httpTLS(n *document.Node) {
 				r.unsupported(m.Pos, "TLS", "in HTTP APIs certificates are always verified: "+asREST)
 			}
 		default:
-			r.unsupported(m.Pos, m.Key, "this key of tlsConfig is not known here"+hint(document.Suggest(m.Key, []string{"serverNameToVerify"})))
+			r.unsupported(m.Pos, m.Key, "this key of tlsConfig is not known here"+hint(document.Nearest(m.Key, []string{"serverNameToVerify"})))
 		}
 	}
 }
@@ -296,7 +296,7 @@ func (r *reader) cors(n *document.Node) *document.Node {
 		default:
 			if !strings.HasPrefix(m.Key, "x-") {
 				known := []string{"allowOrigins", "allowMethods", "allowHeaders", "exposeHeaders", "maxAge", "allowCredentials"}
-				r.find(Unsupported, m.Pos, "CORS", document.Quote(m.Key)+" is not known here"+hint(document.Suggest(m.Key, known)))
+				r.find(Unsupported, m.Pos, "CORS", document.Quote(m.Key)+" is not known here"+hint(document.Nearest(m.Key, known)))
 			}
 		}
 	}

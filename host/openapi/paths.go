@@ -24,6 +24,7 @@ var pathParameter = regexp.MustCompile(`\{([^{}+]+)\+?\}`)
 // An operation is one while it is read.
 type operation struct {
 	path       string // with the base path
+	written    string // the path as the document has it
 	method     string // as in a route key: GET or ANY
 	node, item *document.Node
 	pos        host.Position
@@ -81,7 +82,7 @@ func (r *reader) pathItem(path *document.Member, item, routes *document.Node) {
 			continue
 		}
 		if r.is(m.Value, document.Object, m.Key) {
-			r.operation(&operation{path: r.path(path.Key), method: method, node: m.Value, item: item, pos: m.Pos}, routes)
+			r.operation(&operation{path: r.path(path.Key), written: path.Key, method: method, node: m.Value, item: item, pos: m.Pos}, routes)
 		}
 	}
 }
@@ -187,7 +188,7 @@ func (r *reader) serverBase(servers *document.Node) (base, address string) {
 			return r.textOf(v, "default"), r.textOf(s, "url")
 		}
 	}
-	text := r.textOf(servers.Items[0], "url")
+	text, _ := r.serverURL(servers.Items[0])
 	u, err := url.Parse(text)
 	if err != nil {
 		return "", text

@@ -60,6 +60,9 @@ func (r *reader) parameters(o *operation, request *document.Node) {
 			case "body":
 				continue // see bodies
 			case "cookie", "formData":
+				if !r.amazon { // nothing of it is validated
+					continue
+				}
 				r.find(Different, p.Pos, "parameter", fmt.Sprintf("%s %s is not validated: API Gateway has no parameters in %s", in, document.Quote(name), in))
 				continue
 			default:
@@ -67,7 +70,9 @@ func (r *reader) parameters(o *operation, request *document.Node) {
 				continue
 			}
 			if !parameterName.MatchString(name) {
-				r.find(Different, p.Pos, "parameter", "the name "+document.Quote(name)+" is none that mappings can have: the parameter is passed on, and not validated")
+				if r.amazon {
+					r.find(Different, p.Pos, "parameter", "the name "+document.Quote(name)+" is none that mappings can have: the parameter is passed on, and not validated")
+				}
 				continue
 			}
 			required := p.Get("required")
