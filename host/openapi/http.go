@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/document"
+	"github.com/postern/postern/host/mapping"
 )
 
 // asREST is what helps where a document has what HTTP APIs have not.
@@ -66,6 +68,7 @@ func (r *reader) httpIntegration(o *operation, n *document.Node, pos host.Positi
 		if uri := n.Member("uri"); uri != nil {
 			integration.Set("uri", uri.Pos, uri.Value) // the definition says that one of them is too many
 		}
+		r.serviceRegion(n.Get("requestParameters"))
 	} else {
 		r.target(integration, n, n.Get("type"), kind)
 		if kind == "AWS_PROXY" {
@@ -79,21 +82,6 @@ func (r *reader) httpIntegration(o *operation, n *document.Node, pos host.Positi
 	if rules := r.httpResponses(n); len(rules.Items) > 0 {
 		o.route.Set("responses", rules.Pos, rules)
 	}
-}
-
-// integrationType returns the type of an integration in the words of a definition; where there is none, that is an error.
-func (r *reader) integrationType(n *document.Node) (kind string, ok bool) {
-	at := n.Get("type")
-	if at == nil {
-		r.wrong(n.Pos, document.RuleRequired, "the integration has no \"type\"", "add type: aws_proxy, for example")
-		return "", false
-	}
-	kind = strings.ToUpper(at.Text)
-	if !slices.Contains(integrationTypes, kind) {
-		r.wrong(at.Pos, document.RuleInvalidValue, document.Quote(at.Text)+" is no type of an integration", document.Suggest(kind, integrationTypes))
-		return "", false
-	}
-	return kind, true
 }
 
 // onlyREST reports what integrations of REST APIs have, and what API Gateway passes over in an HTTP API.
@@ -131,6 +119,25 @@ func (r *reader) httpParameters(integration, n *document.Node) {
 		}
 	}
 	r.texted(integration, "parameters", n, "requestParameters")
+}
+
+// serviceRegion notes the region of a service that is called by a subtype, as far as its parameters say.
+func (r *reader) serviceRegion(parameters *document.Node) {
+	if r.region != "" {
+		return
+	}
+	r.region = cmp.Or(r.opts.Region, "us-east-1")
+	if parameters == nil {
+		return
+	}
+	for _, m := range parameters.Members {
+		for _, part := range strings.FieldsFunc(m.Value.Text, func(c rune) bool { return strings.ContainsRune(":/.", c) }) {
+			if mapping.IsRegion(part) {
+				r.region = part
+				return
+			}
+		}
+	}
 }
 
 // httpTLS says what becomes of what a document asks of certificates.

@@ -24,16 +24,11 @@ var integrationTypes = []string{"HTTP", "HTTP_PROXY", "AWS", "AWS_PROXY", "MOCK"
 // restIntegration makes the integration of a route of a REST API, with its templates and responses.
 func (r *reader) restIntegration(o *operation, n *document.Node, pos host.Position) {
 	r.integrationExtras(n)
-	kind := strings.ToUpper(r.textOf(n, "type"))
+	kind, ok := r.integrationType(n)
+	if !ok {
+		return
+	}
 	at := n.Get("type")
-	if at == nil {
-		r.wrong(n.Pos, document.RuleRequired, "the integration has no \"type\"", "add type: aws_proxy, for example")
-		return
-	}
-	if !slices.Contains(integrationTypes, kind) {
-		r.wrong(at.Pos, document.RuleInvalidValue, document.Quote(at.Text)+" is no type of an integration", document.Suggest(kind, integrationTypes))
-		return
-	}
 	for _, m := range []string{"payloadFormatVersion", "integrationSubtype"} {
 		if v := n.Member(m); v != nil && v.Value.Text != "1.0" {
 			r.unsupported(v.Pos, m, document.Quote(v.Value.Text)+" is of HTTP APIs: import the document as one (protocol: http, --protocol http)")
@@ -63,6 +58,21 @@ func (r *reader) restIntegration(o *operation, n *document.Node, pos host.Positi
 		o.route.Set("request", templates.Pos, request)
 	}
 	o.route.Set("responses", n.Pos, r.responses(n))
+}
+
+// integrationType returns the type of an integration in the words of a definition; where there is none, that is an error.
+func (r *reader) integrationType(n *document.Node) (kind string, ok bool) {
+	at := n.Get("type")
+	if at == nil {
+		r.wrong(n.Pos, document.RuleRequired, "the integration has no \"type\"", "add type: aws_proxy, for example")
+		return "", false
+	}
+	kind = strings.ToUpper(at.Text)
+	if !slices.Contains(integrationTypes, kind) {
+		r.wrong(at.Pos, document.RuleInvalidValue, document.Quote(at.Text)+" is no type of an integration", document.Suggest(kind, integrationTypes))
+		return "", false
+	}
+	return kind, true
 }
 
 // target sets where requests go: a function by its name where an ARN has one, and the long form otherwise.

@@ -129,12 +129,12 @@ type reader struct {
 
 	prefix      string // of every path
 	authorizers map[string]*scheme
-	modelNames  map[string]string // model names by the names of schemas
-	taken       map[string]bool   // model names
-	byRef       map[string]string // inline schemas that became models
-	servers     map[*document.Node]*server
-	functions   map[string]bool   // by name
-	region      string            // of the first service that is called
+	modelNames  map[string]string          // model names by the names of schemas
+	taken       map[string]bool            // model names
+	byRef       map[string]string          // inline schemas that became models
+	servers     map[*document.Node]*server // of plain documents, by where they stand
+	functions   map[string]bool            // by name
+	region      string                     // of the first service that is called
 }
 
 // recognize reports whether the document is of a version that is known.
