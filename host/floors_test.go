@@ -66,6 +66,7 @@ var floors = map[string]int{
 	"host/rest":              5,
 	"host/aws":               3,
 	"host/document":          2,
+	"host/cloudformation":    5,
 }
 
 // testOnly are packages that only tests import, with the floor they stand on.
