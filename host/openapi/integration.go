@@ -90,11 +90,9 @@ func (r *reader) target(integration, n, at *document.Node, kind string) {
 		r.text(integration, "function", uri.Pos, r.functionRef(arn, uri.Pos))
 		return
 	}
-	if arn.Function != "" && !strings.Contains(arn.Function, "{") {
-		if r.functions[arn.Function] = true; r.opts.Unqualified && arn.Qualifier != "" {
-			uri.Text = strings.Replace(uri.Text, arn.Function+":"+arn.Qualifier, r.functionRef(arn, uri.Pos), 1)
-			uri.Scalar = uri.Text
-		}
+	if arn.Function != "" && !strings.Contains(arn.Function, "{") && r.opts.Unqualified && arn.Qualifier != "" {
+		uri.Text = strings.Replace(uri.Text, arn.Function+":"+arn.Qualifier, r.functionRef(arn, uri.Pos), 1)
+		uri.Scalar = uri.Text
 	}
 	if arn.Service != nil && r.region == "" {
 		r.region = arn.Service.Region
@@ -113,7 +111,6 @@ func (r *reader) target(integration, n, at *document.Node, kind string) {
 
 // functionRef is name, or name@qualifier.
 func (r *reader) functionRef(arn mapping.ARN, pos host.Position) string {
-	r.functions[arn.Function] = true
 	switch {
 	case arn.Qualifier == "", arn.Qualifier == "$LATEST":
 		return arn.Function

@@ -17,6 +17,7 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/document"
+	"github.com/postern/postern/host/mapping"
 )
 
 // MaxBytes is the largest document that is read (API Gateway developer guide, "Quotas": 6 MB).
@@ -56,12 +57,13 @@ type Result struct {
 
 	Functions []string // that routes and authorizers name, sorted
 	Region    string   // of the first AWS service that a route calls; "" where none does
+	Plain     bool     // the document has no extension of API Gateway
 	Report    *Report
 }
 
-// Detect returns the protocol that a document is of: http for what only HTTP APIs have, rest otherwise.
+// Detect returns the protocol that a document is of: http for what only HTTP APIs have, and their exports, rest otherwise.
 func Detect(root *document.Node) host.Protocol {
-	if root.Get(extension+"cors") != nil || anywhere(root, httpOnly) {
+	if root.Get(extension+"cors") != nil || root.Get(extension+"importexport-version") != nil || anywhere(root, httpOnly) {
 		return host.ProtocolHTTP
 	}
 	return host.ProtocolREST
@@ -82,7 +84,7 @@ func Is(root *document.Node) bool {
 func Read(root *document.Node, opts Options) (*Result, error) {
 	opts.Protocol = cmp.Or(opts.Protocol, Detect(root))
 	opts.BasePath = cmp.Or(opts.BasePath, BasePathIgnore)
-	r := &reader{root: root, opts: opts, report: &Report{}, modelNames: map[string]string{}, taken: map[string]bool{}, byRef: map[string]string{}, functions: map[string]bool{}}
+	r := &reader{root: root, opts: opts, report: &Report{}, modelNames: map[string]string{}, taken: map[string]bool{}, byRef: map[string]string{}}
 	r.api = document.NewObject(root.Pos)
 	r.report.API = r.name()
 	r.text(r.api, "protocol", root.Pos, string(opts.Protocol))
@@ -90,7 +92,7 @@ func Read(root *document.Node, opts Options) (*Result, error) {
 		r.amazon = anywhere(root, func(m *document.Member, _ *document.Node) bool { return strings.HasPrefix(m.Key, extension) })
 		r.read()
 	}
-	result := &Result{API: r.api, Name: r.report.API, Stage: r.stage, Functions: slices.Sorted(maps.Keys(r.functions)), Region: r.region, Report: r.report}
+	result := &Result{API: r.api, Name: r.report.API, Stage: r.stage, Functions: named(r.api), Region: r.region, Plain: !r.amazon, Report: r.report}
 	if !opts.AllowUnsupported {
 		r.errs = append(r.errs, r.report.unsupported()...)
 	}
@@ -133,7 +135,6 @@ type reader struct {
 	taken       map[string]bool            // model names
 	byRef       map[string]string          // inline schemas that became models
 	servers     map[*document.Node]*server // of plain documents, by where they stand
-	functions   map[string]bool            // by name
 	region      string                     // of the first service that is called
 }
 
@@ -193,7 +194,7 @@ func (r *reader) read() {
 	r.securitySchemes()
 	r.paths()
 	r.settings()
-	r.overlay(r.api, r.root)
+	r.overlay(r.api, r.root, apiByName)
 	slices.SortStableFunc(r.report.Findings, func(a, b Finding) int { return cmp.Or(a.Pos.Line-b.Pos.Line, a.Pos.Column-b.Pos.Column) })
 }
 
@@ -218,14 +219,34 @@ const (
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
 // overlay puts what Postern alone has, which is written as in a definition, over what was read.
-func (r *reader) overlay(into, from *document.Node) {
-	extra := from.Get(own)
-	if !r.is(extra, document.Object, own) {
-		return
+func (r *reader) overlay(into, from *document.Node, byName []string) {
+	if extra := from.Get(own); r.is(extra, document.Object, own) {
+		overlay(into, extra, byName)
 	}
-	for _, m := range extra.Members {
-		into.Set(m.Key, m.Pos, m.Value)
+}
+
+// named are the functions that routes and authorizers of an API name, sorted.
+func named(api *document.Node) []string {
+	names := map[string]bool{}
+	add := func(n *document.Node) {
+		if ref := n.Get("function"); ref != nil {
+			name, _, _ := strings.Cut(ref.Text, "@")
+			names[name] = true
+		} else if uri := n.Get("uri"); uri != nil {
+			arn, _ := mapping.ParseARN(uri.Text) // what is wrong with it is told in the definition
+			names[arn.Function] = arn.Function != "" && !strings.Contains(arn.Function, "{")
+		}
 	}
+	for _, m := range api.Get("routes").Members {
+		add(m.Value.Get("integration"))
+	}
+	if authorizers := api.Get("authorizers"); authorizers != nil {
+		for _, m := range authorizers.Members {
+			add(m.Value)
+		}
+	}
+	maps.DeleteFunc(names, func(_ string, is bool) bool { return !is })
+	return slices.Sorted(maps.Keys(names))
 }
 
 // topLevel names the keys of API Gateway that have no counterpart, and those that nobody knows.

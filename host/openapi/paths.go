@@ -119,7 +119,7 @@ func (r *reader) operation(o *operation, routes *document.Node) {
 	default:
 		r.restOperation(o)
 	}
-	r.overlay(o.route, o.node)
+	r.overlay(o.route, o.node, routeByName)
 	if o.route.Get("integration") == nil && !r.op.LeftOut {
 		return // what is wrong with it was said
 	}

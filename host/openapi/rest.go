@@ -83,8 +83,8 @@ func (r *reader) parameters(o *operation, request *document.Node) {
 	}
 	add(o.node.Get("parameters"))
 	add(o.item.Get("parameters"))
-	if len(declared.Members) == 0 {
-		return
+	if !slices.ContainsFunc(declared.Members, func(m document.Member) bool { return !strings.HasPrefix(m.Key, "method.request.path.") }) {
+		return // OpenAPI wants those of the path named; they are there anyway, and say nothing of others
 	}
 	for _, name := range pathParameters(o.path) { // they are there, said or not
 		if key := "method.request.path." + name; declared.Get(key) == nil && parameterName.MatchString(name) {
