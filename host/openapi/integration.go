@@ -235,7 +235,7 @@ func (r *reader) templates(n *document.Node) *document.Node {
 				text = passes
 			}
 			template := document.NewObject(m.Pos)
-			r.text(template, "template", m.Pos, text)
+			template.Set("template", m.Pos, document.NewText(m.Value.Pos, text))
 			all.Set(m.Key, m.Pos, template)
 		}
 	}

@@ -237,8 +237,10 @@ func named(api *document.Node) []string {
 			names[arn.Function] = arn.Function != "" && !strings.Contains(arn.Function, "{")
 		}
 	}
-	for _, m := range api.Get("routes").Members {
-		add(m.Value.Get("integration"))
+	if routes := api.Get("routes"); routes != nil {
+		for _, m := range routes.Members {
+			add(m.Value.Get("integration"))
+		}
 	}
 	if authorizers := api.Get("authorizers"); authorizers != nil {
 		for _, m := range authorizers.Members {

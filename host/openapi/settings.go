@@ -23,10 +23,6 @@ func (r *reader) settings() {
 	if all := r.root.Get(extension + "gateway-responses"); r.is(all, document.Object, extension+"gateway-responses") {
 		r.gatewayResponses(all)
 	}
-	if r.amazon {
-		r.find(Different, r.root.Pos, "stage settings", "a document has no stages: Postern has no response cache, usage plans or API keys, IAM authorization, resource policies or mutual TLS of a custom domain, "+
-			"and names of header fields reach functions and upstreams without their original case over HTTP/1.1. What of it the API had must be done elsewhere; stage variables are set below stages")
-	}
 }
 
 func (r *reader) gatewayResponses(all *document.Node) {

@@ -57,6 +57,9 @@ func Import(file string, data []byte, opts ImportOptions) (*ImportedProject, err
 	if err := stage(read, opts); err != nil {
 		return nil, withLines(err, data)
 	}
+	if !read.Plain {
+		read.Report.Findings = append(read.Report.Findings, openapi.Finding{Verdict: openapi.Different, Subject: "settings outside of documents", Message: notInDocuments, Pos: root.Pos})
+	}
 	im := &ImportedProject{APIs: []string{read.Name}, Reports: []*openapi.Report{read.Report}}
 	im.Definition = assemble(read)
 	im.addFunctions(read.Functions, opts.Code)
@@ -68,6 +71,10 @@ func Import(file string, data []byte, opts ImportOptions) (*ImportedProject, err
 	}
 	return im, nil
 }
+
+// notInDocuments is what an API may have had at Amazon that no document tells of.
+const notInDocuments = "a response cache, usage plans and API keys, IAM authorization by a stage's policy, mutual TLS and other settings of custom domains are in no document, and Postern does not have them; " +
+	"nor are the variables of stages, which are set below stages. Names of header fields reach functions and upstreams over HTTP/1.1 without their original case"
 
 // withLines adds the lines of a document to what is wrong with it.
 func withLines(err error, data []byte) error {
