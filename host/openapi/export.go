@@ -26,8 +26,8 @@ type ExportOptions struct {
 // a document that it is made of. The document holds all of it: Read makes the same API of it again, where code that is a plugin lies where it lay.
 // What API Gateway has no word for stands below x-postern, and the report, whose places are the definition's, says what API Gateway makes of it.
 //
-// Nothing of what Read gives back is guessed: the document is read, and what it did not say is what goes below x-postern. The error is
-// document.Errors: a file that cannot be read, or an API that no definition could have.
+// What goes below x-postern is found out by reading what was written: it is what is missing then. The error is document.Errors: a file that
+// cannot be read, or an API that no definition could have.
 func Export(api *document.Node, opts ExportOptions) (*document.Node, *Report, error) {
 	e := &exporter{opts: opts, report: &Report{API: opts.Name}, protocol: host.ProtocolHTTP}
 	e.opts.Region, e.opts.AccountID = cmp.Or(opts.Region, "us-east-1"), cmp.Or(opts.AccountID, "000000000000")
@@ -105,6 +105,7 @@ func (e *exporter) document() {
 	e.paths()
 	e.components()
 	e.settings()
+	order(e.root, "openapi", "swagger", "info", "paths", "components", "securityDefinitions", "definitions")
 	e.aboutVersion()
 }
 
@@ -188,26 +189,20 @@ func (e *exporter) operation(r *exportedRoute) *document.Node {
 		e.usable[r.key] = true
 		r.out.Set(extension+"integration", r.pos, integration)
 	} else if m := r.node.Member("integration"); m != nil { // the reader looks for one
-		ownOf(r.out).Set("integration", m.Pos, m.Value)
+		extra := document.NewObject(m.Pos)
+		extra.Set("integration", m.Pos, m.Value)
+		r.out.Set(own, m.Pos, extra)
 	}
+	order(r.out, "consumes", "produces", "parameters", "requestBody", "responses", "security")
 	return r.out
-}
-
-// ownOf returns what stands below x-postern of a node, which it makes.
-func ownOf(n *document.Node) *document.Node {
-	if extra := n.Get(own); extra != nil {
-		return extra
-	}
-	extra := document.NewObject(n.Pos)
-	n.Set(own, n.Pos, extra)
-	return extra
 }
 
 // settings writes what belongs to the API as a whole.
 func (e *exporter) settings() {
-	copied := map[string]string{"binaryMediaTypes": "binary-media-types"}
 	for _, m := range e.api.Members {
 		switch m.Key {
+		case "binaryMediaTypes":
+			e.root.Set(extension+"binary-media-types", m.Pos, m.Value)
 		case "minimumCompressionSize":
 			if size, ok := bytesOf(m.Value); ok {
 				e.root.Set(extension+"minimum-compression-size", m.Pos, document.NewInteger(m.Value.Pos, size))
@@ -216,10 +211,6 @@ func (e *exporter) settings() {
 			e.gatewayResponses(&m)
 		case "cors":
 			e.cors(&m)
-		default:
-			if key := copied[m.Key]; key != "" {
-				e.root.Set(extension+key, m.Pos, m.Value)
-			}
 		}
 	}
 	if e.protocol == host.ProtocolHTTP { // as API Gateway's own exports of HTTP APIs have it
