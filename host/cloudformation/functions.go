@@ -16,7 +16,7 @@ var functionNotes = map[string]note{
 	"Timeout": plain, "MemorySize": plain, "Environment": plain, "Events": plain, "Tags": plain, "PropagateTags": plain, "Architectures": plain, "RuntimeManagementConfig": plain,
 	"RecursiveLoop": plain, "AutoPublishAlias": plain, "AutoPublishAliasAllProperties": plain, "AutoPublishCodeSha256": plain, "VersionDescription": plain, "VersionDeletionPolicy": plain,
 	"ReservedConcurrentExecutions": plain, "FunctionUrlConfig": plain, "EventInvokeConfig": plain, "AssumeRolePolicyDocument": plain, "PermissionsBoundary": plain, "RolePath": plain,
-	"Role": roles, "Policies": roles, "LoggingConfig": logs, "Tracing": tracing, "TracingConfig": tracing, "PublishToLatestPublished": plain,
+	"Role": plain, "Policies": roles, "LoggingConfig": logs, "Tracing": tracing, "TracingConfig": tracing, "PublishToLatestPublished": plain,
 	"VpcConfig":                    {openapi.Different, "network", "there is no network of its own: list what the function may fetch from below egress"},
 	"Layers":                       {openapi.Different, "layers", "layers are not added: put the modules that the function imports from them into its folder"},
 	"DeadLetterQueue":              {openapi.Different, "dead letters", "events that fail are kept by the host, or go to a function: async.deadLetter"},
@@ -52,6 +52,9 @@ func (t *template) functions() {
 				continue
 			}
 			functions.Set(name, r.pos, f)
+			if len(functions.Members) == 1 {
+				t.find(openapi.Different, r.pos, "network", "functions reach no other host until egress of the function lists its origin: "+name+", and those after it")
+			}
 		}
 	}
 }
@@ -118,6 +121,8 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // environment is a function's variables, with their places; nil for none.
 func (t *template) environment(r *resource) *document.Node {
+	t.forFunction = true
+	defer func() { t.forFunction = false }()
 	n := t.shaped(r, "Environment", document.Object)
 	variables := n.Get("Variables")
 	if !t.is(variables, document.Object, "Variables") || len(variables.Members) == 0 {

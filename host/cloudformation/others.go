@@ -90,22 +90,34 @@ func (t *template) assemble() {
 	functions := t.result.Definition.Get("functions")
 	t.result.Definition = document.NewObject(t.root.Pos)
 	t.result.Definition.Set("version", t.root.Pos, document.NewInteger(t.root.Pos, 1))
-	apis := document.NewObject(t.root.Pos)
+	apis, region := document.NewObject(t.root.Pos), ""
 	for _, a := range t.apiList {
-		if made := t.assembleAPI(a); made != nil {
-			apis.Set(a.name, a.res.pos, made)
-		}
+		read := t.assembleAPI(a)
+		apis.Set(a.name, a.res.pos, read.API)
+		region = cmp.Or(region, read.Region)
 	}
 	if len(apis.Members) > 0 {
 		t.result.Definition.Set("apis", apis.Pos, apis)
+	}
+	if region != "" {
+		t.result.Definition.Set("aws", t.root.Pos, t.awsAccess(region))
 	}
 	if len(functions.Members) > 0 {
 		t.result.Definition.Set("functions", functions.Pos, functions)
 	}
 }
 
-// assembleAPI reads the document of an API. It returns nil where nothing could be made out.
-func (t *template) assembleAPI(a *api) *document.Node {
+// awsAccess is how services are called: with the keys that AWS's own tools take.
+func (t *template) awsAccess(region string) *document.Node {
+	pos := t.root.Pos
+	access := object(pos, "region", document.NewText(pos, region))
+	access.Set("accessKeyId", pos, object(pos, "env", document.NewText(pos, "AWS_ACCESS_KEY_ID")))
+	access.Set("secretAccessKey", pos, object(pos, "env", document.NewText(pos, "AWS_SECRET_ACCESS_KEY")))
+	return access
+}
+
+// assembleAPI reads the document of an API.
+func (t *template) assembleAPI(a *api) *openapi.Result {
 	if a.doc.Get("info") == nil {
 		info := object(a.res.pos, "title", document.NewText(a.res.pos, a.name))
 		set(info, "version", a.res.pos, "1")
@@ -115,19 +127,20 @@ func (t *template) assembleAPI(a *api) *document.Node {
 		a.doc.Set("paths", a.res.pos, document.NewObject(a.res.pos))
 	}
 	read, err := openapi.Read(a.doc, openapi.Options{
-		Protocol: a.protocol, AllowUnsupported: true, Region: t.opts.Region, AccountID: t.opts.AccountID, Partition: t.opts.Partition,
+		Protocol: a.protocol, AllowUnsupported: true, Unqualified: true, Region: t.opts.Region, AccountID: t.opts.AccountID, Partition: t.opts.Partition,
 	})
 	var errs document.Errors
 	if errors.As(err, &errs) {
 		t.errs = append(t.errs, errs...)
 	}
 	read.Report.API = a.name
+	read.Report.Findings = slices.DeleteFunc(read.Report.Findings, func(f openapi.Finding) bool { return f.Subject == "stage settings" }) // a template has stages
 	read.Report.Findings = append(read.Report.Findings, a.findings...)
 	t.result.Reports = append(t.result.Reports, read.Report)
-	if stages := a.stageList(); stages != nil {
-		read.API.Set("stages", stages.Pos, stages)
+	if len(a.stages.Members) > 0 { // without any there are those that such an API has by itself
+		read.API.Set("stages", a.stages.Pos, a.stages)
 	}
-	return read.API
+	return read
 }
 
 // sort puts findings in the order of the template.

@@ -165,6 +165,9 @@ func (t *template) identity(r *resource, pos host.Position) string {
 		return t.arn(r, pos)
 	}
 	if isGateway(r.kind) {
+		if t.forFunction {
+			t.find(openapi.Different, pos, "address", "a function gets an address of "+r.id+" at AWS, which is another here: `postern dev` prints the addresses of APIs")
+		}
 		return r.id
 	}
 	return t.physical(r, pos)
@@ -278,7 +281,8 @@ func (t *template) qualified(r *resource, pos host.Position) string {
 	if name == nil {
 		return r.id
 	}
-	t.find(openapi.Different, r.pos, strings.TrimPrefix(r.kind, "AWS::Lambda::"), "versions and aliases are made on a host by `postern function promote`: what names "+r.id+" calls the function as it is deployed")
+	r.used = true
+	t.find(openapi.Different, r.pos, strings.ToLower(strings.TrimPrefix(r.kind, "AWS::Lambda::")), "versions and aliases are made on a host by `postern function promote`: what names "+r.id+" calls the function as it is deployed")
 	if strings.HasPrefix(name.Text, "arn:") {
 		return name.Text
 	}

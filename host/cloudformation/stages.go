@@ -113,14 +113,6 @@ func (t *template) routeSettings(n *document.Node) {
 	}
 }
 
-// stageList is the stages of an API in the definition, in their order; without any there are those that such an API has by itself.
-func (a *api) stageList() *document.Node {
-	if len(a.stages.Members) == 0 {
-		return nil
-	}
-	return a.stages
-}
-
 // defaultStage is the name of the stage that SAM makes for an API that it makes.
 func defaultStage(protocol host.Protocol) string {
 	if protocol == host.ProtocolHTTP {

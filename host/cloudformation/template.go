@@ -69,14 +69,15 @@ type template struct {
 	apiByID   map[string]*api
 	api       *api // whose findings are found; nil for those of no API
 
-	conditions map[string]bool
-	names      map[string]string // of functions and models, by their names in the template
-	active     map[string]bool   // what is being evaluated
-	steps      int
-	textSize   int
-	depth      int
-	including  bool
-	stopped    bool
+	conditions  map[string]bool
+	names       map[string]string // of functions and models, by their names in the template
+	active      map[string]bool   // what is being evaluated
+	steps       int
+	textSize    int
+	depth       int
+	including   bool // a file that is included is evaluated
+	forFunction bool // the environment of a function is evaluated
+	stopped     bool
 }
 
 func newTemplate(root *document.Node, opts Options) *template {
