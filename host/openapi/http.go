@@ -26,12 +26,12 @@ func (r *reader) httpOperation(o *operation) {
 		}
 	case o.node.Get(own).Get("integration") != nil:
 	case r.amazon:
-		r.unsupported(o.pos, "integration", "the operation has no "+extension+"integration: there is nothing that could answer, on API Gateway neither")
+		r.unsupported(o.pos, "integration", "the operation has no "+extension+"integration: nothing could answer, and could not on API Gateway either")
 	default:
 		r.plainIntegration(o)
 	}
 	if m := o.node.Member(extension + "request-validator"); m != nil {
-		r.find(Different, m.Pos, "validation", "HTTP APIs validate no requests, on API Gateway neither: if they must be, "+asREST)
+		r.find(Different, m.Pos, "validation", "HTTP APIs validate no requests, not on API Gateway either: if they must be, "+asREST)
 	}
 }
 
@@ -53,7 +53,7 @@ func (r *reader) httpIntegration(o *operation, n *document.Node, pos host.Positi
 	case !ok:
 		return
 	case !strings.HasSuffix(kind, "_PROXY"):
-		r.unsupported(n.Get("type").Pos, "integration", "HTTP APIs have no integrations of type "+kind+", on API Gateway neither: "+asREST)
+		r.unsupported(n.Get("type").Pos, "integration", "HTTP APIs have no integrations of type "+kind+", not on API Gateway either: "+asREST)
 		return
 	case kind == "HTTP_PROXY" && uri != nil && strings.HasPrefix(uri.Value.Text, "arn:"):
 		r.unsupported(uri.Pos, "VPC link", "the URI is the ARN of a listener or a service, which API Gateway alone can reach: write the address that it has from here, http://… or https://…")
@@ -101,7 +101,7 @@ func (r *reader) onlyREST(n *document.Node) {
 			})
 		}
 		if dropped {
-			r.find(Different, m.Pos, m.Key, "it means nothing in an HTTP API, on API Gateway neither: if it must work, "+asREST)
+			r.find(Different, m.Pos, m.Key, "it means nothing in an HTTP API, not on API Gateway either: if it must work, "+asREST)
 		}
 	}
 }
@@ -268,7 +268,7 @@ func (r *reader) httpSettings() {
 	}
 	for _, o := range restOnly {
 		if m := r.root.Member(extension + o.key); m != nil && m.Value.Shape != document.Null {
-			r.find(Different, m.Pos, o.subject, extension+o.key+" means nothing in an HTTP API, on API Gateway neither: "+o.instead+". If it must work, "+asREST)
+			r.find(Different, m.Pos, o.subject, extension+o.key+" means nothing in an HTTP API, not on API Gateway either: "+o.instead+". If it must work, "+asREST)
 		}
 	}
 	if servers := r.root.Get("servers"); servers != nil {

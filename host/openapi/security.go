@@ -153,8 +153,12 @@ var identitySource = regexp.MustCompile(`^(method\.request\.(header|querystring)
 
 // payloadFormat is the format that a key asks for, which is 1.0 where a document does not say (API Gateway developer guide, "Integration payload format").
 func (r *reader) payloadFormat(n *document.Node, key string) string {
-	if v := r.textOf(n, key); v == "2.0" || v == "2" {
+	switch v := r.textOf(n, key); v {
+	case "2.0", "2":
 		return "2.0"
+	case "", "1.0", "1":
+	default:
+		r.wrong(n.Get(key).Pos, document.RuleInvalidValue, key+" must be 1.0 or 2.0, not "+document.Quote(v), "")
 	}
 	return "1.0"
 }
