@@ -180,6 +180,11 @@ func (p *Pipeline) match(r *run) *api {
 	if target.API.Protocol == host.ProtocolREST {
 		method = rest.RoutingMethod(request)
 	}
+	if method != request.Method { // all that follows goes by one method: a policy that allows the other one is not asked about it
+		routed := *request
+		routed.Method = method
+		r.x.Request = &routed
+	}
 	def, params := a.table.Match(method, target.Path, nil)
 	m.Route, m.Params = def, params
 	if def == nil {

@@ -59,10 +59,10 @@ func SelectMapping(route *host.Route, contentType string) (*host.Mapping, error)
 const methodOverride = "X-HTTP-Method-Override"
 
 // RoutingMethod returns the method that a rest API routes a request by: that of X-HTTP-Method-Override, else the request's own (reference
-// 1.3). What is no name of a method does not count.
+// 1.3). What is no name of a method does not count, nor does the field of a CONNECT, which asks for another protocol.
 func RoutingMethod(r *host.Request) string {
 	const longest = 32
-	if m := r.Header.Get(methodOverride); len(m) <= longest && host.IsToken(m) {
+	if m := r.Header.Get(methodOverride); len(m) <= longest && host.IsToken(m) && r.Method != "CONNECT" {
 		return m
 	}
 	return r.Method

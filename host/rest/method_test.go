@@ -78,6 +78,10 @@ func TestSelectMapping(t *testing.T) { // reference 1.4.1 [GUIDE], $default [LS]
 }
 
 func TestRoutingMethod(t *testing.T) { // reference 1.3, "X-HTTP-Method-Override"
+	connect := &host.Request{Method: "CONNECT", Header: host.Header{{Name: "X-HTTP-Method-Override", Value: "GET"}}}
+	if got := rest.RoutingMethod(connect); got != "CONNECT" {
+		t.Errorf("CONNECT became %s", got)
+	}
 	for override, want := range map[string]string{"": "POST", "PATCH": "PATCH", "no method": "POST", "A\"B": "POST",
 		"MMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMM": "POST"} {
 		r := &host.Request{Method: "POST", Header: host.Header{{Name: "x-http-method-override", Value: override}}}

@@ -1,0 +1,61 @@
+package pipeline_test
+
+import (
+	"testing"
+
+	"github.com/postern/postern/host/server/servertest"
+)
+
+// TestRESTMethodOverride holds what X-HTTP-Method-Override routes to and what an authorizer's policy is asked about to one method: a caller
+// who may GET does not DELETE.
+func TestRESTMethodOverride(t *testing.T) {
+	const definition = `
+apis:
+	main:
+		protocol: rest
+		authorizers: {reader: {plugin: ./reader.js, type: token, identitySources: [method.request.header.Authorization], timeout: 2s}}
+		routes:
+			GET /orders/{id}: {authorizer: reader, integration: {function: tell}}
+			DELETE /orders/{id}:
+				authorizer: reader
+				request: {mapping: {application/json: {template: '{"gone": "$input.params("id")"}'}}}
+				integration: {function: payload}
+				responses: [{status: 200}]
+			ANY /any/{id}: {authorizer: reader, integration: {function: tell}}
+			ANY /through/{id}: {integration: {type: HTTP_PROXY, uri: "UPSTREAM/{id}", method: ANY}}
+functions:
+	tell: {plugin: ./tell.js}
+	payload: {plugin: ./payload.js}
+`
+	g := servertest.Start(t, project(definition, map[string]string{
+		"reader.js":  `export const handler = (e) => ({principalId: "ada", policyDocument: {Statement: [{Action: "execute-api:Invoke", Effect: "Allow", Resource: "*/GET/*"}]}})`,
+		"tell.js":    `export const handler = (e) => ({statusCode: 200, body: e.httpMethod + " " + e.requestContext.httpMethod})`,
+		"payload.js": `export const handler = (e) => e`,
+	}, "UPSTREAM", backend(t, echo)))
+	const denied = `{"Message":"User is not authorized to access this resource"}`
+	for _, tc := range []struct {
+		name, method, path, override string
+		status                       int
+		want                         string
+	}{
+		{"allowed", "GET", "/dev/orders/1", "", 200, "GET GET"},
+		{"denied", "DELETE", "/dev/orders/1", "", 403, denied},
+		{"a GET that deletes", "GET", "/dev/orders/1", "DELETE", 403, denied},
+		{"a DELETE that gets", "DELETE", "/dev/orders/1", "GET", 200, "GET GET"},
+		{"ANY: a GET that deletes", "GET", "/dev/any/1", "DELETE", 403, denied},
+		{"ANY: a DELETE that gets", "DELETE", "/dev/any/1", "GET", 200, "GET GET"},
+		{"ANY goes on as what it was routed by", "POST", "/dev/through/1", "PUT", 200, "PUT /1 "},
+		{"what is asked for without content has none", "GET", "/dev/through/1", "HEAD", 200, ""},
+		{"no method of a route", "GET", "/dev/orders/1", "CONNECT", 403, `{"message":"Missing Authentication Token"}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			fields := []string{"Authorization: ada"}
+			if tc.override != "" {
+				fields = append(fields, "X-HTTP-Method-Override: "+tc.override)
+			}
+			if reply := g.Do(t, tc.method, tc.path, "", fields...); reply.Status != tc.status || reply.Body != tc.want || reply.Err != nil {
+				t.Errorf("got %d %q %v, want %d %q", reply.Status, reply.Body, reply.Err, tc.status, tc.want)
+			}
+		})
+	}
+}
