@@ -25,6 +25,7 @@ type api struct {
 	protocol host.Protocol
 	doc      *document.Node
 	stages   *document.Node
+	unread   bool // the document is not there
 	managed  bool // the paths are the template's own, not those of a document in it
 	findings []openapi.Finding
 }

@@ -94,3 +94,19 @@ func report(t *testing.T, result *cloudformation.Result, err error) string {
 	}
 	return b.String()
 }
+
+// seeds are the templates of the archives.
+func seeds(f *testing.F) (list [][]byte) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		list = append(list, archive.Files[0].Data)
+	}
+	return list
+}

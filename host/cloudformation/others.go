@@ -92,6 +92,10 @@ func (t *template) assemble() {
 	t.result.Definition.Set("version", t.root.Pos, document.NewInteger(t.root.Pos, 1))
 	apis, region := document.NewObject(t.root.Pos), ""
 	for _, a := range t.apiList {
+		if a.unread {
+			t.result.Reports = append(t.result.Reports, &openapi.Report{API: a.name, Findings: a.findings})
+			continue
+		}
 		read := t.assembleAPI(a)
 		apis.Set(a.name, a.res.pos, read.API)
 		region = cmp.Or(region, read.Region)

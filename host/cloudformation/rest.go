@@ -90,11 +90,9 @@ func (t *template) body(a *api, inline, elsewhere string) {
 		doc = t.file(uri)
 	default:
 		t.find(openapi.Unsupported, uri.Pos, elsewhere, "the document is in S3, which is not read: download it, and name the file")
-		a.managed = false
-		return
 	}
 	a.managed = false
-	if !t.is(doc, document.Object, inline) {
+	if a.unread = !t.is(doc, document.Object, inline); a.unread {
 		return
 	}
 	if doc.Get("info") == nil {

@@ -222,7 +222,7 @@ func (t *template) finishSAM(a *api) {
 		if path.Value.Shape != document.Object || strings.HasPrefix(path.Key, "x-") {
 			continue
 		}
-		preflight := preflights && path.Value.Get("options") == nil && path.Value.Get(anyMethod) == nil
+		preflight := preflights && path.Value.Get("options") == nil
 		if preflight {
 			t.preflight(path.Value, cors, a)
 		}

@@ -46,7 +46,7 @@ func Parse(name string, data []byte, limits Limits) (*Node, error) {
 // ParseTagged is Parse for documents that give a meaning to tags of YAML, as templates of CloudFormation do. It asks key what a tag such
 // as "!Ref" stands for: `!Ref x` is read as the object {"Ref": x} when it answers "Ref" and true. Other tags are refused, as Parse refuses all.
 func ParseTagged(name string, data []byte, limits Limits, key func(tag string) (string, bool)) (*Node, error) {
-	r := &reader{file: name, tags: key, limits: Limits{
+	r := &reader{file: name, tags: key, tagColumns: map[int][]int{}, limits: Limits{
 		Bytes:  cmp.Or(limits.Bytes, DefaultBytes),
 		Tokens: cmp.Or(limits.Tokens, DefaultTokens),
 		Keys:   cmp.Or(limits.Keys, DefaultKeys),
@@ -68,6 +68,8 @@ type reader struct {
 	file   string
 	limits Limits
 	tags   func(tag string) (key string, ok bool) // nil for none
+
+	tagColumns map[int][]int // where tags stand, by their lines
 	errs   Errors
 }
 

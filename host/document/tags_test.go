@@ -56,7 +56,7 @@ func TestTagPlaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `1:1{ 1:1 a=1:4{ 1:4 Ref=1:8 text "x" } 2:1 b=3:3[ 3:5{ 3:5 Fn::Join=4:5[ 4:7 text "c" ] } ] }`
+	want := `1:1{ 1:1 a=1:4{ 1:4 Ref=1:9 text "x" } 2:1 b=3:3[ 3:5{ 3:5 Fn::Join=4:5[ 4:7 text "c" ] } ] }`
 	if diff := cmp.Diff(want, show(n)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -74,12 +74,12 @@ func TestTagErrors(t *testing.T) {
 		"two":                {"a: !Ref\n  !Sub x", "a.yaml:2:3: a value has one tag, and this is a second (syntax)"},
 		"two and an anchor":  {"a: !Ref &x\n  !Sub y", "a.yaml:2:3: a value has one tag, and this is a second (syntax)"},
 		"key":                {"!Ref a: b", "a.yaml:1:1: a key must be text before a colon (syntax)"},
-		"nothing in a list":  {"a: [!Ref, x]", "a.yaml:1:8: a value is missing before this, or this cannot be one (syntax)"},
-		"deep":               {"a: " + strings.Repeat("!If [", 70) + strings.Repeat("]", 70), "a.yaml:1:259: values are nested more than 64 deep (too-large)"},
-		"deeper with tags":   {"a: " + strings.Repeat("!If [", 40) + strings.Repeat("]", 40), "a.yaml:1:35: aliases expand to more than 200000 values, or nest more than 64 deep (too-large)"},
+		"nothing in a list":  {"a: [!Ref, x]", "a.yaml:1:9: a value is missing before this, or this cannot be one (syntax)"},
+		"deep":               {"a: " + strings.Repeat("!If [", 70) + strings.Repeat("]", 70), "a.yaml:1:323: values are nested more than 64 deep (too-large)"},
+		"deeper with tags":   {"a: " + strings.Repeat("!If [", 40) + strings.Repeat("]", 40), "a.yaml:1:43: aliases expand to more than 200000 values, or nest more than 64 deep (too-large)"},
 		"many tags":          {"a: " + strings.Repeat("!Ref\n ", 100_000), "a.yaml:2:2: a value has one tag, and this is a second (syntax)"},
 		"many tags, anchors": {"a: " + strings.Repeat("!Ref &a\n ", 50_000), "a.yaml:2:2: a value has one tag, and this is a second (syntax)"},
-		"aliases":            {"a: &a !Ref x\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\ng: !If [*f,*f,*f,*f,*f,*f]", "a.yaml:7:7: aliases expand to more than 200000 values, or nest more than 64 deep (too-large)"},
+		"aliases":            {"a: &a !Ref x\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\ng: !If [*f,*f,*f,*f,*f,*f]", "a.yaml:7:8: aliases expand to more than 200000 values, or nest more than 64 deep (too-large)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := document.ParseTagged("a.yaml", []byte(c.text), document.Limits{}, short)

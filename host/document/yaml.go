@@ -3,6 +3,7 @@ package document
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -50,7 +51,8 @@ func (r *reader) atToken(t *token.Token) place {
 	if t == nil || t.Position == nil {
 		return r.at(1, 1)
 	}
-	return r.at(max(1, t.Position.Line), max(1, t.Position.Column))
+	before, _ := slices.BinarySearch(r.tagColumns[t.Position.Line], t.Position.Column) // the lexer does not count the end of a tag
+	return r.at(max(1, t.Position.Line), max(1, t.Position.Column)+before)
 }
 
 // onlyDocument returns the one document of a file.
@@ -108,6 +110,7 @@ func (r *reader) checkTokens(tokens token.Tokens) bool {
 func (r *reader) checkTag(t *token.Token) bool {
 	if r.tags != nil {
 		if _, ok := r.tags(t.Value); ok {
+			r.tagColumns[t.Position.Line] = append(r.tagColumns[t.Position.Line], t.Position.Column)
 			return true
 		}
 		r.add(r.atToken(t), RuleUnsupported, "the tag "+Quote(t.Value)+" is not known here")
