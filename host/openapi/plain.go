@@ -58,6 +58,9 @@ func pathProblem(path string) string {
 	if strings.ContainsAny(path, "?#") {
 		return "a path has no query and no fragment: routes are told apart by method and path alone"
 	}
+	if strings.ContainsFunc(path, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+		return "a path has no space: write it percent-encoded, %20"
+	}
 	for segment := range strings.SplitSeq(path, "/") {
 		if !strings.ContainsAny(segment, "{}") {
 			continue
@@ -167,6 +170,7 @@ func (r *reader) swaggerServer(o *operation) *server {
 		case slices.Contains(schemes, "http"):
 			scheme = "http"
 		default:
+			s.pos = list.Pos
 			s.problem = "the schemes are " + document.Quote(strings.Join(schemes, ", ")) + ", and requests go to http and https alone"
 			return s
 		}
