@@ -58,6 +58,7 @@ type exporter struct {
 	report   *Report
 	op       *Operation                // whose findings are found; nil for the API's
 	routes   map[string]*document.Node // operations by route key
+	hoisted  map[string]string         // names of definitions within models, by "MODEL/definitions/NAME"
 	usable   map[string]bool           // operations with an integration that API Gateway has, by route key
 	errs     document.Errors
 }

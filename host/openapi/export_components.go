@@ -1,6 +1,8 @@
 package openapi
 
 import (
+	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -45,8 +47,11 @@ func (e *exporter) schemas() *document.Node {
 	schemas := document.NewObject(e.api.Pos)
 	if models := e.api.Get("models"); models != nil {
 		schemas.Pos = models.Pos
+		if e.version != openapi31 {
+			e.hoist(models)
+		}
 		for _, m := range models.Members {
-			schemas.Set(m.Key, m.Pos, e.schema(m.Value, m.Key))
+			e.model(schemas, &m)
 		}
 	}
 	if routes := e.api.Get("routes"); routes != nil {
@@ -58,6 +63,55 @@ func (e *exporter) schemas() *document.Node {
 		return nil
 	}
 	return schemas
+}
+
+// hoist gives names of their own to the definitions within models: schemas of OpenAPI 3.0 and 2.0 have none, and those of the document are flat.
+func (e *exporter) hoist(models *document.Node) {
+	e.hoisted = map[string]string{}
+	taken := map[string]bool{}
+	for _, m := range models.Members {
+		taken[m.Key] = true
+	}
+	for _, m := range models.Members {
+		definitions := m.Value.Get("definitions")
+		if definitions == nil {
+			continue
+		}
+		for _, d := range definitions.Members {
+			base := shorter(m.Key+notInModelName.ReplaceAllString(d.Key, ""), maxModelName)
+			name := base
+			for i := 2; taken[name] || slices.Contains(alwaysModels, name); i++ {
+				name = fmt.Sprintf("%s%d", base, i)
+			}
+			taken[name] = true
+			e.hoisted[m.Key+"/definitions/"+d.Key] = name
+		}
+	}
+}
+
+const maxModelName = 120 // letters; a number may follow
+
+// model writes a model, and the definitions in it.
+func (e *exporter) model(schemas *document.Node, m *document.Member) {
+	schema := withoutDraft(m.Value)
+	definitions := schema.Get("definitions")
+	if e.version != openapi31 && definitions != nil && definitions.Shape == document.Object {
+		flat := *schema
+		flat.Members = slices.DeleteFunc(slices.Clone(schema.Members), func(m document.Member) bool { return m.Key == "definitions" })
+		schema = &flat
+	} else {
+		definitions = nil
+	}
+	schemas.Set(m.Key, m.Pos, e.schema(schema, m.Key))
+	e.keywords(m.Key, schema, m.Pos)
+	if definitions == nil {
+		return
+	}
+	for _, d := range definitions.Members {
+		name := e.hoisted[m.Key+"/definitions/"+d.Key]
+		schemas.Set(name, d.Pos, e.schema(d.Value, m.Key))
+		e.keywords(name, d.Value, d.Pos)
+	}
 }
 
 // always adds models that always exist where they are named, as API Gateway exports them.
@@ -110,6 +164,59 @@ func (e *exporter) schema(n *document.Node, model string) *document.Node {
 	return n
 }
 
+// withoutDraft leaves out that a model is of draft 4, which all are.
+func withoutDraft(n *document.Node) *document.Node {
+	if d := n.Get("$schema"); d == nil || !strings.HasPrefix(strings.TrimPrefix(d.Text, "http://json-schema.org/draft-04/schema"), "#") {
+		return n
+	}
+	out := document.NewObject(n.Pos)
+	out.Members = slices.DeleteFunc(slices.Clone(n.Members), func(m document.Member) bool { return m.Key == "$schema" })
+	return out
+}
+
+// notInOpenAPI30 are the keywords of draft 4 that schemas of OpenAPI 3.0 and 2.0 do not have (OpenAPI 3.0.4, section 4.7.24).
+var notInOpenAPI30 = []string{"$schema", "additionalItems", "definitions", "dependencies", "id", "patternProperties"}
+
+// keywords names those of a model that OpenAPI does not have.
+func (e *exporter) keywords(model string, schema *document.Node, pos host.Position) {
+	if e.version == openapi31 {
+		return
+	}
+	var found []string
+	eachSchema(schema, func(schema *document.Node) {
+		for _, m := range schema.Members {
+			list := m.Value.Shape == document.List && (m.Key == "items" || m.Key == "type")
+			if (list || slices.Contains(notInOpenAPI30, m.Key)) && !slices.Contains(found, m.Key) {
+				found = append(found, m.Key)
+			}
+		}
+	})
+	if len(found) > 0 {
+		e.find(Different, pos, "model", "the model "+document.Quote(model)+" has what schemas of OpenAPI 3.0 and 2.0 do not have, and tools may refuse: "+strings.Join(found, ", "))
+	}
+}
+
+// eachSchema calls f for a schema and those in it.
+func eachSchema(n *document.Node, f func(*document.Node)) {
+	if n == nil || n.Shape != document.Object {
+		return
+	}
+	f(n)
+	for _, m := range n.Members {
+		switch m.Key {
+		case "not", "additionalProperties", "additionalItems", "items", "allOf", "anyOf", "oneOf":
+			eachSchema(m.Value, f)
+			for _, item := range m.Value.Items {
+				eachSchema(item, f)
+			}
+		case "properties", "patternProperties", "definitions":
+			for _, inner := range m.Value.Members {
+				eachSchema(inner.Value, f)
+			}
+		}
+	}
+}
+
 // exclusiveOf has the bounds that draft 4 of JSON Schema makes exclusive by true.
 var exclusiveOf = map[string]string{"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
@@ -127,114 +234,29 @@ func isExclusive(schema *document.Node, bound string) bool {
 func (e *exporter) schemaRef(ref, model string) string {
 	if at := amazonModel.FindString(ref); at != "" {
 		name, inside, _ := strings.Cut(ref[len(at):], "#")
-		return e.schemasAt() + name + inside
+		return e.schemasAt() + e.place(name+inside)
 	}
 	if inside, ok := strings.CutPrefix(ref, "#"); ok {
-		return e.schemasAt() + model + inside
+		return e.schemasAt() + e.place(model+inside)
 	}
 	return ref
 }
 
-// securitySchemes are the authorizers.
-func (e *exporter) securitySchemes() *document.Node {
-	authorizers := e.api.Get("authorizers")
-	if authorizers == nil || len(authorizers.Members) == 0 {
-		return nil
+// unescape reads a token of a pointer in a URI (RFC 6901, section 6).
+func unescape(token string) string {
+	if unescaped, err := url.PathUnescape(token); err == nil {
+		token = unescaped
 	}
-	schemes := document.NewObject(authorizers.Pos)
-	for _, m := range authorizers.Members {
-		schemes.Set(m.Key, m.Pos, e.securityScheme(&m))
-	}
-	return schemes
+	return strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
 }
 
-// securityScheme writes an authorizer. For one that is a plugin it names a function, so that API Gateway lets nobody in before there is one.
-func (e *exporter) securityScheme(m *document.Member) *document.Node {
-	function := textOf(m.Value, "function")
-	if function == "" {
-		function = shorter(m.Key, maxFunctionName)
-		e.find(Different, m.Pos, "authorizer", "the authorizer "+document.Quote(m.Key)+" is a plugin: API Gateway calls a Lambda function of the name "+document.Quote(function)+" in its place, and lets nobody in until there is one")
-	}
-	auth, scheme := document.NewObject(m.Pos), document.NewObject(m.Pos)
-	text(scheme, "type", m.Pos, "apiKey")
-	a := authorizerOf(e.protocol, m.Value)
-	name, in := "Unused", "header" // as API Gateway exports what is more than one header
-	if len(a.sources) == 1 {
-		if header, ok := strings.CutPrefix(a.sources[0], "method.request.header."); ok {
-			name = header
-		} else if header, ok := strings.CutPrefix(a.sources[0], "$request.header."); ok {
-			name = header
+// place is where a part of a model stands among the schemas.
+func (e *exporter) place(part string) string {
+	tokens := strings.SplitN(part, "/", 4)
+	if len(tokens) >= 3 {
+		if name := e.hoisted[strings.Join(tokens[:2], "/")+"/"+unescape(tokens[2])]; name != "" {
+			return strings.Join(append([]string{name}, tokens[3:]...), "/")
 		}
 	}
-	text(scheme, "name", m.Pos, name)
-	text(scheme, "in", m.Pos, in)
-	text(scheme, extension+"authtype", m.Pos, "custom")
-	text(auth, "type", m.Pos, a.kind)
-	text(auth, "authorizerUri", m.Pos, e.invocationARN(function, false))
-	if len(a.sources) > 0 && a.kind != "token" {
-		text(auth, "identitySource", m.Pos, strings.Join(a.sources, ","))
-	}
-	if a.validation != "" && a.kind == "token" {
-		text(auth, "identityValidationExpression", m.Pos, a.validation)
-	}
-	if a.ttl%1e9 == 0 {
-		auth.Set("authorizerResultTtlInSeconds", m.Pos, document.NewInteger(m.Pos, a.ttl/1e9))
-	}
-	if e.protocol == host.ProtocolHTTP {
-		text(auth, "authorizerPayloadFormatVersion", m.Pos, a.format)
-		if a.format == "2.0" {
-			auth.Set("enableSimpleResponses", m.Pos, document.NewBool(m.Pos, true))
-		}
-	}
-	scheme.Set(extension+"authorizer", m.Pos, auth)
-	return scheme
-}
-
-const maxFunctionName = 64 // letters (Lambda API reference, "CreateFunction")
-
-func shorter(s string, most int) string { return s[:min(len(s), most)] }
-
-// What an authorizer is, with all that its definition leaves out.
-type settledAuthorizer struct {
-	kind       string   // token or request
-	sources    []string // as API Gateway has them for the protocol
-	validation string
-	format     string
-	ttl        int64 // nanoseconds
-}
-
-// authorizerOf settles an authorizer as package definition does.
-func authorizerOf(p host.Protocol, n *document.Node) settledAuthorizer {
-	a := settledAuthorizer{kind: "request", validation: textOf(n, "identityValidationExpression"), format: "2.0"}
-	if f := textOf(n, "payloadFormatVersion"); f != "" {
-		a.format = f
-	}
-	if sources := n.Get("identitySources"); sources != nil {
-		for _, s := range sources.Items {
-			a.sources = append(a.sources, s.Text)
-		}
-	}
-	if p == host.ProtocolREST {
-		for i, s := range a.sources {
-			a.sources[i] = strings.TrimPrefix(s, "$")
-			if strings.HasPrefix(s, "$request.") {
-				a.sources[i] = "method." + a.sources[i]
-			}
-		}
-		a.format = "1.0"
-		one := len(a.sources) == 1 && strings.HasPrefix(a.sources[0], "method.request.header.")
-		if kind := textOf(n, "type"); kind == "token" || kind == "" && one {
-			a.kind = "token"
-		}
-		if a.kind == "token" && len(a.sources) == 0 {
-			a.sources = []string{"method.request.header.Authorization"}
-		}
-	}
-	if len(a.sources) > 0 {
-		a.ttl = int64(host.DefaultResultTTL)
-	}
-	if ttl, ok := durationOf(n.Get("resultTTL")); ok {
-		a.ttl = ttl
-	}
-	return a
+	return part
 }

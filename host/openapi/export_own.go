@@ -119,7 +119,9 @@ func (e *exporter) alone(extra *document.Node, byName []string) {
 			continue
 		}
 		for j := range m.Value.Members {
-			add(m.Key+"."+m.Value.Members[j].Key, &m.Value.Members[j])
+			if m.Key != "models" { // which say the same in another way
+				add(m.Key+"."+m.Value.Members[j].Key, &m.Value.Members[j])
+			}
 		}
 	}
 	if len(keys) > 0 {

@@ -114,7 +114,7 @@ func (s same) schema(n *document.Node, model string) string {
 		}
 		return n.Scalar
 	}
-	text, err := json.Marshal(plain(n))
+	text, err := json.Marshal(plain(withoutDraft(n)))
 	if err != nil {
 		return written(n)
 	}

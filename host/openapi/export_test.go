@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/tools/txtar"
 
 	"github.com/postern/postern/host"
@@ -89,6 +90,63 @@ func TestExportExamples(t *testing.T) {
 		for _, api := range apis.Members {
 			if p := api.Value.Get("protocol"); p == nil || p.Text != string(host.ProtocolWebSocket) {
 				t.Run(file+" "+api.Key, func(t *testing.T) { again(t, source, root, api.Key) })
+			}
+		}
+	}
+}
+
+// What is written in OpenAPI 3.0 is of that version, by its own schema.
+func TestExportIsOpenAPI(t *testing.T) {
+	text, err := os.ReadFile("testdata/oas30/schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("oas30.json", schema); err != nil {
+		t.Fatal(err)
+	}
+	valid, err := compiler.Compile("oas30.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	projects := map[string]fs.FS{}
+	examples, err := filepath.Glob("../../examples/*/postern.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range examples {
+		projects[file] = os.DirFS(filepath.Dir(file))
+	}
+	archives, err := filepath.Glob("testdata/export-*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range archives {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if projects[file], err = txtar.FS(archive); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, source := range projects {
+		root := tree(t, source)
+		if root.Get("apis") == nil {
+			continue
+		}
+		for _, api := range root.Get("apis").Members {
+			exported, _ := export(t, source, root, api.Key, "3.0")
+			value, err := jsonschema.UnmarshalJSON(strings.NewReader(string(document.JSON(exported))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := valid.Validate(value); err != nil {
+				t.Errorf("%s, %s: %v", file, api.Key, err)
 			}
 		}
 	}
@@ -264,6 +322,9 @@ func plainModel(t *testing.T, source fs.FS, m *host.Model) {
 	var value any
 	if err := json.Unmarshal(m.Schema, &value); err != nil {
 		t.Fatal(err)
+	}
+	if object, ok := value.(map[string]any); ok {
+		delete(object, "$schema") // there is one draft
 	}
 	sorted, err := json.Marshal(value)
 	if err != nil {
