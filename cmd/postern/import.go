@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,16 +33,17 @@ func newImport(std *streams) *cobra.Command {
 	i := &importing{std: std}
 	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Turn an OpenAPI document into a project, and say what differs",
+		Short: "Turn an OpenAPI document or a CloudFormation template into a project, and say what differs",
 		Long: `Reads an OpenAPI document (3.0, 3.1 or Swagger 2.0, JSON or YAML; - is standard input), with API Gateway's extensions or without, as
-aws apigateway get-export and aws apigatewayv2 export-api write it. The definition goes to standard output, or with --to into the
-postern.yaml of a folder. The report says of each operation whether it is supported, different (and how) or unsupported (and why).
+aws apigateway get-export and aws apigatewayv2 export-api write it; or a template of CloudFormation or SAM. The definition goes to standard
+output, or with --to into the postern.yaml of a folder. The report says of each operation whether it is supported, different (and how) or unsupported (and why).
 
 What is unsupported is an error, and nothing is written. With --allow-unsupported, operations that could not run, or not with the checks that
 they ask for, are left out. The exit code is 0, or 3 when the document is wrong or asks for what is unsupported.`,
 		Example: `  postern import shop.json                                  the definition, and the report on standard error
   postern import shop.json --to shop                        into shop/postern.yaml
   postern import shop.json --check -o json | jq .verdict    the report alone
+  postern import template.yaml --to . --parameter Table=orders
   postern import shop.json --stage prod --stage-variable backend=http://127.0.0.1:9000 --to shop`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return i.run(args[0]) },
@@ -57,6 +59,7 @@ they ask for, are left out. The exit code is 0, or 3 when the document is wrong 
 	f.StringVar(&i.opts.Stage, "stage", "", "`name` of the stage; without it, the one that the document was exported from")
 	f.StringToStringVar(&i.opts.Variables, "stage-variable", nil, "`name=value` of a stage variable; may stand often")
 	f.BoolVar(&i.opts.OpenAPI.AllowUnsupported, "allow-unsupported", false, "leave out what is unsupported")
+	f.StringToStringVar(&i.opts.Parameters, "parameter", nil, "`name=value` of a template's parameter; may stand often")
 	f.StringVar(&i.opts.OpenAPI.Region, "region", "", "`region` for ${AWS::Region}; us-east-1 without it")
 	f.StringVar(&i.opts.OpenAPI.AccountID, "account-id", "", "`account` for ${AWS::AccountId}; 000000000000 without it")
 	return cmd
@@ -92,14 +95,15 @@ func (i *importing) run(file string) error {
 		return err
 	}
 	if i.to != "" {
-		if root, err := os.OpenRoot(i.to); err == nil {
-			defer root.Close()
-			i.opts.Code = root.FS()
-		}
+		defer open(i.to, &i.opts.Code)()
 	}
+	defer open(filepath.Dir(file), &i.opts.Beside)()
 	imported, err := project.Import(name, data, i.opts)
 	if imported == nil {
 		return err
+	}
+	if imported.Template && i.to != "" && !sameFolder(i.to, filepath.Dir(file)) {
+		return usageErrorf("a template's code lies beside it, and the definition refers to it: write --to %s", filepath.Dir(file))
 	}
 	refused := err
 	talk := i.std.err // the report is the result unless the definition is
@@ -131,12 +135,38 @@ func (i *importing) read(file string) (name string, data []byte, err error) {
 	return name, data, err
 }
 
+// open opens a folder, out of which nothing leads, if it is there, and returns what closes it.
+func open(dir string, folder *fs.FS) (closeIt func()) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return func() {}
+	}
+	*folder = root.FS()
+	return func() { _ = root.Close() } // it was only read from
+}
+
+func sameFolder(a, b string) bool {
+	first, err := os.Stat(a)
+	second, other := os.Stat(b)
+	return err == nil && other == nil && os.SameFile(first, second)
+}
+
+// A templateReport is the JSON report of a template. Its shape is stable.
+type templateReport struct {
+	Verdict  openapi.Verdict   `json:"verdict"`
+	Findings []openapi.Finding `json:"findings"` // about what belongs to no API
+	APIs     []*openapi.Report `json:"apis"`
+}
+
 func (i *importing) report(w io.Writer, imported *project.ImportedProject) error {
-	if i.format == formatJSON {
-		if len(imported.Reports) == 1 {
-			return printJSON(w, imported.Reports[0])
-		}
-		return printJSON(w, imported.Reports)
+	switch {
+	case i.format == formatJSON && imported.Template:
+		return printJSON(w, templateReport{imported.Verdict(), append([]openapi.Finding{}, imported.Findings...), append([]*openapi.Report{}, imported.Reports...)})
+	case i.format == formatJSON:
+		return printJSON(w, imported.Reports[0])
+	}
+	for _, f := range imported.Findings {
+		fmt.Fprintln(w, f)
 	}
 	for _, r := range imported.Reports {
 		if err := r.WriteText(w); err != nil {
@@ -153,6 +183,9 @@ func (i *importing) write(imported *project.ImportedProject) error {
 	if i.to == "" {
 		_, err := i.std.out.Write(document.YAML(imported.Definition))
 		i.missing(imported, ".")
+		for _, f := range imported.Files {
+			fmt.Fprintf(i.std.err, "%s belongs to it, and is written with --to\n", f.Path)
+		}
 		return err
 	}
 	written, err := imported.Write(i.to, i.mode)

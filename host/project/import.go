@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/cloudformation"
 	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/document"
 	"github.com/postern/postern/host/openapi"
@@ -23,14 +25,29 @@ type ImportOptions struct {
 	Variables map[string]string // of the stage
 	OpenAPI   openapi.Options
 	Code      fs.FS // the project's folder, where code of functions may lie; nil for none
+
+	Parameters map[string]string // of a template
+	Beside     fs.FS             // the folder of the template, where code and files lie that it refers to; nil for none
 }
 
 // An ImportedProject is what a document became.
 type ImportedProject struct {
-	Definition *document.Node    // a whole definition
-	APIs       []string          // of the definition, in its order
-	Reports    []*openapi.Report // one for each API
-	Missing    []string          // functions that are named, and whose code is not there
+	Definition *document.Node        // a whole definition
+	Template   bool                  // of a template, whose code lies beside it
+	Reports    []*openapi.Report     // one for each API, in the order of the definition
+	Findings   []openapi.Finding     // about what belongs to no API
+	Files      []cloudformation.File // to be written beside the definition
+	Missing    []string              // functions that are named, and whose code is not there
+}
+
+// Verdict is the worst of all.
+func (im *ImportedProject) Verdict() openapi.Verdict {
+	all := openapi.Report{Findings: im.Findings}
+	for _, r := range im.Reports {
+		all.Findings = append(all.Findings, r.Findings...)
+		all.Operations = append(all.Operations, r.Operations...)
+	}
+	return all.Verdict()
 }
 
 // ErrUnsupported says that a document asks for what does not run, which the reports name.
@@ -38,37 +55,80 @@ var ErrUnsupported error = &host.Error{Op: opImport, Kind: host.Unsupported, Err
 
 const opImport = "import"
 
-// Import reads an OpenAPI document. What is wrong with the document itself is document.Errors. When it asks for what does not run, and that
-// is not allowed, the error is ErrUnsupported, and the result is there for its reports; where it is allowed, operations that cannot run are left out.
+// Import reads an OpenAPI document, or a template of CloudFormation or SAM. What is wrong with the document itself is document.Errors. When it asks
+// for what does not run, and that is not allowed, the error is ErrUnsupported, and the result is there for its reports; where it is allowed,
+// operations that cannot run are left out.
 func Import(file string, data []byte, opts ImportOptions) (*ImportedProject, error) {
+	allowed := opts.OpenAPI.AllowUnsupported
+	opts.OpenAPI.AllowUnsupported = true // the report is to be whole
+	im, err := read(file, data, opts)
+	if err != nil {
+		return nil, withLines(err, data)
+	}
+	if err := im.check(file, data); err != nil {
+		return nil, err
+	}
+	if !allowed && im.Verdict() == openapi.Unsupported {
+		return im, ErrUnsupported
+	}
+	return im, nil
+}
+
+// read makes a definition, which is not checked, of whatever the document is.
+func read(file string, data []byte, opts ImportOptions) (*ImportedProject, error) {
+	if bytes.Contains(data, []byte("Resources")) {
+		if root, err := cloudformation.Parse(file, data, cloudformation.Limits()); root != nil && cloudformation.Is(root) {
+			if err != nil {
+				return nil, err
+			}
+			return readTemplate(root, opts)
+		}
+	}
 	root, err := document.Parse(file, data, openapi.Limits())
 	if err != nil {
 		return nil, err
 	}
-	allowed := opts.OpenAPI.AllowUnsupported
-	opts.OpenAPI.AllowUnsupported = true // the report is to be whole
+	return readDocument(root, opts)
+}
+
+func readTemplate(root *document.Node, opts ImportOptions) (*ImportedProject, error) {
+	for _, name := range slices.Sorted(maps.Keys(opts.Parameters)) {
+		if parameters := root.Get("Parameters"); parameters.Get(name) == nil {
+			known := []string{}
+			if parameters != nil {
+				for _, m := range parameters.Members {
+					known = append(known, m.Key)
+				}
+			}
+			return nil, document.Errors{{Pos: root.Pos, Rule: document.RuleUnknownReference, Message: "the template has no parameter " + document.Quote(name), Hint: document.Suggest(name, known)}}
+		}
+	}
+	o := opts.OpenAPI
+	read, err := cloudformation.Read(root, cloudformation.Options{
+		Parameters: opts.Parameters, Region: o.Region, AccountID: o.AccountID, Partition: o.Partition, AllowUnsupported: true, Files: opts.Beside,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ImportedProject{Definition: read.Definition, Template: true, Reports: read.Reports, Findings: read.Findings, Files: read.Files}, nil
+}
+
+func readDocument(root *document.Node, opts ImportOptions) (*ImportedProject, error) {
 	read, err := openapi.Read(root, opts.OpenAPI)
 	if err != nil {
-		return nil, withLines(err, data)
+		return nil, err
 	}
 	if opts.Name != "" {
 		read.Name, read.Report.API = opts.Name, opts.Name
 	}
 	if err := stage(read, opts); err != nil {
-		return nil, withLines(err, data)
+		return nil, err
 	}
 	if !read.Plain {
 		read.Report.Findings = append(read.Report.Findings, openapi.Finding{Verdict: openapi.Different, Subject: "settings outside of documents", Message: notInDocuments, Pos: root.Pos})
 	}
-	im := &ImportedProject{APIs: []string{read.Name}, Reports: []*openapi.Report{read.Report}}
-	im.Definition = assemble(read)
+	im := &ImportedProject{Definition: assemble(read), Reports: []*openapi.Report{read.Report}}
 	im.addFunctions(read.Functions, opts.Code)
-	if err := im.check(file, data); err != nil {
-		return nil, err
-	}
-	if !allowed && read.Report.Verdict() == openapi.Unsupported {
-		return im, ErrUnsupported
-	}
 	return im, nil
 }
 
@@ -222,9 +282,12 @@ func (im *ImportedProject) problems(file string, data []byte) definition.Errors 
 	outer := *im.Definition
 	outer.Members = slices.Clone(outer.Members)
 	stubs := document.NewObject(outer.Pos)
-	for _, name := range im.APIs {
+	for _, report := range im.Reports {
+		name := report.API
 		stub := document.NewObject(outer.Pos)
-		stub.Set("protocol", outer.Pos, im.api(name).Get("protocol"))
+		if protocol := im.api(name).Get("protocol"); protocol != nil {
+			stub.Set("protocol", outer.Pos, protocol)
+		}
 		stub.Set("openapi", outer.Pos, document.NewText(outer.Pos, "./"+name))
 		stubs.Set(name, outer.Pos, stub)
 	}
@@ -246,9 +309,9 @@ func (im *ImportedProject) api(name string) *document.Node {
 
 // attribute makes a problem a finding of the operation that it belongs to, and reports whether there is one.
 func (im *ImportedProject) attribute(e *definition.Error) bool {
-	for i, report := range im.Reports {
+	for _, report := range im.Reports {
 		for _, o := range report.Operations {
-			path := definition.KeyPath("apis."+im.APIs[i]+".routes", o.Key)
+			path := definition.KeyPath(definition.KeyPath("apis", report.API)+".routes", o.Key)
 			if o.LeftOut || e.Path != path && !strings.HasPrefix(e.Path, path+".") && !strings.HasPrefix(e.Path, path+"[") {
 				continue
 			}
@@ -258,7 +321,7 @@ func (im *ImportedProject) attribute(e *definition.Error) bool {
 			}
 			o.LeftOut = true
 			o.Findings = append(o.Findings, openapi.Finding{Verdict: openapi.Unsupported, Subject: e.Rule, Message: message, Pos: e.Pos})
-			routes := im.api(im.APIs[i]).Get("routes")
+			routes := im.api(report.API).Get("routes")
 			routes.Members = slices.DeleteFunc(routes.Members, func(m document.Member) bool { return m.Key == o.Key })
 			return true
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -25,8 +26,8 @@ const (
 var keptKeys = []string{"stages", "root", "defaultEndpoint"}
 
 // Write writes what was imported into the definition of the project in dir, which is made if it is not there, and returns the file's path. What
-// else the file has stays as it is, comments included. A definition that has to be rewritten as a whole is refused (Kind Conflict), and one that
-// would be wrong with what was imported (definition.Errors): then nothing is written.
+// else the file has stays as it is, comments included. A definition that has to be rewritten as a whole is refused (Kind Conflict), and so is
+// another file where one is to be; and a definition that would be wrong with what was imported (definition.Errors): then nothing is written.
 func (im *ImportedProject) Write(dir, mode string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", &host.Error{Op: opImport, Kind: host.Internal, Err: err}
@@ -34,6 +35,9 @@ func (im *ImportedProject) Write(dir, mode string) (string, error) {
 	p, err := find(dir)
 	file := filepath.Join(dir, FileName)
 	if host.KindOf(err) == host.NotFound {
+		if err := im.writeFiles(dir); err != nil {
+			return "", err
+		}
 		return file, im.create(file)
 	}
 	if err != nil {
@@ -51,7 +55,30 @@ func (im *ImportedProject) Write(dir, mode string) (string, error) {
 	if _, err := definition.Parse(p.File, after, definition.Options{Host: true, Document: anyDocument}); err != nil {
 		return "", err
 	}
+	if err := im.writeFiles(p.Dir); err != nil {
+		return "", err
+	}
 	return file, replaceFile(file, after)
+}
+
+// writeFiles writes the files that stand beside the definition. One that is there already, and is the same, stays; another is in the way.
+func (im *ImportedProject) writeFiles(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+	}
+	defer root.Close()
+	for _, f := range im.Files {
+		if before, err := root.ReadFile(f.Path); err == nil && !bytes.Equal(before, f.Data) {
+			return &host.Error{Op: opImport, Kind: host.Conflict, Err: fmt.Errorf("%s is there, and is another file than the one to be written: move it away", f.Path)}
+		}
+	}
+	for _, f := range im.Files {
+		if err := errors.Join(root.MkdirAll(path.Dir(f.Path), 0o755), root.WriteFile(f.Path, f.Data, 0o644)); err != nil {
+			return &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+		}
+	}
+	return nil
 }
 
 // anyDocument stands for the documents of other APIs, which are not looked at.
