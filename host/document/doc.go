@@ -70,7 +70,7 @@ type reader struct {
 	tags   func(tag string) (key string, ok bool) // nil for none
 
 	tagColumns map[int][]int // where tags stand, by their lines
-	errs   Errors
+	errs       Errors
 }
 
 // A place is where a value stands: in the file, and in the tree of values.
