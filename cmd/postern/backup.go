@@ -12,66 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern/postern/host/admin"
-	"github.com/postern/postern/host/project"
 )
-
-func newExport(std *streams) *cobra.Command {
-	r := &remote{std: std}
-	var to string
-	cmd := &cobra.Command{
-		Use:   "export [PROJECT] --to DIR",
-		Short: "Write a project's definition and code, as they were applied, into a folder",
-		Long: `Writes a folder that postern dev and postern apply take: the definition as it was applied, and the code as it was built. Secrets are not
-exported: their files are named, and not there. Without PROJECT it is the only one that the host has.`,
-		Example: `  postern export orders --to ./orders-from-prod`,
-		Args:    cobra.MaximumNArgs(1),
-		RunE: r.run(func(cmd *cobra.Command, c *admin.Client, args []string) error {
-			if to == "" {
-				return usageErrorf("--to is missing: the folder to write")
-			}
-			name, err := onlyProject(cmd, c, args)
-			if err != nil {
-				return err
-			}
-			bundle, err := c.Bundle(cmd.Context(), name)
-			if err != nil {
-				return err
-			}
-			exported, err := project.Export(cmd.Context(), bundle, c.OpenBlob, to)
-			if err != nil {
-				return err
-			}
-			for _, file := range exported.Files {
-				fmt.Fprintln(std.out, filepath.Join(to, filepath.FromSlash(file)))
-			}
-			for _, file := range exported.Missing {
-				fmt.Fprintf(std.err, "%s holds a secret, and is not exported: put it back\n", file)
-			}
-			return nil
-		}),
-	}
-	cmd.ValidArgsFunction = r.complete(projectNames)
-	cmd.Flags().StringVar(&to, "to", "", "`folder` to write; a file that is there is not overwritten")
-	r.addTo(cmd)
-	return cmd
-}
-
-// onlyProject is the project that is named, or the only one.
-func onlyProject(cmd *cobra.Command, c *admin.Client, args []string) (string, error) {
-	if len(args) > 0 {
-		return args[0], nil
-	}
-	names, err := projectNames(cmd.Context(), c, nil)
-	switch {
-	case err != nil:
-		return "", err
-	case len(names) == 0:
-		return "", usageErrorf("the host has no project")
-	case len(names) > 1:
-		return "", usageErrorf("the host has several projects, name one: %s", strings.Join(names, ", "))
-	}
-	return names[0], nil
-}
 
 func newBackup(std *streams) *cobra.Command {
 	r := &remote{std: std}

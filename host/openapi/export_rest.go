@@ -209,6 +209,10 @@ func (e *exporter) restRules(n *document.Node, r *exportedRoute, proxy bool) {
 		r.declare(status, nil)
 		responses.Set(pattern, rule.Pos, to)
 	}
+	slices.SortStableFunc(responses.Members, func(a, b document.Member) int { // as it is tried last
+		return strings.Compare(strconv.FormatBool(a.Key == "default"), strconv.FormatBool(b.Key == "default"))
+	})
+	slices.Sort(r.statuses)
 }
 
 // declare notes a status and the header fields that are set in it.
