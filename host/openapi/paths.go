@@ -110,6 +110,7 @@ func (r *reader) operation(o *operation, routes *document.Node) {
 	r.op = &Operation{Key: key, Pos: o.pos}
 	defer func() { r.op = nil }()
 	r.report.Operations = append(r.report.Operations, r.op)
+	told := len(r.errs)
 	o.route = document.NewObject(o.pos)
 	r.extensions(o.node, []string{"auth", "integration", "request-validator", "documentation"})
 	r.security(o)
@@ -121,7 +122,10 @@ func (r *reader) operation(o *operation, routes *document.Node) {
 	}
 	r.overlay(o.route, o.node, routeByName)
 	if o.route.Get("integration") == nil && !r.op.LeftOut {
-		return // what is wrong with it was said
+		if len(r.errs) == told { // nothing is wrong with it, but there is nothing of it: null, where a reference leads to
+			r.unsupported(o.pos, "integration", "the integration is empty")
+		}
+		return
 	}
 	if routes.Get(key) != nil {
 		r.wrong(o.pos, document.RuleConflict, key+" stands twice", "remove one of them")

@@ -14,7 +14,7 @@ import (
 func (r *reader) restOperation(o *operation) {
 	m := o.node.Member(extension + "integration")
 	switch {
-	case m != nil:
+	case m != nil && m.Value.Shape != document.Null:
 		if n := r.deref(m.Value); r.is(n, document.Object, m.Key) {
 			r.restIntegration(o, n, m.Pos)
 		}
