@@ -220,9 +220,17 @@ var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
 // overlay puts what Postern alone has, which is written as in a definition, over what was read.
 func (r *reader) overlay(into, from *document.Node, byName []string) {
-	if extra := from.Get(own); r.is(extra, document.Object, own) {
-		overlay(into, extra, byName)
+	extra := from.Get(own)
+	if !r.is(extra, document.Object, own) {
+		return
 	}
+	for _, key := range []string{"protocol", "routes", "openapi"} {
+		if m := extra.Member(key); m != nil {
+			r.wrong(m.Pos, document.RuleConflict, own+" has "+document.Quote(key)+", which the document itself says", "remove it; what a route has besides stands below "+own+" of its operation")
+			return
+		}
+	}
+	overlay(into, extra, byName)
 }
 
 // named are the functions that routes and authorizers of an API name, sorted.
