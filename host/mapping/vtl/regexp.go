@@ -95,6 +95,7 @@ func (r *run) matches(s, pattern string) (bool, error) {
 	return ok, r.matchError(err)
 }
 
+// matchError says which limit a match passed. The engine's own words have all of the text in them, which may be a client's body.
 func (r *run) matchError(err error) error {
 	if err == nil {
 		return nil
@@ -102,7 +103,10 @@ func (r *run) matchError(err error) error {
 	if timeErr := r.checkTime(); timeErr != nil {
 		return timeErr
 	}
-	return fmt.Errorf("%w: %w", limitError("time or depth of a regular expression", int(r.limits.Regexp.Milliseconds())), err)
+	if errors.Is(err, regexp2.ErrBacktrackingStackLimit) {
+		return limitError("frames of a regular expression", maxBacktracking)
+	}
+	return limitError("milliseconds of a regular expression", int(r.limits.Regexp.Milliseconds()))
 }
 
 // A match is where a pattern matched: the byte offsets of its groups, -1 where one did not take part.

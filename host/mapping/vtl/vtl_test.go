@@ -188,3 +188,15 @@ func TestTemplateIsShared(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestRegexpErrorsHideText: what a client sent does not get into the log because a pattern takes too long for it.
+func TestRegexpErrorsHideText(t *testing.T) {
+	for name, text := range map[string]string{"time": strings.Repeat("a", 40) + " secret", "depth": strings.Repeat("ab", 100_000) + " secret"} {
+		pattern := map[string]string{"time": "(a+)+$", "depth": "(a|b)*\\1c"}[name]
+		_, err := execute(t, `$text.matches($pattern)`, Variables{"text": text, "pattern": pattern}, Limits{Regexp: 50 * time.Millisecond})
+		var limit *host.LimitError
+		if !errors.As(err, &limit) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %.300v", name, err)
+		}
+	}
+}
