@@ -136,6 +136,7 @@ type reader struct {
 	byRef       map[string]string          // inline schemas that became models
 	servers     map[*document.Node]*server // of plain documents, by where they stand
 	region      string                     // of the first service that is called
+	followed    int                        // values that references have led to
 }
 
 // recognize reports whether the document is of a version that is known.
@@ -315,6 +316,14 @@ func (r *reader) unsupported(pos host.Position, subject, message string) {
 // wrong adds an error about the document itself.
 func (r *reader) wrong(pos host.Position, rule, message, hint string) {
 	r.errs = append(r.errs, &document.Error{Pos: pos, Rule: rule, Message: message, Hint: hint})
+}
+
+// suggest is document.Suggest for errors that will be shown: it takes time.
+func (r *reader) suggest(name string, known []string) string {
+	if len(r.errs) > 2*document.MaxErrors {
+		return ""
+	}
+	return document.Suggest(name, known)
 }
 
 // is reports whether n is there and has the shape; another is an error.

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -8,8 +9,10 @@ import (
 	"github.com/postern/postern/host/document"
 )
 
-// maxRefs is how many references may follow one another.
-const maxRefs = 32
+const (
+	maxRefs     = 32        // references that may follow one another
+	maxFollowed = 2_000_000 // values that references may lead to, counted as often as they do: a small document may stand for a very large one
+)
 
 // deref returns what n refers to, or n itself. It is nil when the reference leads nowhere, which is an error.
 func (r *reader) deref(n *document.Node) *document.Node {
@@ -18,12 +21,37 @@ func (r *reader) deref(n *document.Node) *document.Node {
 		if ref == nil || n.Shape != document.Object {
 			return n
 		}
-		if n = r.pointer(ref); n == nil {
+		if n = r.pointer(ref); n == nil || !r.follow(n, ref) {
 			return nil
 		}
 	}
 	r.wrong(n.Pos, document.RuleConflict, "the references go in a circle, or on for too long", "")
 	return nil
+}
+
+// follow counts what a reference leads to, and reports whether it is not too much. That it is, is said once.
+func (r *reader) follow(n, ref *document.Node) bool {
+	if r.followed > maxFollowed {
+		return false
+	}
+	r.followed = count(n, r.followed)
+	if r.followed > maxFollowed {
+		r.wrong(ref.Pos, document.RuleTooLarge, fmt.Sprintf("up to here, references lead to more than %d values", maxFollowed), "divide the API into several")
+		return false
+	}
+	return true
+}
+
+// count adds the values in n to so many, and stops beyond maxFollowed.
+func count(n *document.Node, so int) int {
+	so++
+	for i := 0; i < len(n.Items) && so <= maxFollowed; i++ {
+		so = count(n.Items[i], so)
+	}
+	for i := 0; i < len(n.Members) && so <= maxFollowed; i++ {
+		so = count(n.Members[i].Value, so)
+	}
+	return so
 }
 
 // pointer follows a reference within the document (RFC 6901, section 6).
@@ -52,7 +80,7 @@ func (r *reader) pointer(ref *document.Node) *document.Node {
 			for _, m := range at.Members {
 				known = append(known, m.Key)
 			}
-			r.wrong(ref.Pos, document.RuleUnknownReference, "the reference "+document.Quote(ref.Text)+" leads to nothing", document.Suggest(token, known))
+			r.wrong(ref.Pos, document.RuleUnknownReference, "the reference "+document.Quote(ref.Text)+" leads to nothing", r.suggest(token, known))
 			return nil
 		}
 		at = next

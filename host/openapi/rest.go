@@ -41,6 +41,13 @@ func (r *reader) restOperation(o *operation) {
 // parameters declares what the method has: an operation's parameters come before those of its path.
 func (r *reader) parameters(o *operation, request *document.Node) {
 	declared := document.NewObject(o.pos)
+	seen := map[string]bool{}
+	declare := func(key string, pos host.Position, required bool) {
+		if !seen[key] {
+			seen[key] = true
+			declared.Members = append(declared.Members, document.Member{Key: key, Pos: pos, Value: document.NewBool(pos, required)})
+		}
+	}
 	add := func(list *document.Node) {
 		if !r.is(list, document.List, "parameters") {
 			return
@@ -50,34 +57,13 @@ func (r *reader) parameters(o *operation, request *document.Node) {
 			if !r.is(p, document.Object, "parameters") {
 				continue
 			}
-			in, name := r.textOf(p, "in"), r.textOf(p, "name")
-			key := ""
-			switch in {
-			case "header", "path":
-				key = "method.request." + in + "." + name
-			case "query":
-				key = "method.request.querystring." + name
-			case "body":
-				continue // see bodies
-			case "cookie", "formData":
-				if !r.amazon { // nothing of it is validated
-					continue
-				}
-				r.find(Different, p.Pos, "parameter", fmt.Sprintf("%s %s is not validated: API Gateway has no parameters in %s", in, document.Quote(name), in))
-				continue
-			default:
-				r.wrong(p.Pos, document.RuleInvalidValue, "a parameter is in header, query, path, cookie, body or formData, not in "+document.Quote(in), "")
-				continue
-			}
-			if !parameterName.MatchString(name) {
-				if r.amazon {
-					r.find(Different, p.Pos, "parameter", "the name "+document.Quote(name)+" is none that mappings can have: the parameter is passed on, and not validated")
-				}
+			key, in, ok := r.parameterKey(p)
+			if !ok {
 				continue
 			}
 			required := p.Get("required")
-			if declared.Get(key) == nil && (required == nil || r.is(required, document.Bool, "required")) {
-				declared.Set(key, p.Pos, document.NewBool(p.Pos, in == "path" || required != nil && required.Scalar == true))
+			if required == nil || r.is(required, document.Bool, "required") {
+				declare(key, p.Pos, in == "path" || required != nil && required.Scalar == true)
 			}
 		}
 	}
@@ -87,11 +73,37 @@ func (r *reader) parameters(o *operation, request *document.Node) {
 		return // OpenAPI wants those of the path named; they are there anyway, and say nothing of others
 	}
 	for _, name := range pathParameters(o.path) { // they are there, said or not
-		if key := "method.request.path." + name; declared.Get(key) == nil && parameterName.MatchString(name) {
-			declared.Set(key, o.pos, document.NewBool(o.pos, true))
+		if parameterName.MatchString(name) {
+			declare("method.request.path."+name, o.pos, true)
 		}
 	}
 	request.Set("parameters", declared.Pos, declared)
+}
+
+// parameterKey returns the name of a parameter as mappings have it, and where it stands; not of those that API Gateway does not know, which is told of
+// documents for it: of others nothing is validated.
+func (r *reader) parameterKey(p *document.Node) (key, in string, ok bool) {
+	in, name := r.textOf(p, "in"), r.textOf(p, "name")
+	switch in {
+	case "header", "path":
+		key = "method.request." + in + "." + name
+	case "query":
+		key = "method.request.querystring." + name
+	case "body":
+		return "", in, false // see bodies
+	case "cookie", "formData":
+		if r.amazon {
+			r.find(Different, p.Pos, "parameter", fmt.Sprintf("%s %s is not validated: API Gateway has no parameters in %s", in, document.Quote(name), in))
+		}
+		return "", in, false
+	default:
+		r.wrong(p.Pos, document.RuleInvalidValue, "a parameter is in header, query, path, cookie, body or formData, not in "+document.Quote(in), "")
+		return "", in, false
+	}
+	if ok = parameterName.MatchString(name); !ok && r.amazon {
+		r.find(Different, p.Pos, "parameter", "the name "+document.Quote(name)+" is none that mappings can have: the parameter is passed on, and not validated")
+	}
+	return key, in, ok
 }
 
 var parameterName = regexp.MustCompile(`^[A-Za-z0-9._$-]+$`)
@@ -142,13 +154,18 @@ func (r *reader) quietly(n *document.Node) *document.Node {
 	return n
 }
 
+// maxMediaTypes is how many media types an operation may take: the document's list stands for each of them.
+const maxMediaTypes = 100
+
 // consumes are the media types that an operation of Swagger 2.0 takes.
 func (r *reader) consumes(o *operation) []string {
 	list := o.node.Get("consumes")
 	if list == nil {
 		list = r.root.Get("consumes")
 	}
-	if types := r.texts(list, "consumes"); len(types) > 0 {
+	if types := r.texts(list, "consumes"); len(types) > maxMediaTypes {
+		r.wrong(list.Pos, document.RuleTooLarge, fmt.Sprintf("an operation takes at most %d media types", maxMediaTypes), "")
+	} else if len(types) > 0 {
 		return types
 	}
 	return []string{"application/json"}
@@ -202,7 +219,7 @@ func (r *reader) validator(o *operation, request *document.Node) {
 				known = append(known, v.Key)
 			}
 		}
-		r.wrong(m.Value.Pos, document.RuleUnknownReference, "there is no validator "+document.Quote(m.Value.Text)+" in "+extension+"request-validators", document.Suggest(m.Value.Text, known))
+		r.wrong(m.Value.Pos, document.RuleUnknownReference, "there is no validator "+document.Quote(m.Value.Text)+" in "+extension+"request-validators", r.suggest(m.Value.Text, known))
 		return
 	}
 	list := document.NewList(v.Pos)

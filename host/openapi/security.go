@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -163,6 +164,9 @@ func (r *reader) payloadFormat(n *document.Node, key string) string {
 	return "1.0"
 }
 
+// maxSchemes is how many security schemes an operation may name: the document's stand for each that has none of its own.
+const maxSchemes = 50
+
 // security settles who may call an operation: its own requirements, or those of the document.
 func (r *reader) security(o *operation) {
 	if auth := o.node.Get(extension + "auth"); r.is(auth, document.Object, extension+"auth") {
@@ -187,7 +191,10 @@ func (r *reader) security(o *operation) {
 		}
 		for i := range requirement.Members {
 			if name := requirement.Members[i].Key; !slices.Contains(names, name) {
-				names = append(names, name)
+				if names = append(names, name); len(names) > maxSchemes {
+					r.wrong(m.Value.Pos, document.RuleTooLarge, fmt.Sprintf("an operation names at most %d security schemes", maxSchemes), "")
+					return
+				}
 				r.requirement(o, &requirement.Members[i])
 			}
 		}
@@ -203,7 +210,7 @@ func (r *reader) requirement(o *operation, m *document.Member) {
 		for name := range r.authorizers {
 			known = append(known, name)
 		}
-		r.wrong(m.Pos, document.RuleUnknownReference, "there is no security scheme "+document.Quote(m.Key), document.Suggest(m.Key, known))
+		r.wrong(m.Pos, document.RuleUnknownReference, "there is no security scheme "+document.Quote(m.Key), r.suggest(m.Key, known))
 	case s.authorizer && o.route.Get("authorizer") != nil:
 		r.unsupported(m.Pos, "authorizer", "an operation has one authorizer, and this one has "+document.Quote(o.route.Get("authorizer").Text)+" already")
 	case s.authorizer:
