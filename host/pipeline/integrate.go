@@ -245,6 +245,14 @@ func (h *httpIntegration) Invoke(ctx context.Context, in *host.Invocation) (*hos
 		return nil, err
 	}
 	status := resp.Status
+	if status < 100 { // no client could be told
+		if resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		err := &host.Error{Op: "integrate", Kind: host.BadGateway, Err: fmt.Errorf("the server answered with %d, which is no status", status)}
+		endClient(span, status, err)
+		return nil, err
+	}
 	if span.IsRecording() {
 		resp.Body = closing(resp.Body, func(err error) { endClient(span, status, err) })
 	}

@@ -1,6 +1,11 @@
 package pipeline_test
 
 import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"path"
 	"testing"
 
 	"github.com/postern/postern/host/server/servertest"
@@ -57,5 +62,38 @@ functions:
 				t.Errorf("got %d %q %v, want %d %q", reply.Status, reply.Body, reply.Err, tc.status, tc.want)
 			}
 		})
+	}
+}
+
+// TestUpstreamsThatLie: what a server says that no client can be told is its failure.
+func TestUpstreamsThatLie(t *testing.T) {
+	lines := map[string]string{"status": "HTTP/1.1 099 Nothing\r\nContent-Length: 2\r\n\r\nok", "empty": "HTTP/1.1 099 Nothing\r\nContent-Length: 0\r\n\r\n"}
+	upstream, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = upstream.Close() })
+	go func() {
+		for conn, err := upstream.Accept(); err == nil; conn, err = upstream.Accept() {
+			if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				_, _ = io.WriteString(conn, lines[path.Base(r.URL.Path)])
+			}
+			_ = conn.Close()
+		}
+	}()
+	const definition = `
+apis:
+	main:
+		protocol: rest
+		routes: {"GET /{proxy+}": {integration: {type: HTTP_PROXY, uri: "UPSTREAM/{proxy}", method: GET}}}
+	web:
+		routes: {"GET /{proxy+}": {integration: {http: "UPSTREAM/{proxy}"}}}
+`
+	g := servertest.Start(t, project(definition, nil, "UPSTREAM", "http://"+upstream.Addr().String()))
+	for name := range lines {
+		if reply := g.Get(t, "/_postern/main/dev/"+name); reply.Status != 504 || reply.Body != `{"message":"Network error communicating with endpoint"}` {
+			t.Errorf("%s: %d %q %v", name, reply.Status, reply.Body, reply.Err)
+		}
+		expect(t, g, g.Get(t, "/_postern/web/$default/"+name), 502, `{"message":"Bad Gateway"}`, "no status")
 	}
 }
