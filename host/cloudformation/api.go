@@ -192,13 +192,21 @@ func (t *template) notes(r *resource, known map[string]note) {
 		n, ok := known[m.Key]
 		switch {
 		case ok && n == plain:
-		case asksNothing(t.eval(m.Value)):
+		case t.asksNothing(m.Value):
 		case !ok:
 			t.find(openapi.Unsupported, m.Pos, m.Key, "this property of "+r.kind+" is not known here"+hint(document.Suggest(m.Key, names)))
 		default:
 			t.find(n.verdict, m.Pos, n.subject, n.message)
 		}
 	}
+}
+
+// asksNothing reports whether a value that is not used is false or empty. What it refers to does not matter then.
+func (t *template) asksNothing(v *document.Node) bool {
+	quiet := t.quiet
+	t.quiet = true
+	defer func() { t.quiet = quiet }()
+	return asksNothing(t.eval(v))
 }
 
 func asksNothing(v *document.Node) bool {

@@ -201,6 +201,12 @@ func TestHostile(t *testing.T) {
 		"chain":    {chain, "values refer to each other more than 250 deep"},
 		"long sub": {template(long, `!Sub "`+strings.Repeat("${P}", 10_000)+`"`), "the template's texts expand to more than 67108864 bytes"},
 		"join":     {template(long, "!Join [!Ref P, ["+strings.Repeat("a,", 10_000)+"]]"), "the template's texts expand to more than 67108864 bytes"},
+		"wide": {"Resources: {" + func() (s string) {
+			for i := range 3001 {
+				s += fmt.Sprintf("A%d: {}, ", i)
+			}
+			return s
+		}() + "}", "an object has more than 3000 keys"},
 		"conditions": {template("Conditions:\n"+func() (s string) {
 			for i := range 40 {
 				s += fmt.Sprintf("  C%d: !Or [!Not [!Condition C%d], !Not [!Condition C%d]]\n", i, i+1, i+1)

@@ -113,7 +113,7 @@ func (t *template) wrong(pos host.Position, rule, message, hint string) {
 // find adds a finding, once for each place.
 func (t *template) find(v openapi.Verdict, pos host.Position, subject, message string) {
 	f := openapi.Finding{Verdict: v, Subject: subject, Message: message, Pos: pos}
-	if t.stopped || t.found[f] {
+	if t.stopped || t.quiet || t.found[f] {
 		return
 	}
 	t.found[f] = true

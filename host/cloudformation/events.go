@@ -25,28 +25,31 @@ func (t *template) events() {
 }
 
 func (t *template) event(r *resource, m *document.Member) {
-	event := t.eval(m.Value)
-	kind := event.Get("Type")
+	event := m.Value
+	if isExpression(event) {
+		event = t.eval(event)
+	}
+	kind := t.eval(event.Get("Type"))
 	if !t.is(event, document.Object, m.Key) || !t.is(kind, document.Text, "Type") {
 		if kind == nil {
 			t.wrong(m.Pos, document.RuleRequired, "the event "+m.Key+" has no Type", "")
 		}
 		return
 	}
-	props := event.Get("Properties")
+	if kind.Text != "Api" && kind.Text != "HttpApi" {
+		t.find(openapi.Unsupported, m.Pos, "event", r.id+" is not called by the event "+m.Key+" of type "+kind.Text+": only requests to APIs call functions here")
+		return
+	}
+	props := t.eval(event.Get("Properties"))
 	if props == nil {
 		props = document.NewObject(m.Pos)
 	}
-	if !t.is(props, document.Object, "Properties") {
-		return
-	}
-	switch kind.Text {
-	case "Api":
+	switch {
+	case !t.is(props, document.Object, "Properties"):
+	case kind.Text == "Api":
 		t.apiEvent(r, m, props)
-	case "HttpApi":
-		t.httpEvent(r, m, props)
 	default:
-		t.find(openapi.Unsupported, m.Pos, "event", r.id+" is not called by the event "+m.Key+" of type "+kind.Text+": only requests to APIs call functions here")
+		t.httpEvent(r, m, props)
 	}
 }
 

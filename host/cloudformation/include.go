@@ -65,6 +65,9 @@ func (t *template) file(ref *document.Node) *document.Node {
 			t.errs = append(t.errs, errs...)
 			return nil
 		}
+		if t.isWide(n) {
+			return nil
+		}
 		return n
 	}
 	return nil

@@ -136,13 +136,19 @@ func (t *template) resource(name *document.Node) *resource {
 
 // generated returns a resource that SAM makes of another (SAM developer guide, "Generated CloudFormation resources").
 func (t *template) generated(name *document.Node) *resource {
+	switch name.Text {
+	case implicitREST:
+		return &resource{id: name.Text, kind: typeServerlessAPI, pos: name.Pos, props: document.NewObject(name.Pos), generated: true}
+	case implicitHTTP:
+		return &resource{id: name.Text, kind: typeServerlessHTTPAPI, pos: name.Pos, props: document.NewObject(name.Pos), generated: true}
+	}
 	for suffix, kind := range map[string]string{"Role": "AWS::IAM::Role", "Stage": "", "Deployment": "", "Aliaslive": "AWS::Lambda::Alias", "ApiGatewayDefaultStage": ""} {
 		id, ok := strings.CutSuffix(name.Text, suffix)
 		if owner := t.byID[id]; ok && owner != nil && strings.HasPrefix(owner.kind, "AWS::Serverless::") {
 			if kind == "AWS::Lambda::Alias" {
 				return owner
 			}
-			return &resource{id: name.Text, kind: kind, pos: name.Pos, generated: true}
+			return &resource{id: name.Text, kind: kind, pos: name.Pos, props: document.NewObject(name.Pos), generated: true}
 		}
 	}
 	return nil

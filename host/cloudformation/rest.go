@@ -22,6 +22,7 @@ func (t *template) apis() {
 			t.httpAPI(r)
 		}
 	}
+	t.events()
 	for kind, read := range map[string]func(*api, *resource){
 		typeModel: t.model, typeValidator: t.validator, typeAuthorizer: t.authorizer, typeGatewayResponse: t.gatewayResponse,
 	} {
@@ -38,7 +39,6 @@ func (t *template) apis() {
 			r.used = true
 		}
 	}
-	t.events()
 	for _, a := range t.apiList {
 		t.finishSAM(a)
 	}

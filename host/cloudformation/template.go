@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -77,6 +78,7 @@ type template struct {
 	depth       int
 	including   bool // a file that is included is evaluated
 	forFunction bool // the environment of a function is evaluated
+	quiet       bool // what is found does not matter
 	stopped     bool
 }
 
@@ -87,10 +89,25 @@ func newTemplate(root *document.Node, opts Options) *template {
 	}
 }
 
+// maxMembers is how many keys an object may have: members are found by going through them. CloudFormation takes 500 resources and 200 parameters.
+const maxMembers = 3000
+
+// isWide reports an object that has more.
+func (t *template) isWide(n *document.Node) bool {
+	if len(n.Members) > maxMembers {
+		t.stop(n.Members[maxMembers].Pos, fmt.Sprintf("an object has more than %d keys", maxMembers))
+		return true
+	}
+	return slices.ContainsFunc(n.Members, func(m document.Member) bool { return t.isWide(m.Value) }) || slices.ContainsFunc(n.Items, t.isWide)
+}
+
 // load finds the resources, and reports whether there are any to read.
 func (t *template) load() bool {
 	if t.root.Shape != document.Object {
 		t.wrong(t.root.Pos, document.RuleWrongType, "a template is an object, not "+t.root.Shape.String(), "")
+		return false
+	}
+	if t.isWide(t.root) {
 		return false
 	}
 	for _, section := range []string{"Parameters", "Mappings", "Conditions", "Globals", "Outputs"} {
