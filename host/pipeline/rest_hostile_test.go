@@ -65,6 +65,48 @@ functions:
 	}
 }
 
+// TestRESTContentTypes: nobody chooses by a second Content-Type whether a body is validated.
+func TestRESTContentTypes(t *testing.T) {
+	const definition = `
+apis:
+	main:
+		protocol: rest
+		models: {Order: {type: object, required: [item]}}
+		routes:
+			POST /orders:
+				request: {models: {application/json: Order}, validate: [body]}
+				integration: {function: tell}
+functions: {tell: {plugin: ./tell.js}}
+`
+	g := servertest.Start(t, project(definition, map[string]string{"tell.js": `export const handler = (e) => ({statusCode: 200, body: e.headers["Content-Type"] ?? "none"})`}))
+	const invalid = `{"message":"Invalid request body"}`
+	for _, tc := range []struct {
+		name   string
+		types  []string
+		status int
+		want   string
+	}{
+		{"none", nil, 400, invalid},
+		{"a parameter", []string{"application/json;x=1"}, 400, invalid},
+		{"capitals", []string{"APPLICATION/JSON"}, 400, invalid},
+		{"the same twice", []string{"application/json", "application/json"}, 400, invalid},
+		{"another, that has no model", []string{"text/plain"}, 200, "text/plain"},
+		{"another before", []string{"text/plain", "application/json"}, 400, `{"message":"Bad Request"}`},
+		{"another behind", []string{"application/json", "text/plain"}, 400, `{"message":"Bad Request"}`},
+		{"an empty one before", []string{"", "text/plain"}, 400, `{"message":"Bad Request"}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var fields []string
+			for _, value := range tc.types {
+				fields = append(fields, "Content-Type: "+value)
+			}
+			if reply := g.Do(t, "POST", "/dev/orders", "{}", fields...); reply.Status != tc.status || reply.Body != tc.want {
+				t.Errorf("got %d %q, want %d %q", reply.Status, reply.Body, tc.status, tc.want)
+			}
+		})
+	}
+}
+
 // TestUpstreamsThatLie: what a server says that no client can be told is its failure.
 func TestUpstreamsThatLie(t *testing.T) {
 	lines := map[string]string{"status": "HTTP/1.1 099 Nothing\r\nContent-Length: 2\r\n\r\nok", "empty": "HTTP/1.1 099 Nothing\r\nContent-Length: 0\r\n\r\n"}

@@ -3,7 +3,9 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"slices"
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/rest"
@@ -24,8 +26,12 @@ type restArrival struct {
 	limit     host.Setting[int64]
 }
 
-// Handle puts the request as the method sees it in the place of the one that arrived.
+// Handle puts the request as the method sees it in the place of the one that arrived. It refuses one with two media types: what is validated as the
+// first might be read as the last.
 func (a *restArrival) Handle(_ context.Context, x *host.Exchange) (host.Second, error) {
+	if types := x.Request.Header.Values("Content-Type"); len(types) > 1 && slices.ContainsFunc(types, func(t string) bool { return t != types[0] }) {
+		return nil, &host.Error{Op: "read the request", Kind: host.Invalid, Err: errors.New("it has more than one Content-Type")}
+	}
 	r := *x.Request
 	r.Header = rest.Visible(r.Header)
 	x.Request = &r
