@@ -41,6 +41,11 @@ func (t *template) functions() {
 	t.result.Definition = document.NewObject(t.root.Pos)
 	t.result.Definition.Set("functions", t.root.Pos, functions)
 	for _, r := range t.resources {
+		if r.isFunction() {
+			t.functionName(r) // what is found in it is found here, whoever asks later
+		}
+	}
+	for _, r := range t.resources {
 		if !r.isFunction() {
 			continue
 		}
