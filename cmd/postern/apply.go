@@ -45,12 +45,13 @@ deployed, or the one that --stage names. Only --prune deletes what the project o
 func newApply(std *streams) *cobra.Command {
 	r, a := &remote{std: std}, &application{change: change{std: std}, settings: newSettings()}
 	cmd := &cobra.Command{
-		Use:   "apply [DIR]",
+		Use:   "apply [DIR | DOCUMENT]",
 		Short: "Bring the project in DIR to a host: make what runs there what its definition says",
 		Long: `Makes the project on a host what the definition in DIR (or the current folder) says, and prints what changed.` + applied + `
 
 With --wait it returns when everything is live on the host, or says which stage is not and why (exit code 1; 124 when the time is over).`,
 		Example: `  postern apply examples/orders --stage prod --wait
+  postern apply shop.json                                   an OpenAPI document, and the functions beside it
   postern apply --prune --message 'the old prices are gone'
   postern apply --dry-run -o json`,
 		Args: cobra.MaximumNArgs(1),
@@ -68,7 +69,7 @@ func newPlan(std *streams) *cobra.Command {
 	r, a := &remote{std: std}, &application{change: change{std: std}, settings: newSettings()}
 	var ignored bool
 	cmd := &cobra.Command{
-		Use:   "plan [DIR]",
+		Use:   "plan [DIR | DOCUMENT]",
 		Short: "Say what apply would change; change nothing",
 		Long:  `Takes the arguments of postern apply, and says what it would change. The exit code is 2 when there are differences, and 0 without.` + applied,
 		Example: `  postern plan examples/orders --stage prod

@@ -15,13 +15,17 @@ import (
 func newDev(std *streams) *cobra.Command {
 	s := newSettings()
 	cmd := &cobra.Command{
-		Use:   "dev [DIR]",
-		Short: "Run the project in DIR, and reload it as you edit",
+		Use:   "dev [DIR | DOCUMENT]",
+		Short: "Run the project in DIR, or an OpenAPI document, and reload it as you edit",
 		Long: `Runs the project in DIR (or the current folder) on loopback. Nothing is written into the folder.
+
+An OpenAPI document (3.0, 3.1 or Swagger 2.0, JSON or YAML), as API Gateway exports it, runs as it is: the code of a function NAME that it names lies
+beside it at ./functions/NAME.js (or .ts, .mjs, .wasm), or in the folder ./functions/NAME. The other commands take a document for a project, too.
 
 An edit is live as soon as it builds. A broken edit is told with its place, and the last good version goes on serving.
 The TLS listener shows a certificate that is made in memory: curl -k takes it.` + precedence,
 		Example: `  postern dev examples/orders
+  postern dev shop.json                                               an OpenAPI document
   postern dev --http 127.0.0.1:0                                      any free port
   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 postern dev       with traces to Jaeger`,
 		Args: cobra.MaximumNArgs(1),

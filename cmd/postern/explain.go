@@ -40,7 +40,7 @@ every limit with the place that sets it. URL is a path, or a whole URL whose hos
 			return explanation.WriteText(std.out)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", ".", "the project's `folder`")
+	cmd.Flags().StringVar(&dir, "dir", ".", "the project's `folder`, or an OpenAPI document")
 	s.addDomain()
 	cmd.Flags().AddFlagSet(s.flags)
 	cmd.Flags().StringVarP(&format, "output", "o", formatText, "text or json")

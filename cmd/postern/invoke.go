@@ -80,7 +80,7 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&in.dir, "dir", ".", "the project's `folder`")
+	f.StringVar(&in.dir, "dir", ".", "the project's `folder`, or an OpenAPI document")
 	f.StringVarP(&in.data, "data", "d", "", "the event or the body: `text`, @FILE, or - for standard input")
 	f.StringArrayVarP(&in.headers, "header", "H", nil, "a `header` of the request, 'Name: value'; may be repeated")
 	f.BoolVarP(&in.include, "include", "i", false, "print status and headers before the body")

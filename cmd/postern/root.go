@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -222,10 +223,17 @@ func projectDir(args []string, std *streams) (string, error) {
 func checkDir(dir string, std *streams) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return usageErrorf("there is no folder %s", dir)
+		what := "folder"
+		if slices.Contains(definitionEndings, filepath.Ext(dir)) {
+			what = "file"
+		}
+		return usageErrorf("there is no %s %s", what, dir)
 	}
 	if std.dir = dir; err == nil && !info.IsDir() {
 		std.dir = filepath.Dir(dir)
 	}
 	return nil
 }
+
+// definitionEndings are those of files that a project may be named by: its definition, or an OpenAPI document that runs as it is.
+var definitionEndings = []string{".json", ".yaml", ".yml"}

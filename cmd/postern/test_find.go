@@ -28,7 +28,7 @@ func (t *tester) subjects(ctx context.Context, args []string) ([]*testSubject, e
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() && isProject(where) && !t.conformance {
+	if isProject(where, info) && !t.conformance {
 		if len(args) > 1 {
 			return nil, usageErrorf("cases are named for one plugin, and %s is a project", where)
 		}
@@ -67,7 +67,11 @@ func (t *tester) lone(where string, dir bool, args []string) (*testSubject, erro
 	return s, err
 }
 
-func isProject(dir string) bool {
+// isProject reports whether a path is a project: its folder, its definition, or an OpenAPI document.
+func isProject(dir string, info fs.FileInfo) bool {
+	if !info.IsDir() {
+		return slices.Contains(definitionEndings, filepath.Ext(dir))
+	}
 	return slices.ContainsFunc([]string{"postern.yaml", "postern.yml"}, func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
 		return err == nil
@@ -76,7 +80,9 @@ func isProject(dir string) bool {
 
 // projectSubjects are the plugins of a project that have cases. Secrets are not looked at: a case brings its own.
 func (t *tester) projectSubjects(ctx context.Context, dir string) ([]*testSubject, error) {
-	t.std.dir = dir
+	if err := checkDir(dir, t.std); err != nil {
+		return nil, err
+	}
 	options := t.settings.projectOptions(t.std)
 	options.Env = func(string) (string, bool) { return "", true } // a case has no secret of the environment
 	loaded, err := project.Load(ctx, dir, options)
@@ -92,7 +98,7 @@ func (t *tester) projectSubjects(ctx context.Context, dir string) ([]*testSubjec
 			continue
 		}
 		seen[ref] = true
-		code := filepath.Join(dir, filepath.FromSlash(ref))
+		code := filepath.Join(t.std.dir, filepath.FromSlash(ref))
 		info, err := os.Stat(code)
 		if err != nil {
 			return nil, err

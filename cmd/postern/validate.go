@@ -17,11 +17,12 @@ func newValidate(std *streams) *cobra.Command {
 	s := newSettings()
 	var format string
 	cmd := &cobra.Command{
-		Use:   "validate [DIR]",
+		Use:   "validate [DIR | DOCUMENT]",
 		Short: "Check all that serving would, without serving",
 		Long: `Reads the definition, builds and compiles every plugin, starts each once, and resolves files and secrets. Every
 error is reported, with file, line and column. The exit code is 0 when all is well, and 3 otherwise.`,
 		Example: `  postern validate examples/orders
+  postern validate shop.json                            an OpenAPI document
   postern validate -o json | jq '.errors[].message'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

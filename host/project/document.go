@@ -120,7 +120,7 @@ func differences(file string, report *openapi.Report) definition.Errors {
 		return nil
 	}
 	return definition.Errors{{Pos: host.Position{File: file}, Rule: definition.RuleUnsupported, Message: "of what the document says, " + strings.Join(parts, ", and "),
-		Hint: "postern import " + file + " --dry-run lists them"}}
+		Hint: "postern import " + file + " --check lists them"}}
 }
 
 // asItIs makes a definition for a document that nobody wrote one for: one API of the document's name, and the functions that it names and whose code lies
