@@ -179,10 +179,11 @@ type body struct {
 	pace   pace
 	mu     sync.Mutex // held while reading
 	ended  atomic.Bool
-	gate   sync.Mutex // held while a read is interrupted
-	over   bool       // the exchange has ended: conn and stream belong to it no more; guarded by gate
-	begun  bool       // a read was tried
-	err    error      // what Read returned at the end; later reads return it again
+	gate   sync.Mutex  // held while a read is interrupted
+	over   bool        // the exchange has ended: conn and stream belong to it no more; guarded by gate
+	begun  bool        // a read was tried
+	whole  atomic.Bool // it was read to its end
+	err    error       // what Read returned at the end; later reads return it again
 }
 
 // Read implements io.Reader. An error other than io.EOF has Kind Invalid: the client's message is not complete.
@@ -213,6 +214,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	if err == nil || err == io.EOF {
 		b.err = err
+		b.whole.Store(err == io.EOF)
 		return n, err
 	}
 	cause := fmt.Errorf("the client's body is not complete: %w", err)
@@ -236,14 +238,11 @@ func (b *body) Close() error {
 // read it and the answer is whole, net/http reads the rest, or hangs up if that is long or does not come. Otherwise reading may go on
 // beside the answer; that is the connection's last one, as some clients stop sending when they have the answer.
 func (b *body) settle(whole bool) (last bool) {
-	if b.conn == nil {
+	if b.conn == nil || b.whole.Load() { // not b.err: whoever reads on holds the mutex, also behind the end
 		return false
 	}
 	if b.mu.TryLock() {
 		defer b.mu.Unlock()
-		if b.err == io.EOF {
-			return false
-		}
 		if whole && !b.begun {
 			b.ended.Store(true)
 			b.conn.awaitRest()
@@ -268,7 +267,7 @@ func (b *body) end() {
 func (b *body) interrupt() bool {
 	b.ended.Store(true)
 	switch {
-	case b.from == nil:
+	case b.from == nil, b.whole.Load():
 		return false
 	case b.mu.TryLock():
 		b.mu.Unlock()
