@@ -138,6 +138,10 @@ func (e *exporter) paths() {
 			e.wrong(m.Pos, document.RuleInvalidValue, document.Quote(m.Key)+" is no method and path")
 			continue
 		}
+		if n := m.Value.Get("integration"); n == nil || n.Shape != document.Object {
+			e.wrong(m.Pos, document.RuleRequired, document.Quote(m.Key)+" has no integration")
+			continue
+		}
 		key := strings.ToLower(method)
 		if method == "ANY" {
 			key = anyMethod
