@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/postern/postern/host/mapping/vtl"
@@ -29,9 +30,17 @@ func compilePattern(t *vtl.Template, expr string) (pattern, error) {
 	}
 	p := pattern{expr, nameRun(expr, " _") == len(expr)}
 	if _, err := p.matches(context.Background(), t, ""); err != nil {
-		return pattern{}, fmt.Errorf("the expression %q is not taken: %w", expr, err)
+		return pattern{}, fmt.Errorf("the expression %q is not taken: %w", expr, innermost(err))
 	}
 	return p, nil
+}
+
+// innermost is what the engine says of the expression, without the template that it stands in here.
+func innermost(err error) error {
+	for within := errors.Unwrap(err); within != nil; within = errors.Unwrap(err) {
+		err = within
+	}
+	return err
 }
 
 func (p pattern) matches(ctx context.Context, t *vtl.Template, text string) (bool, error) {

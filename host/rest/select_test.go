@@ -146,6 +146,14 @@ func TestCompileSelectorRefuses(t *testing.T) {
 	}
 }
 
+// What is wrong with an expression is said of it, not of the template in which it is tried.
+func TestCompileSelectorSaysWhatIsWrong(t *testing.T) {
+	_, err := rest.CompileSelector(&host.Route{Key: "GET /", Responses: rules("2[..", 200)})
+	if want := `api.yaml:1: response rule: the expression "2[.." is not taken: a set is not closed`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // Reference 1.4, "MOCK": the template's output must contain an integer statusCode. 0 is an error.
 func TestMockStatus(t *testing.T) {
 	for text, want := range map[string]int{
