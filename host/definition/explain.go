@@ -151,7 +151,10 @@ func (r *report) unknownKey(f finding, key string) {
 	if in == "the file" {
 		in = "the top level"
 	}
-	r.add(at, RuleUnknownKey, quote(key)+" is not a key of "+in).Hint = r.suggest(key, slices.Collect(maps.Keys(properties)))
+	e := r.add(at, RuleUnknownKey, quote(key)+" is not a key of "+in)
+	if e.Hint = amazonsWords[key]; e.Hint == "" {
+		e.Hint = r.suggest(key, slices.Collect(maps.Keys(properties)))
+	}
 }
 
 // wrongType reports a value of another type, and how YAML came to read it so.
