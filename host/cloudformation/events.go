@@ -191,9 +191,6 @@ func (t *template) eventModel(a *api, op, n *document.Node) {
 	}
 	t.bodyModel(a, op, "application/json", name)
 	body, params := t.isTrue(n.Get("ValidateBody"), "ValidateBody"), t.isTrue(n.Get("ValidateParameters"), "ValidateParameters")
-	if n.Get("Required") != nil && t.isTrue(n.Get("Required"), "Required") {
-		body = true
-	}
 	if !body && !params {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
 	"github.com/postern/postern/host/cloudformation"
@@ -109,4 +110,35 @@ func seeds(f *testing.F) (list [][]byte) {
 		list = append(list, archive.Files[0].Data)
 	}
 	return list
+}
+
+// TestTranslated checks that a template of SAM becomes the same APIs as what SAM's own translator makes of it.
+func TestTranslated(t *testing.T) {
+	files, err := filepath.Glob("testdata/translated/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var apis [2]any
+			for i, f := range archive.Files {
+				root, err := cloudformation.Parse(f.Name, f.Data, cloudformation.Limits())
+				if err != nil {
+					t.Fatal(err)
+				}
+				result, err := cloudformation.Read(root, cloudformation.Options{AllowUnsupported: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				apis[i] = result.Definition.Get("apis").Plain()
+			}
+			if diff := cmp.Diff(apis[1], apis[0]); diff != "" {
+				t.Errorf("(-translated +template):\n%s", diff)
+			}
+		})
+	}
 }

@@ -67,14 +67,22 @@ func (t *template) restAPI(r *resource) {
 		"DisableExecuteApiEndpoint": {openapi.Different, "endpoint", "domains are not read, so that the address of the API itself stays"},
 	})
 	t.body(a, "Body", "BodyS3Location")
-	t.copyTo(a, "BinaryMediaTypes", "binary-media-types", document.List)
-	t.copyTo(a, "MinimumCompressionSize", "minimum-compression-size", document.Text)
+	t.bodies(a)
 }
 
-// copyTo makes a property an extension of the document.
-func (t *template) copyTo(a *api, property, key string, shape document.Shape) {
-	if v := t.shaped(a.res, property, shape); v != nil {
-		a.doc.Set(extension+key, v.Pos, v)
+// bodies makes extensions of what an API says of all bodies.
+func (t *template) bodies(a *api) {
+	if types := t.shaped(a.res, "BinaryMediaTypes", document.List); types != nil {
+		made := document.NewList(types.Pos)
+		for _, item := range types.Items {
+			if t.is(item, document.Text, "BinaryMediaTypes") { // image~1png stands for image/png (CloudFormation template reference)
+				made.Items = append(made.Items, document.NewText(item.Pos, strings.ReplaceAll(item.Text, "~1", "/")))
+			}
+		}
+		a.doc.Set(extension+"binary-media-types", types.Pos, made)
+	}
+	if v := t.shaped(a.res, "MinimumCompressionSize", document.Text); v != nil {
+		a.doc.Set(extension+"minimum-compression-size", v.Pos, v)
 	}
 }
 
@@ -100,7 +108,34 @@ func (t *template) body(a *api, inline, elsewhere string) {
 		doc.Set("info", doc.Pos, info)
 	}
 	a.doc = doc
+	t.asExported(a)
 }
+
+// asExported writes what SAM writes its own way into documents as API Gateway exports it: the default route, and that an operation needs no authorizer.
+func (t *template) asExported(a *api) {
+	paths := a.doc.Get("paths")
+	for i := range members(paths) {
+		path := &paths.Members[i]
+		if path.Key == host.DefaultRoute && a.protocol == host.ProtocolHTTP {
+			path.Key = "/" + host.DefaultRoute
+		}
+		for _, op := range members(path.Value) {
+			list := op.Value.Get("security")
+			if list == nil || list.Shape != document.List || t.schemes(a, a.doc.Pos).Get(noAuthorizer) != nil {
+				continue
+			}
+			for _, requirement := range list.Items {
+				if len(requirement.Members) == 1 && requirement.Members[0].Key == noAuthorizer {
+					list.Items = nil
+					break
+				}
+			}
+		}
+	}
+}
+
+// noAuthorizer is what SAM calls the authorizer of an operation that anyone may call.
+const noAuthorizer = "NONE"
 
 // model adds a schema under the name of a model.
 func (t *template) model(a *api, r *resource) {

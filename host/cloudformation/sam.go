@@ -66,16 +66,7 @@ func (t *template) samAPI(r *resource, protocol host.Protocol) *api {
 
 // samSettings makes extensions of what SAM writes otherwise.
 func (t *template) samSettings(a *api) {
-	if types := t.shaped(a.res, "BinaryMediaTypes", document.List); types != nil {
-		made := document.NewList(types.Pos)
-		for _, item := range types.Items {
-			if t.is(item, document.Text, "BinaryMediaTypes") { // SAM wants image~1png for image/png
-				made.Items = append(made.Items, document.NewText(item.Pos, strings.ReplaceAll(item.Text, "~1", "/")))
-			}
-		}
-		a.doc.Set(extension+"binary-media-types", types.Pos, made)
-	}
-	t.copyTo(a, "MinimumCompressionSize", "minimum-compression-size", document.Text)
+	t.bodies(a)
 	for _, m := range members(t.shaped(a.res, "Models", document.Object)) {
 		schemas, _ := t.schemas(a, m.Pos)
 		schemas.Set(m.Key, m.Pos, m.Value)
@@ -178,7 +169,7 @@ func (t *template) samIdentity(a *api, auth, identity *document.Node, kind strin
 		begin = map[string]string{"Headers": "$request.header.", "QueryStrings": "$request.querystring.", "StageVariables": "$stageVariables.", "Context": "$context."}
 	}
 	var sources []string
-	for _, property := range []string{"Headers", "QueryStrings", "Context", "StageVariables"} {
+	for _, property := range []string{"Headers", "QueryStrings", "StageVariables", "Context"} {
 		if list := identity.Get(property); t.is(list, document.List, property) {
 			for _, item := range list.Items {
 				if t.is(item, document.Text, property) {
@@ -261,7 +252,7 @@ func (t *template) defaultAuth(a *api, op document.Member, auth *document.Node, 
 // samRequire adds an authorizer to an operation by its name in SAM.
 func (t *template) samRequire(a *api, op, name *document.Node) {
 	switch name.Text {
-	case "NONE":
+	case noAuthorizer:
 		op.Set("security", name.Pos, document.NewList(name.Pos))
 	case "AWS_IAM":
 		t.require(a, op, "sigv4", name.Pos)
