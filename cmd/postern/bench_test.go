@@ -54,6 +54,14 @@ func runBenchRole() bool {
 			body := bytes.Repeat([]byte("x"), 1024)
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
 		},
+		"orders": func() http.Handler {
+			answer := []byte(benchOrder(20))
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write(answer)
+			})
+		},
 		"reverseproxy": func() http.Handler {
 			target, err := url.Parse(arg)
 			if err != nil {
@@ -183,6 +191,7 @@ type subject struct {
 	name string
 	peer *peer
 	path string
+	body string // of JSON, to be posted; "" for GET
 }
 
 // measure loads the subjects in turn and returns the CPU time of one request on each: the median of the rounds.
@@ -192,7 +201,7 @@ func measure(t *testing.T, subjects ...subject) []time.Duration {
 	for round := range benchRounds + 1 {
 		for i, s := range subjects {
 			before := s.peer.cpu(t)
-			load(t, s.peer.addrs["http"], s.path, benchRequests)
+			load(t, s.peer.addrs["http"], s, benchRequests)
 			if round > 0 { // the first one warms up
 				costs[i] = append(costs[i], (s.peer.cpu(t)-before)/benchRequests)
 			}
@@ -207,12 +216,12 @@ func measure(t *testing.T, subjects ...subject) []time.Duration {
 }
 
 // load sends n requests over some connections that are kept, and fails on any answer but 200.
-func load(t *testing.T, addr, path string, n int) {
+func load(t *testing.T, addr string, s subject, n int) {
 	t.Helper()
 	var group sync.WaitGroup
 	errs := make(chan error, benchConnections)
 	for range benchConnections {
-		group.Go(func() { errs <- hammer(addr, path, n/benchConnections) })
+		group.Go(func() { errs <- hammer(addr, s, n/benchConnections) })
 	}
 	group.Wait()
 	close(errs)
@@ -223,13 +232,17 @@ func load(t *testing.T, addr, path string, n int) {
 	}
 }
 
-func hammer(addr, path string, n int) error {
+func hammer(addr string, s subject, n int) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	request := []byte("GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\nUser-Agent: bench\r\nAccept: */*\r\nAuthorization: Bearer demo\r\n\r\n")
+	const fields = "User-Agent: bench\r\nAccept: */*\r\nAuthorization: Bearer demo\r\n"
+	request := []byte("GET " + s.path + " HTTP/1.1\r\nHost: " + addr + "\r\n" + fields + "\r\n")
+	if s.body != "" {
+		request = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", s.path, addr, fields, len(s.body), s.body)
+	}
 	r := bufio.NewReader(conn)
 	for range n {
 		if _, err := conn.Write(request); err != nil {
@@ -278,6 +291,7 @@ func TestBench(t *testing.T) {
 	}
 	project := benchProject(t, startPeer(t, []string{benchRole + "=upstream"}, os.Args[0]))
 	t.Run("proxy", func(t *testing.T) { benchProxy(t, binary, project) })
+	t.Run("rest", func(t *testing.T) { benchREST(t, binary) })
 	t.Run("authorizers", func(t *testing.T) { benchAuthorizers(t, binary, project) })
 	t.Run("tracing", func(t *testing.T) { benchTracing(t, binary, project) })
 	t.Run("start", func(t *testing.T) { benchStart(t, binary) })
@@ -332,16 +346,16 @@ func benchProxy(t *testing.T, binary, project string) {
 	}
 	upstream := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).Find(definition)
 	bare := startPeer(t, []string{benchRole + "=reverseproxy " + string(upstream)}, os.Args[0])
-	costs := measure(t, subject{"postern", postern, "/proxy"}, subject{"ReverseProxy", bare, "/proxy"})
+	costs := measure(t, subject{"postern", postern, "/proxy", ""}, subject{"ReverseProxy", bare, "/proxy", ""})
 	before := postern.mallocs(t)
-	load(t, postern.addrs["http"], "/proxy", benchRequests)
+	load(t, postern.addrs["http"], subject{path: "/proxy"}, benchRequests)
 	t.Logf("a proxied request: Postern %v, bare httputil.ReverseProxy %v of CPU: ratio %.2f; %.0f allocations",
 		costs[0], costs[1], float64(costs[0])/float64(costs[1]), (postern.mallocs(t)-before)/benchRequests)
 }
 
 func benchAuthorizers(t *testing.T, binary, project string) {
 	p := servePeer(t, binary, project)
-	costs := measure(t, subject{"none", p, "/none"}, subject{"WAT", p, "/wat"}, subject{"Go", p, "/go"}, subject{"JavaScript", p, "/js"})
+	costs := measure(t, subject{"none", p, "/none", ""}, subject{"WAT", p, "/wat", ""}, subject{"Go", p, "/go", ""}, subject{"JavaScript", p, "/js", ""})
 	t.Logf("a request that a mock answers: %v of CPU; a warm authorizer adds: hand-written Wasm %v, Go %v, JavaScript %v",
 		costs[0], costs[1]-costs[0], costs[2]-costs[0], costs[3]-costs[0])
 }
@@ -352,7 +366,7 @@ func benchTracing(t *testing.T, binary, project string) {
 	off := servePeer(t, binary, project)
 	unsampled := servePeer(t, binary, project, endpoint, "OTEL_TRACES_SAMPLER=always_off")
 	on := servePeer(t, binary, project, endpoint, "OTEL_TRACES_SAMPLER=always_on", "OTEL_BSP_MAX_QUEUE_SIZE=65536")
-	costs := measure(t, subject{"off", off, "/none"}, subject{"unsampled", unsampled, "/none"}, subject{"on", on, "/none"})
+	costs := measure(t, subject{"off", off, "/none", ""}, subject{"unsampled", unsampled, "/none", ""}, subject{"on", on, "/none", ""})
 	const spans = 2 // the root and integrate
 	t.Logf("tracing off: %v of CPU a request; unsampled adds %v; recorded adds %v, which is %v a span",
 		costs[0], costs[1]-costs[0], costs[2]-costs[0], (costs[2]-costs[0])/spans)
