@@ -250,8 +250,8 @@ func (r *reader) texted(into *document.Node, key string, from *document.Node, fr
 	}
 	all := document.NewObject(n.Pos)
 	for _, m := range n.Members {
-		if r.is(m.Value, document.Text, m.Key) {
-			r.text(all, m.Key, m.Pos, m.Value.Text)
+		if r.is(m.Value, document.Text, m.Key) { // Set would look through all of them, for each
+			all.Members = append(all.Members, document.Member{Key: m.Key, Pos: m.Pos, Value: document.NewText(m.Value.Pos, m.Value.Text)})
 		}
 	}
 	into.Set(key, n.Pos, all)

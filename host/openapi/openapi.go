@@ -84,7 +84,7 @@ func Is(root *document.Node) bool {
 func Read(root *document.Node, opts Options) (*Result, error) {
 	opts.Protocol = cmp.Or(opts.Protocol, Detect(root))
 	opts.BasePath = cmp.Or(opts.BasePath, BasePathIgnore)
-	r := &reader{root: root, opts: opts, report: &Report{}, modelNames: map[string]string{}, taken: map[string]bool{}, byRef: map[string]string{}}
+	r := &reader{root: root, opts: opts, report: &Report{}, modelNames: map[string]string{}, taken: map[string]bool{}, byRef: map[string]string{}, routes: map[string]bool{}}
 	r.api = document.NewObject(root.Pos)
 	r.report.API = r.name()
 	r.text(r.api, "protocol", root.Pos, string(opts.Protocol))
@@ -136,6 +136,7 @@ type reader struct {
 	byRef       map[string]string          // inline schemas that became models
 	servers     map[*document.Node]*server // of plain documents, by where they stand
 	region      string                     // of the first service that is called
+	routes      map[string]bool            // that there are, by key
 	followed    int                        // values that references have led to
 }
 
@@ -324,6 +325,18 @@ func (r *reader) suggest(name string, known []string) string {
 		return ""
 	}
 	return document.Suggest(name, known)
+}
+
+// suggestKey is suggest for the keys of an object.
+func (r *reader) suggestKey(name string, of *document.Node) string {
+	if of == nil || len(r.errs) > 2*document.MaxErrors {
+		return ""
+	}
+	known := make([]string, 0, len(of.Members))
+	for _, m := range of.Members {
+		known = append(known, m.Key)
+	}
+	return r.suggest(name, known)
 }
 
 // is reports whether n is there and has the shape; another is an error.

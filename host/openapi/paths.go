@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -127,13 +128,14 @@ func (r *reader) operation(o *operation, routes *document.Node) {
 		}
 		return
 	}
-	if routes.Get(key) != nil {
-		r.wrong(o.pos, document.RuleConflict, key+" stands twice", "remove one of them")
+	if r.routes[key] {
+		r.wrong(o.pos, document.RuleConflict, document.Quote(key)+" stands twice", "remove one of them")
 		return
 	}
 	if !r.op.LeftOut {
 		order(o.route, "authorizer", "streaming", "request", "methodResponses", "integration", "responses")
-		routes.Set(key, o.pos, o.route)
+		r.routes[key] = true
+		routes.Members = append(routes.Members, document.Member{Key: key, Pos: o.pos, Value: o.route}) // Set would look through all of them
 	}
 }
 
@@ -164,6 +166,10 @@ func (r *reader) basePath() {
 		base, address = r.textOf(r.root, "basePath"), r.textOf(r.root, "host")
 	} else if servers := r.root.Get("servers"); r.is(servers, document.List, "servers") && len(servers.Items) > 0 {
 		base, address = r.serverBase(servers)
+	}
+	if len(base) > maxServer {
+		r.wrong(r.root.Pos, document.RuleTooLarge, fmt.Sprintf("the base path has more than %d bytes", maxServer), "")
+		return
 	}
 	segments := strings.FieldsFunc(base, func(c rune) bool { return c == '/' })
 	if executeAPI.MatchString(address) && len(segments) == 1 && stageName.MatchString(segments[0]) {

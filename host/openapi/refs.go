@@ -76,11 +76,7 @@ func (r *reader) pointer(ref *document.Node) *document.Node {
 			next = at.Items[index]
 		}
 		if next == nil {
-			known := make([]string, 0, len(at.Members))
-			for _, m := range at.Members {
-				known = append(known, m.Key)
-			}
-			r.wrong(ref.Pos, document.RuleUnknownReference, "the reference "+document.Quote(ref.Text)+" leads to nothing", r.suggest(token, known))
+			r.wrong(ref.Pos, document.RuleUnknownReference, "the reference "+document.Quote(ref.Text)+" leads to nothing", r.suggestKey(token, at))
 			return nil
 		}
 		at = next

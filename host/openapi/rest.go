@@ -163,9 +163,9 @@ func (r *reader) consumes(o *operation) []string {
 	if list == nil {
 		list = r.root.Get("consumes")
 	}
-	if types := r.texts(list, "consumes"); len(types) > maxMediaTypes {
+	if list != nil && len(list.Items) > maxMediaTypes {
 		r.wrong(list.Pos, document.RuleTooLarge, fmt.Sprintf("an operation takes at most %d media types", maxMediaTypes), "")
-	} else if len(types) > 0 {
+	} else if types := r.texts(list, "consumes"); len(types) > 0 {
 		return types
 	}
 	return []string{"application/json"}
@@ -213,13 +213,7 @@ func (r *reader) validator(o *operation, request *document.Node) {
 	validators := r.root.Get(extension + "request-validators")
 	v := validators.Get(m.Value.Text)
 	if v == nil {
-		var known []string
-		if validators != nil {
-			for _, v := range validators.Members {
-				known = append(known, v.Key)
-			}
-		}
-		r.wrong(m.Value.Pos, document.RuleUnknownReference, "there is no validator "+document.Quote(m.Value.Text)+" in "+extension+"request-validators", r.suggest(m.Value.Text, known))
+		r.wrong(m.Value.Pos, document.RuleUnknownReference, "there is no validator "+document.Quote(m.Value.Text)+" in "+extension+"request-validators", r.suggestKey(m.Value.Text, validators))
 		return
 	}
 	list := document.NewList(v.Pos)
