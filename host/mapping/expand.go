@@ -84,7 +84,7 @@ func (e *expansion) add(p part, query bool) error {
 	switch {
 	case !ok:
 		e.kind = host.Internal
-		return fmt.Errorf("the route has no parameter {%s}", p.text)
+		return fmt.Errorf("{%s} has no value: it is no parameter of the route's, and what is mapped to it, if anything is, is missing or empty", p.text)
 	case value == "": // would make another resource of it: /orders/{id} is not /orders/
 		e.kind = host.Invalid
 		return fmt.Errorf("the parameter {%s} is empty", p.text)

@@ -72,6 +72,9 @@ func (b *builder) compileMethod(a *restAPI, r *host.Route, before []step) *route
 
 func (b *builder) restRequest(m *restMethod) (*restRequest, error) {
 	outbound, err := rest.CompileOutbound(m.route)
+	if err == nil {
+		err = outbound.CheckFilled(m.route)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,25 @@ func CompileOutbound(route *host.Route) (*Outbound, error) {
 	return o, nil
 }
 
+// CheckFilled refuses a URI with a {name} that no request can fill, so that each would be a 500: nothing is mapped to it, the route has no such
+// parameter that goes on, and there is no mapping of the body that could override it. The error has Kind Invalid and the integration's position.
+func (o *Outbound) CheckFilled(route *host.Route) error {
+	if o.uri == nil || len(route.Mappings) > 0 {
+		return nil
+	}
+	for _, name := range o.uri.Params() {
+		mapped := slices.ContainsFunc(route.Integration.Parameters, func(p host.ParameterMapping) bool {
+			return p.Target == "integration.request.path."+name
+		})
+		own := strings.Contains(route.Pattern, "{"+name+"}") || strings.Contains(route.Pattern, "{"+name+"+}")
+		if !mapped && (!own || o.kind != TypeHTTPProxy) {
+			return &host.Error{Op: "integration of " + route.Key, Kind: host.Invalid, Pos: route.Integration.Pos,
+				Err: fmt.Errorf("nothing is mapped to {%s} in %s: write parameters: {integration.request.path.%s: method.request.path.NAME}", name, o.uri, name)}
+		}
+	}
+	return nil
+}
+
 // markGreedy writes {name} as {name+} where the route's own greedy parameter is mapped to it, whatever that is called: slashes stay slashes.
 func markGreedy(template string, route *host.Route) string {
 	inner, ok := strings.CutSuffix(route.Pattern, "+}")

@@ -230,6 +230,38 @@ func TestOutboundRefuses(t *testing.T) {
 	}
 }
 
+// A {name} that nothing can fill is told before the first request.
+func TestCheckFilled(t *testing.T) {
+	mapped := []host.ParameterMapping{{Target: "integration.request.path.id", Source: "method.request.path.id"}}
+	template := []host.Mapping{{MediaType: "application/json"}}
+	tests := []struct {
+		name        string
+		integration host.IntegrationConfig
+		mappings    []host.Mapping
+		ok          bool
+	}{
+		{"mapped", host.IntegrationConfig{URI: "http://h/{id}", Parameters: mapped}, nil, true},
+		{"not mapped, although the route has it", host.IntegrationConfig{URI: "http://h/{id}"}, nil, false},
+		{"another is mapped", host.IntegrationConfig{URI: "http://h/{di}", Parameters: mapped}, nil, false},
+		{"a template may override it", host.IntegrationConfig{URI: "http://h/{id}"}, template, true},
+		{"a proxy has the route's", host.IntegrationConfig{URI: "http://h/{id}/{path}", Proxy: true}, nil, true},
+		{"a proxy, and the route has none", host.IntegrationConfig{URI: "http://h/{proxy}", Proxy: true}, nil, false},
+		{"no variable", host.IntegrationConfig{URI: "http://h/"}, nil, true},
+	}
+	for _, test := range tests {
+		test.integration.Type, test.integration.Pos = host.IntegrationHTTP, host.Position{File: "postern.yaml", Line: 9, Column: 2}
+		route := &host.Route{Key: "GET /{id}/{path+}", Pattern: "/{id}/{path+}", Integration: test.integration, Mappings: test.mappings}
+		o, err := rest.CompileOutbound(route)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = o.CheckFilled(route)
+		if ok := err == nil; ok != test.ok || !ok && (!errors.Is(err, host.Invalid) || !strings.HasPrefix(err.Error(), "postern.yaml:9:2: ")) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
 // Whatever comes in by values, the request stays one request to that host, below that path.
 func FuzzOutbound(f *testing.F) {
 	f.Add("7", "v", "X-A", "q", "p=1")
