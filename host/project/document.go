@@ -111,15 +111,15 @@ func differences(file string, report *openapi.Report) definition.Errors {
 	}
 	var parts []string
 	if n := count(openapi.Unsupported); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d things that it asks for are not done", n))
+		parts = append(parts, fmt.Sprintf("not done at all: %d", n))
 	}
 	if n := count(openapi.Different); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d differ from what API Gateway does", n))
+		parts = append(parts, fmt.Sprintf("different from API Gateway: %d", n))
 	}
 	if len(parts) == 0 {
 		return nil
 	}
-	return definition.Errors{{Pos: host.Position{File: file}, Rule: definition.RuleUnsupported, Message: "of what the document says, " + strings.Join(parts, ", and "),
+	return definition.Errors{{Pos: host.Position{File: file}, Rule: RuleDifferent, Message: "points of the document that are " + strings.Join(parts, ", "),
 		Hint: "postern import " + file + " --check lists them"}}
 }
 

@@ -30,6 +30,7 @@ const (
 	RuleScript           = "script"            // a script cannot be bundled
 	RuleMissingSecret    = "missing-secret"    // an environment variable of a secret is not set
 	RulePlugin           = "plugin"            // a plugin does not compile or does not start
+	RuleDifferent        = "different"         // an OpenAPI document asks for what is different here, or is not done
 )
 
 // FileName is the definition's name in a project folder. The ending .yml is taken too.
