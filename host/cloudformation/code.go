@@ -108,6 +108,9 @@ func (t *template) folder(r *resource) *document.Node {
 		property = "Code"
 	}
 	v := t.get(r, property)
+	if asset := r.asset(property); asset != nil {
+		v = asset
+	}
 	switch {
 	case v == nil:
 		v = document.NewText(r.place(property), ".")
@@ -118,6 +121,15 @@ func (t *template) folder(r *resource) *document.Node {
 		return nil
 	}
 	return v
+}
+
+// asset is where the CDK has put beside the template what a property finds in S3 (CDK guide, "Assets": aws:asset:path); nil where it has not.
+func (r *resource) asset(property string) *document.Node {
+	at, of := r.metadata.Get("aws:asset:path"), r.metadata.Get("aws:asset:property")
+	if at == nil || at.Shape != document.Text || of == nil || of.Text != property {
+		return nil
+	}
+	return at
 }
 
 // source finds the file of a handler in a function's folder, and says when it is not there.

@@ -50,6 +50,7 @@ var groups = map[string]note{
 	"AWS::CloudFormation::WaitCondition":    {openapi.Different, "stack", "there is nothing to wait for"},
 	"AWS::CloudFormation::CustomResource":   {openapi.Unsupported, "custom resource", "code that runs when a stack is made is not run"},
 	"Custom::":                              {openapi.Unsupported, "custom resource", "code that runs when a stack is made is not run"},
+	"AWS::CDK::Metadata":                    {openapi.Supported, "CDK", "it says which constructs the template was made of, and nothing else"},
 	"AWS::Logs::":                           {openapi.Different, "logs", "logs are set up for the whole host"},
 	"AWS::CloudWatch::":                     {openapi.Different, "metrics", "metrics are those of the host"},
 	"AWS::ApplicationAutoScaling::":         {openapi.Different, "scaling", "the host does not scale by itself"},

@@ -89,7 +89,11 @@ func (t *template) bodies(a *api) {
 // body takes the OpenAPI document that an API has in the template, or as a file beside it.
 func (t *template) body(a *api, inline, elsewhere string) {
 	var doc *document.Node
-	switch uri := t.get(a.res, elsewhere); {
+	uri := t.get(a.res, elsewhere)
+	if asset := a.res.asset(elsewhere); asset != nil {
+		uri = asset
+	}
+	switch {
 	case a.res.props.Get(inline) != nil:
 		doc = t.get(a.res, inline)
 	case uri == nil:
