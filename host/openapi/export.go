@@ -237,13 +237,16 @@ func (e *exporter) gatewayResponses(from *document.Member) {
 	e.root.Set(extension+"gateway-responses", from.Pos, all)
 }
 
+// maxCORSAge is the longest that a document may ask browsers to keep an answer (API Gateway API reference, "Cors"), in nanoseconds.
+const maxCORSAge = 86400e9
+
 // cors writes what an HTTP API answers other origins.
 func (e *exporter) cors(from *document.Member) {
 	cors := document.NewObject(from.Pos)
 	for _, m := range from.Value.Members {
 		if m.Key != "maxAge" {
 			cors.Set(m.Key, m.Pos, m.Value)
-		} else if d, ok := durationOf(m.Value); ok && d%1e9 == 0 {
+		} else if d, ok := durationOf(m.Value); ok && d%1e9 == 0 && d <= maxCORSAge {
 			cors.Set(m.Key, m.Pos, document.NewInteger(m.Value.Pos, d/1e9))
 		}
 	}
