@@ -129,6 +129,7 @@ func TestWrong(t *testing.T) {
 		"select":              {template("", "!Select [3, [a]]"), `a.yaml:13:23: Fn::Select has no item "3": the list has 1, counted from 0 (invalid-value)`},
 		"unknown function":    {template("", `{"Fn::Joyn": [a]}`), `a.yaml:13:15: "Fn::Joyn" is no expression that is known here (unknown-key); did you mean "Fn::Join"?`},
 		"beside others":       {template("", `{"Fn::Join": ["", []], a: b}`), "a.yaml:13:14: \"V\" must be text, not an object (wrong-type)\na.yaml:13:15: Fn::Join stands beside other keys (conflict); an expression is an object with one key"},
+		"without quotes":      {template("", "{Fn::Sub: x}"), "a.yaml:13:14: \"V\" must be text, not an object (wrong-type)\na.yaml:13:15: within { } a key that has colons needs quotes (syntax); write \"Fn::Sub\": ..."},
 		"unknown condition":   {template("", "!If [C, a, b]"), `a.yaml:13:19: there is no condition "C" (unknown-reference)`},
 		"circular condition":  {template("Conditions: {A: !Not [!Condition B], B: !Not [!Condition A]}", "!If [A, a, b]"), "a.yaml:1:58: the condition A refers to itself, through what it refers to (conflict)"},
 		"circular name":       {"Resources:\n  A: {Type: \"AWS::SQS::Queue\", Properties: {QueueName: !Ref A}}\n  F: {Type: \"AWS::Lambda::Function\", Properties: {Runtime: nodejs22.x, Handler: a.handler, Environment: {Variables: {A: !GetAtt A.QueueName}}}}", "a.yaml:2:3: A.QueueName refers to itself, through what it refers to (conflict)"},

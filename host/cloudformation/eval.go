@@ -52,6 +52,9 @@ func (t *template) evalObject(n *document.Node) *document.Node {
 	for i := range n.Members {
 		m := &n.Members[i]
 		switch {
+		case m.Key == "Fn" && strings.HasPrefix(m.Value.Text, ":"): // how the YAML library reads {Fn::Sub: x}
+			name, _, _ := strings.Cut(m.Value.Text[1:], ":")
+			t.wrong(m.Pos, document.RuleSyntax, "within { } a key that has colons needs quotes", "write "+document.Quote("Fn::"+name)+": ...")
 		case m.Key == "Fn::Transform":
 			for _, included := range members(t.transform(m)) {
 				made.Set(included.Key, included.Pos, included.Value)
