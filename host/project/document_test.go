@@ -2,6 +2,7 @@ package project_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -231,5 +232,56 @@ func TestAsItIsAlone(t *testing.T) {
 	p := load(t, filepath.Join(dir, "shop.json"), hostOptions(t))
 	if diff := cmp.Diff("apis:\n  the-shop:\n    openapi: ./shop.json\n    stages: {v1: {}}\n", string(p.Text)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestDocumentPage checks that the example of the page is a project, and that the page has every key.
+func TestDocumentPage(t *testing.T) {
+	text, err := os.ReadFile("../../spec/import.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Running a document as it is\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	_, rest, _ := strings.Cut(section, "```yaml\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the section has no example")
+	}
+	dir := write(t, map[string]string{"postern.yaml": example, "shop.json": strings.ReplaceAll(shop, "GetOrder", "get-order"), "functions/get-order.ts": shopCode})
+	if p := load(t, dir, options(t)); len(p.Snapshot.APIs[0].Routes) != 3 {
+		t.Errorf("the API is %+v", p.Snapshot.APIs[0])
+	}
+	for _, key := range []string{"openapi", "protocol", "allowUnsupported", "basePath"} {
+		if !strings.Contains(section, "| `"+key+"` |") {
+			t.Errorf("the section does not have %s", key)
+		}
+	}
+}
+
+// BenchmarkAsItIs loads a document of 500 operations.
+func BenchmarkAsItIs(b *testing.B) {
+	var paths []string
+	for i := range 500 {
+		paths = append(paths, fmt.Sprintf(`"/a%d/{id}": {"get": {
+  "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}, {"name": "x", "in": "query", "required": true, "schema": {"type": "string"}}],
+  "responses": {"200": {"description": "OK", "headers": {"X": {"schema": {"type": "string"}}}}, "400": {"description": "no"}},
+  "x-amazon-apigateway-integration": {"type": "http", "httpMethod": "GET", "uri": "https://example.com/{id}",
+   "requestParameters": {"integration.request.path.id": "method.request.path.id"},
+   "requestTemplates": {"application/json": "{\"id\": \"$input.params('id')\"}"},
+   "responses": {"default": {"statusCode": "200", "responseTemplates": {"application/json": "{\"a\": $input.json('$')}"}}, "4\\d\\d": {"statusCode": "400"}}}}}`, i))
+	}
+	dir := b.TempDir()
+	file := filepath.Join(dir, "shop.json")
+	doc := `{"openapi": "3.0.1", "info": {"title": "large", "version": "1"}, "paths": {` + strings.Join(paths, ",\n") + "}}"
+	if err := os.WriteFile(file, []byte(doc), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(doc)))
+	for b.Loop() {
+		p, err := project.Load(b.Context(), file, project.Options{})
+		if err != nil || len(p.Snapshot.APIs[0].Routes) != 500 {
+			b.Fatal(err)
+		}
 	}
 }
