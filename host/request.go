@@ -24,6 +24,10 @@ type Request struct {
 	// CONNECT (RFC 8441, RFC 9220) arrives as the GET that it stands for, so that routes match alike over every version
 	// of HTTP; only Sec-WebSocket-Key is missing there. Offers of other protocols are dropped: a server may ignore them.
 	Upgrade string
+
+	// Authority is the field Host (RFC 9110, section 7.2) that a server is sent, where a mapping wants another one than Host, which says where the
+	// request goes; "" is Host.
+	Authority string
 }
 
 // UpgradeWebSocket is the one protocol that a connection can be upgraded to (RFC 6455).

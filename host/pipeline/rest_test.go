@@ -50,10 +50,11 @@ apis:
 						integration.request.path.where: method.request.path.id
 						integration.request.querystring.q: method.request.querystring.q
 						integration.request.header.X-Var: stageVariables.color
+						integration.request.header.Host: "'orders.internal'"
 				responses:
 					- match: 2..
 						status: 201
-						parameters: {method.response.header.X-Seen: integration.response.body.method, method.response.header.Server: "'mine'"}
+						parameters: {method.response.header.X-Seen: integration.response.body.method, method.response.header.Server: "'mine'", method.response.header.X-Asked: integration.response.header.X-Asked}
 						mapping: {application/json: {template: '#set($context.responseOverride.header.X-Made = "yes")$input.json("$.body")'}}
 			ANY /proxy/{rest+}:
 				integration:
@@ -100,6 +101,7 @@ func restUpstream(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Var", r.Header.Get("X-Var"))
+	w.Header().Set("X-Asked", r.Host)
 	if r.URL.Path == "/fail" {
 		w.WriteHeader(400)
 	}
@@ -136,7 +138,7 @@ func TestREST(t *testing.T) {
 		{"1.12: the body", "POST", "/prod/guarded", `{"item":1}`, with("Authorization: tok-yes", "X-Need: 1"), 400, `{"message":"Invalid request body"}`, nil},
 		{"1.6: all is well", "POST", "/prod/guarded", `{"item":"x"}`, with("Authorization: tok-yes", "X-Need: 1"), 200, `ada {"item":"x"}`, nil},
 		{"1.4: HTTP", "POST", "/prod/http/7?q=1&z=2", `{"a":{"b":1}}`, with("X-Lost: 1"), 201, `{"got":{"b":1},"var":"red"}`,
-			map[string]string{"X-Seen": "PUT", "X-Made": "yes", "X-Amzn-Remapped-Server": "mine", "X-Var": ""}},
+			map[string]string{"X-Seen": "PUT", "X-Asked": "orders.internal", "X-Made": "yes", "X-Amzn-Remapped-Server": "mine", "X-Var": ""}},
 		{"a script beside templates", "POST", "/prod/http/7", "hello", []string{"Content-Type: text/plain"}, 201, `{"text":"hello"}`, nil},
 		{"1.4.1: NEVER, 1.11", "POST", "/prod/http/7", "<a/>", []string{"Content-Type: text/xml"}, 406, `{"no":"Unsupported Media Type"}`,
 			map[string]string{"X-Why": "UNSUPPORTED_MEDIA_TYPE"}},

@@ -18,7 +18,7 @@ const pseudonym = "postern"
 // Forward makes out.Header what a proxy may send on. in is what arrived; out is what is sent, with the header fields
 // that arrived or those that a mapping left. out.Header's memory is not changed: it may be in's.
 //
-// Hop-by-hop fields go (RFC 9110, section 7.6.1), except "TE: trailers". X-Forwarded-For, -Host, -Proto, -Port and
+// A field Host of out is one that was mapped, and becomes its Authority. Hop-by-hop fields go (RFC 9110, section 7.6.1), except "TE: trailers". X-Forwarded-For, -Host, -Proto, -Port and
 // Forwarded (RFC 7239) are set anew, or continued where in.Peer is trusted. Via is continued. A request that has been
 // here more than ten times is refused with Kind BadGateway; 508 would say it better, but belongs to WebDAV (RFC 5842).
 func Forward(in, out *host.Request) error {
@@ -31,7 +31,9 @@ func Forward(in, out *host.Request) error {
 		case "Connection":
 			f.named += "," + field.Value
 		case "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Transfer-Encoding", "Upgrade",
-			"Content-Length", "Host":
+			"Content-Length":
+		case "Host": // of a mapping: what a client sends is in.Host
+			out.Authority = field.Value
 		case "Te":
 			if hasToken(field.Value, "trailers") {
 				dst.Set("Te", "trailers")

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,10 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 		ProtoMajor: 1, // without which net/http waits for no 100
 		ProtoMinor: 1,
 		Body:       http.NoBody,
-		Host:       req.Host,
+		Host:       cmp.Or(req.Authority, req.Host),
+	}
+	if !httpguts.ValidHostHeader(out.Host) {
+		return nil, failed(req, host.Invalid, CauseInvalidRequest, fmt.Errorf("%q cannot be sent as the field Host", out.Host))
 	}
 	out.Header = requestHeader(req, &out)
 	if a.body != nil {
