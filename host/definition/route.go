@@ -75,7 +75,7 @@ func (b *builder) route(a *host.API, e *entry[routeDef]) *host.Route {
 	}
 	r.Integration = b.integration(a, def)
 	if r.Streaming {
-		b.mustNotBuffer(def)
+		b.mustNotBuffer(r, def)
 	}
 	return r
 }
@@ -98,7 +98,14 @@ func (b *builder) responseRule(a *host.API, route *routeDef, def *responseRuleDe
 }
 
 // mustNotBuffer reports what needs whole bodies on a route that streams them.
-func (b *builder) mustNotBuffer(def *routeDef) {
+func (b *builder) mustNotBuffer(r *host.Route, def *routeDef) {
+	switch {
+	case r.REST == nil:
+	case r.REST.ValidateBody:
+		b.add(def.Request.Validate.place, RuleConflict, "to validate a body needs the whole of it, and this route has streaming: true").Hint = "remove one of them"
+	case !r.Integration.Proxy && r.Integration.Type != "":
+		b.add(def.Streaming.place, RuleConflict, "a REST API streams through proxies alone, and this integration is none").Hint = "remove streaming, or make the integration a proxy: HTTP_PROXY or AWS_PROXY, without request.mapping"
+	}
 	found := []*dict[mappingDef]{&def.Request.Mapping}
 	for i := range def.Responses.items {
 		found = append(found, &def.Responses.items[i].Mapping)
