@@ -108,6 +108,26 @@ Conditions:
 	}
 }
 
+func TestIs(t *testing.T) {
+	for text, want := range map[string]bool{
+		"AWSTemplateFormatVersion: 2010-09-09":    true,
+		"Resources: {A: {Type: x}}":               true,
+		"Resources: {A: {}}":                      false,
+		"openapi: 3.0.1\npaths: {}":               false,
+		"version: 1\nfunctions: {a: {plugin: x}}": false,
+		"[]":                                      false,
+		"x":                                       false,
+	} {
+		root, err := cloudformation.Parse("a.yaml", []byte(text), cloudformation.Limits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cloudformation.Is(root); got != want {
+			t.Errorf("Is(%q) = %v", text, got)
+		}
+	}
+}
+
 // TestWrong checks what is said of templates that are wrong, with the place.
 func TestWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{

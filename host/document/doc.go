@@ -1,5 +1,6 @@
 // Package document reads YAML and JSON into trees of values with their places, within bounds, and says what is wrong with
-// them: each error has a file, a line and a column. What the values mean is for its callers to say.
+// them: each error has a file, a line and a column. It writes trees back for people, such that they are read as the same. What the
+// values mean is for its callers to say.
 //
 // JSON is read by encoding/json, though it is YAML too: documents of JSON are often written by machines and large, and the YAML
 // parser takes several times as long for them.
