@@ -115,8 +115,8 @@ func TestIs(t *testing.T) {
 		"Resources: {A: {}}":                      false,
 		"openapi: 3.0.1\npaths: {}":               false,
 		"version: 1\nfunctions: {a: {plugin: x}}": false,
-		"[]":                                      false,
-		"x":                                       false,
+		"[]": false,
+		"x":  false,
 	} {
 		root, err := cloudformation.Parse("a.yaml", []byte(text), cloudformation.Limits())
 		if err != nil {
