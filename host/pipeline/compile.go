@@ -95,7 +95,7 @@ func (b *builder) mappers(mappings []host.Mapping, phase host.Phase, canary bool
 		}
 		compiled, err := template.Compile(m.Template, phase, template.Options{Canary: canary})
 		b.fail(err)
-		all[m] = compiled
+		all[m] = &heavyMapper{compiled, b.p.shared.heavy}
 	}
 	return all
 }

@@ -49,10 +49,10 @@ func (b *builder) compileMethod(a *restAPI, r *host.Route, before []step) *route
 			out.steps = append(out.steps, step{phase, handler})
 		}
 	}
-	m := &restMethod{route: r, kind: rest.TypeOf(&r.Integration), binary: a.binary, canary: a.canary}
+	m := &restMethod{route: r, kind: rest.TypeOf(&r.Integration), binary: a.binary, heavy: b.p.shared.heavy, canary: a.canary}
 	add(host.PhaseLimit, &restArrival{r.Streaming, r.MaxBody}, nil)
 	if validator, err := rest.CompileValidator(r, a.models); validator != nil || err != nil {
-		add(host.PhaseValidate, &restValidate{validator, r.MaxBody.Value}, err)
+		add(host.PhaseValidate, &restValidate{validator, r.MaxBody.Value, m.heavy}, err)
 	}
 	fixed := r.Integration.Type == host.IntegrationMock && r.Integration.Mock != nil // the definition itself has the answer
 	if !fixed {

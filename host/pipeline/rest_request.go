@@ -16,6 +16,7 @@ type restMethod struct {
 	route  *host.Route
 	kind   rest.Type
 	binary *rest.BinaryTypes
+	heavy  *heavy
 	canary bool
 }
 
@@ -49,10 +50,11 @@ func (a *restArrival) Handle(_ context.Context, x *host.Exchange) (host.Second, 
 type restValidate struct {
 	validator *rest.Validator
 	limit     int64
+	heavy     *heavy
 }
 
 // Handle refuses a request that lacks a parameter, or whose body does not fit its model (reference 1.12).
-func (v *restValidate) Handle(_ context.Context, x *host.Exchange) (host.Second, error) {
+func (v *restValidate) Handle(ctx context.Context, x *host.Exchange) (host.Second, error) {
 	if err := v.validator.Parameters(x); err != nil {
 		return nil, err
 	}
@@ -64,6 +66,11 @@ func (v *restValidate) Handle(_ context.Context, x *host.Exchange) (host.Second,
 	if err != nil {
 		return nil, err
 	}
+	leave, err := v.heavy.enter(ctx, len(body))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	return nil, v.validator.Body(contentType, body)
 }
 
@@ -115,8 +122,7 @@ func (m *restRequest) Handle(ctx context.Context, x *host.Exchange) (host.Second
 			return nil, err
 		}
 	}
-	payload.Parameters, err = m.parameters(x, func() ([]byte, error) { return whole(x, m.route.MaxBody.Value) })
-	if err != nil {
+	if payload.Parameters, err = m.parametersOf(ctx, x); err != nil {
 		return nil, err
 	}
 	out, err := m.mapped(ctx, x, &payload, octets)
@@ -128,6 +134,23 @@ func (m *restRequest) Handle(ctx context.Context, x *host.Exchange) (host.Second
 		x.Outbound.Mapped, x.Outbound.Override, x.Outbound.Response = true, out.Request, out.Response
 	}
 	return nil, err
+}
+
+// parametersOf makes the parameter mappings, some of which may look into the body.
+func (m *restRequest) parametersOf(ctx context.Context, x *host.Exchange) (host.Override, error) {
+	var leave func()
+	defer func() {
+		if leave != nil {
+			leave()
+		}
+	}()
+	return m.parameters(x, func() ([]byte, error) {
+		body, err := whole(x, m.route.MaxBody.Value)
+		if err == nil && leave == nil {
+			leave, err = m.heavy.enter(ctx, len(body))
+		}
+		return body, err
+	})
 }
 
 // content reads the body and converts it as the integration says (reference 1.4.2).

@@ -45,8 +45,15 @@ func (m *restResponse) Handle(ctx context.Context, x *host.Exchange) (host.Secon
 		return nil, err
 	}
 	answer := rest.Answer{Selection: selected, Body: body}
-	if answer.Mapped, err = m.rules[rule](x, from, body); err != nil {
-		return nil, err
+	if len(rule.Parameters) > 0 { // which may look into the body
+		leave, err := m.heavy.enter(ctx, len(body))
+		if err == nil {
+			answer.Mapped, err = m.rules[rule](x, from, body)
+			leave()
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	if err := m.apply(ctx, x, from, octets, &answer); err != nil {
 		return nil, err

@@ -30,13 +30,14 @@ type Shared struct {
 	plugins   registry[*plugin]
 	breakers  registry[*breaker]
 	pools     registry[sharedPool]
+	heavy     *heavy
 	pipelines sync.WaitGroup // those that are open
 }
 
 // NewShared returns an empty collection over the given runtimes, keyed by host.RuntimeWasm and so on, and the store of the plugins' maps,
 // nil for none. It owns neither: close them after the last pipeline.
 func NewShared(runtimes map[string]host.Runtime, tel *telemetry.Telemetry, maps host.KVStore) *Shared {
-	return &Shared{runtimes: runtimes, telemetry: tel, maps: maps}
+	return &Shared{runtimes: runtimes, telemetry: tel, maps: maps, heavy: newHeavy()}
 }
 
 // Wait waits until every pipeline has ended its exchanges and is closed, or until ctx ends. Nothing may be built
