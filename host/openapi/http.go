@@ -278,9 +278,6 @@ func (r *reader) httpSettings() {
 			}
 		}
 	}
-	if r.amazon {
-		r.find(Different, r.root.Pos, "stage settings", "a document has no stages: throttling, access logs, custom domains and mutual TLS of the API must be set up here, and stage variables below stages")
-	}
 }
 
 // cors makes the settings of cross-origin resource sharing.
