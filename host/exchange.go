@@ -120,7 +120,8 @@ type MapOutput struct {
 	Response    Override
 }
 
-// An Override replaces parts of what goes out.
+// An Override replaces parts of what goes out. Its values are a mapping's, and through that perhaps a client's: whoever sends them refuses line breaks in
+// header fields, and paths that climb.
 type Override struct {
 	Header Header
 	Query  Header

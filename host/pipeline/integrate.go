@@ -297,6 +297,7 @@ func (h *httpIntegration) address(in *host.Invocation, out *host.Request) error 
 			out.Scheme, out.Host = target.Scheme, target.Host
 		}
 		out.Target = target.Path
+		_, query, _ = strings.Cut(target.Path, "?") // with what the URI itself says
 	}
 	if in.Target != "" {
 		out.Target = in.Target

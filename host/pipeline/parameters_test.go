@@ -29,7 +29,7 @@ apis:
 						"overwrite:querystring.q": new
 						"remove:querystring.secret": ""
 			POST /path:
-				integration: {http: "UPSTREAM/in", parameters: {"overwrite:path": $request.body.to}}
+				integration: {http: "UPSTREAM/in?fixed=1", parameters: {"overwrite:path": $request.body.to}}
 			POST /pool:
 				integration: {upstream: pool, path: /in, parameters: {"overwrite:path": $request.body.to, "append:querystring.a": b}}
 			POST /function:
@@ -93,8 +93,8 @@ func TestHTTPParameters(t *testing.T) { // reference 1.4.5
 	}{
 		"fields and query":    {"/fields/a%20b?q=1&x=%2B&secret=s&q=2", `{"order":{"id":7}}`, 200, `/in?fixed=1&x=%2B&tier=gold&q=new in|a b/POST 7  {"order":{"id":7}}`, ""},
 		"a body without it":   {"/fields/a", `text`, 200, `/in?fixed=1&tier=gold&q=new in|a/POST two  text`, ""},
-		"a path":              {"/path?q=1", `{"to":"/a b/c?d"}`, 200, `/a%20b/c%3Fd?q=1 in two three {"to":"/a b/c?d"}`, ""},
-		"no path":             {"/path", `{}`, 200, `/in in two three {}`, ""},
+		"a path":              {"/path?q=1", `{"to":"/a b/c?d"}`, 200, `/a%20b/c%3Fd?fixed=1&q=1 in two three {"to":"/a b/c?d"}`, ""},
+		"no path":             {"/path", `{}`, 200, `/in?fixed=1 in two three {}`, ""},
 		"a path of upstreams": {"/pool", `{"to":"/a"}`, 200, `/a?a=b in two three {"to":"/a"}`, ""},
 		"a function's path":   {"/function?q=1", `{"to":"/a"}`, 200, `/a q=1&a=b in,one {"to":"/a"}`, ""},
 		"climbs":              {"/path", `{"to":"/a/%2e%2e/b"}`, 400, badRequest, "segment . or .."},
