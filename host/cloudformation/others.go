@@ -139,7 +139,6 @@ func (t *template) assembleAPI(a *api) *openapi.Result {
 		t.errs = append(t.errs, errs...)
 	}
 	read.Report.API = a.name
-	read.Report.Findings = slices.DeleteFunc(read.Report.Findings, func(f openapi.Finding) bool { return f.Subject == "stage settings" }) // a template has stages
 	read.Report.Findings = append(read.Report.Findings, a.findings...)
 	t.result.Reports = append(t.result.Reports, read.Report)
 	if len(a.stages.Members) > 0 { // without any there are those that such an API has by itself

@@ -93,7 +93,7 @@ func bodyExpression(path string, response bool) (*expression, error) {
 	if path == "" {
 		return e, nil
 	}
-	if strings.Contains(path, "..") || strings.Contains(path, "?(") {
+	if strings.Contains(path, "..") || strings.Contains(strings.ReplaceAll(path, " ", ""), "?(") {
 		return nil, fmt.Errorf("%q: neither .. nor filters can stand in the path of a body", path)
 	}
 	compiled, err := jsonpath.Compile("$" + path)
