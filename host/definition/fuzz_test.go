@@ -10,6 +10,7 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
+	"github.com/postern/postern/host/document"
 )
 
 // FuzzParse checks that any bytes give a snapshot or Errors that point into the file, and the same ones again.
@@ -53,6 +54,50 @@ func FuzzParse(f *testing.F) {
 		for _, e := range errs {
 			if e.Pos.Line < 1 || e.Pos.Column < 1 || e.Message == "" || e.Rule == "" {
 				t.Errorf("incomplete: %+v", e)
+			}
+		}
+	})
+}
+
+// FuzzBeside checks that any API beside any document is told with places in one of the two, and that what is written in the definition stays.
+func FuzzBeside(f *testing.F) {
+	f.Add("{stages: {prod: {}}, routes: {GET /a: {integration: {mock: {}}}}}", "routes: {GET /a: {integration: {mock: {status: 201}}}, GET /b: {integration: {function: f}}}")
+	f.Add("{models: {A: {type: object}}, protocol: http}", "models: {A: 1}\nauthorizers: {x: {function: f}}")
+	f.Add("{routes: [], allowUnsupported: x, basePath: 1}", "[]")
+	f.Add("{openapi: {}, routes: null}", "routes: {$default: {integration: {http: 'http://${stageVariables.x}/'}}}")
+	f.Fuzz(func(t *testing.T, api, doc string) {
+		node, err := document.Parse("own.yaml", []byte(api), document.Limits{})
+		if err != nil || node.Shape != document.Object {
+			return
+		}
+		own := *node
+		own.Members = append([]document.Member(nil), node.Members...)
+		if own.Get("openapi") == nil {
+			own.Set("openapi", own.Pos, document.NewText(own.Pos, "./doc.yaml"))
+		}
+		apis, root := document.NewObject(own.Pos), document.NewObject(own.Pos)
+		apis.Set("a", own.Pos, &own)
+		root.Set("apis", own.Pos, apis)
+		snapshot, err := definition.Build(root, []byte(api), documents(map[string]string{"./doc.yaml": doc}, nil))
+		var errs definition.Errors
+		if err != nil && !errors.As(err, &errs) {
+			t.Fatal(err)
+		}
+		for _, e := range errs {
+			if e.Pos.Line < 1 || e.Pos.File != "own.yaml" && e.Pos.File != "doc.yaml" || e.Message == "" || e.Rule == "" {
+				t.Errorf("incomplete: %+v", e)
+			}
+		}
+		if err != nil {
+			return
+		}
+		routes := own.Get("routes")
+		if routes == nil {
+			return
+		}
+		for _, m := range routes.Members {
+			if r := routeOf(t, snapshot, "a", m.Key); r.Pos != m.Pos {
+				t.Errorf("the route %s is the document's", m.Key)
 			}
 		}
 	})
