@@ -91,6 +91,7 @@ func Read(root *document.Node, opts Options) (*Result, error) {
 	if r.recognize() && r.bounded(root) {
 		r.amazon = anywhere(root, func(m *document.Member, _ *document.Node) bool { return strings.HasPrefix(m.Key, extension) })
 		r.read()
+		r.report.sort()
 	}
 	result := &Result{API: r.api, Name: r.report.API, Stage: r.stage, Functions: named(r.api), Region: r.region, Plain: !r.amazon, Report: r.report}
 	if !opts.AllowUnsupported {

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -96,6 +97,17 @@ func (r *Report) Count(v Verdict) (n int) {
 		}
 	}
 	return n
+}
+
+// sort puts findings into the order of the document, where they were found in the order in which it is read.
+func (r *Report) sort() {
+	all := [][]Finding{r.Findings}
+	for _, o := range r.Operations {
+		all = append(all, o.Findings)
+	}
+	for _, findings := range all {
+		slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Or(a.Pos.Line-b.Pos.Line, a.Pos.Column-b.Pos.Column) })
+	}
 }
 
 // unsupported returns what does not run as errors in their places.
