@@ -101,7 +101,7 @@ func (r *reader) authorizer(m *document.Member, n, auth, authorizers *document.N
 	if ttl := auth.Get("authorizerResultTtlInSeconds"); r.is(ttl, document.Text, "authorizerResultTtlInSeconds") {
 		if seconds, err := strconv.Atoi(ttl.Text); err != nil || seconds < 0 {
 			r.wrong(ttl.Pos, document.RuleInvalidValue, "authorizerResultTtlInSeconds must be a whole number of seconds, not "+document.Quote(ttl.Text), "")
-		} else if seconds == 0 || out.Get("identitySources") != nil || kind == "token" {
+		} else if seconds == 0 || out.Get("identitySources") != nil || kind == "token" && r.opts.Protocol == host.ProtocolREST {
 			r.text(out, "resultTTL", ttl.Pos, ttl.Text+"s")
 		}
 	}
