@@ -155,14 +155,36 @@ func printProblem(w io.Writer, p palette, label string, e *definition.Error) {
 	fmt.Fprintf(w, "%s%s %s%s\n", where, label, printableLines(e.Message), rule)
 	if e.Source != "" && e.Pos.Line > 0 && !strings.Contains(e.Path, ".secrets.") { // nobody's secret is shown in passing
 		number := strconv.Itoa(e.Pos.Line)
-		fmt.Fprintf(w, "  %s %s\n", p.dim(number+" |"), printableLines(strings.TrimRight(e.Source, "\r\n")))
-		if e.Pos.Column > 0 {
-			fmt.Fprintf(w, "  %s %s\n", p.dim(strings.Repeat(" ", len(number))+" |"), p.red(caret(e.Source, e.Pos.Column)))
+		line, column := around(strings.TrimRight(e.Source, "\r\n"), e.Pos.Column)
+		fmt.Fprintf(w, "  %s %s\n", p.dim(number+" |"), printableLines(line))
+		if column > 0 {
+			fmt.Fprintf(w, "  %s %s\n", p.dim(strings.Repeat(" ", len(number))+" |"), p.red(caret(line, column)))
 		}
 	}
 	if e.Hint != "" {
 		fmt.Fprintf(w, "  %s\n", printableLines(e.Hint))
 	}
+}
+
+// longestLine is how many characters of a line are shown: documents that programs write may be one line.
+const longestLine = 200
+
+// around cuts a long line down to what stands around a column, and returns where the column is in that.
+func around(line string, column int) (part string, at int) {
+	text := []rune(line)
+	if len(text) <= longestLine {
+		return line, column
+	}
+	from := max(0, min(column-longestLine/2, len(text)-longestLine))
+	to := min(from+longestLine, len(text))
+	part = string(text[from:to])
+	if column -= from; from > 0 {
+		part, column = "…"+part, column+1
+	}
+	if to < len(text) {
+		part += "…"
+	}
+	return part, max(0, column)
 }
 
 // caret points at a column, under a line whose tabs keep their width.
