@@ -56,6 +56,7 @@ type Match struct {
 	Path     string // the path below stage and base path, undecoded, starting with /
 	BasePath string // what stands before Path in the request's target: "", "/prod", "/_postern/orders/prod"
 	Domain   string // the host that selected the API, without port
+	Mapped   bool   // BasePath is that of a domain's mapping, which says nothing of the stage
 }
 
 // A Param is one path parameter with its value as it stands in the path, undecoded.

@@ -129,6 +129,7 @@ func TestPaths(t *testing.T) {
 	for _, test := range tests {
 		x := bare()
 		x.Match.BasePath, x.Match.Path, x.Match.Stage = test.base, "/a", &host.Stage{Name: test.stage}
+		x.Match.Mapped = test.base == "/shop"
 		two, one := decoded(t, x, Format2), decoded(t, x, Format1)
 		if two["rawPath"] != test.rawPath || one["path"] != test.path {
 			t.Errorf("%s: rawPath %v and path %v, want %s and %s", test.base, two["rawPath"], one["path"], test.rawPath, test.path)

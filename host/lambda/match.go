@@ -64,11 +64,10 @@ func stagePath(x *host.Exchange) string {
 
 // mappedPath is the path without the stage's segment but with a domain's base path (reference 1.6, format 1.0).
 func mappedPath(x *host.Exchange) string {
-	base := x.Match.BasePath
-	if strings.HasPrefix(base, "/_postern/") || host.Unescape(base) == "/"+stage(x) {
-		base = ""
+	if !x.Match.Mapped {
+		return x.Match.Path
 	}
-	return base + x.Match.Path
+	return x.Match.BasePath + x.Match.Path
 }
 
 func pathParameters(ps []pair, x *host.Exchange) []pair {

@@ -131,7 +131,7 @@ func TestRESTPaths(t *testing.T) {
 		{"", "//a/", "/a/", "//a/"},
 	} {
 		x := restBare()
-		x.Match.BasePath, x.Match.Path = test.base, test.below
+		x.Match.BasePath, x.Match.Path, x.Match.Mapped = test.base, test.below, test.base == "/shop"
 		event := decoded(t, x, Format1)
 		if got := event["requestContext"].(map[string]any)["path"]; event["path"] != test.path || got != test.contextPath {
 			t.Errorf("%s%s: got %v and %v", test.base, test.below, event["path"], got)

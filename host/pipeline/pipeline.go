@@ -168,7 +168,7 @@ func (p *Pipeline) match(r *run) *api {
 		r.canary, target.API, target.Stage = true, target.Stage.Canary.API, target.Stage.Canary.Stage
 	}
 	m := &r.x.Match
-	m.API, m.Stage, m.Path, m.BasePath, m.Domain = target.API, target.Stage, target.Path, target.BasePath, target.Domain
+	m.API, m.Stage, m.Path, m.BasePath, m.Domain, m.Mapped = target.API, target.Stage, target.Path, target.BasePath, target.Domain, target.Mapped
 	if target.Function != nil {
 		u := p.urls[target.Function]
 		m.API, m.Stage, m.Route, r.route = u.api, u.api.Stages[0], u.route.def, u.route

@@ -25,6 +25,7 @@ type Target struct {
 	Path     string         // below BasePath, undecoded, starting with /
 	BasePath string         // as received: "", "/prod", "/orders", "/_postern/orders/prod"
 	Domain   string         // the request's host in lower case, without port and trailing dot; IPv6 in brackets
+	Mapped   bool           // a domain's mapping has taken it
 }
 
 // Hosts selects an API and a stage, or a function, by host and path. It is immutable and safe for concurrent use.
@@ -297,7 +298,9 @@ func (p *prefix) match(path string) (Target, bool) {
 	if found == nil {
 		return Target{}, false
 	}
-	return found.to.target(path, end), true
+	t := found.to.target(path, end)
+	t.Mapped = true
+	return t, true
 }
 
 // segmentAt returns the segment after the slash at i, and its end. Where path ends it returns "".
