@@ -132,6 +132,7 @@ func TestIs(t *testing.T) {
 func TestWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"no template":         {"a: 1", `a.yaml:1:1: this is no template: it has no "Resources" (required)`},
+		"null resources":      {"Resources: null", `a.yaml:1:1: this is no template: it has no "Resources" (required)`},
 		"a list":              {"[]", "a.yaml:1:1: a template is an object, not a list (wrong-type)"},
 		"resources":           {"Resources: [a]", `a.yaml:1:12: "Resources" must be an object, not a list (wrong-type)`},
 		"parameters":          {"Parameters: x\nResources: {}", `a.yaml:1:13: "Parameters" must be an object, not text (wrong-type)`},

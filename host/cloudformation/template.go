@@ -117,7 +117,7 @@ func (t *template) load() bool {
 	}
 	t.macros()
 	all := t.root.Get("Resources")
-	if all == nil {
+	if all == nil || all.Shape == document.Null {
 		t.wrong(t.root.Pos, document.RuleRequired, `this is no template: it has no "Resources"`, "")
 		return false
 	}
