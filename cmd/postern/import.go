@@ -56,6 +56,7 @@ they ask for, are left out. The exit code is 0, or 3 when the document is wrong 
 	f.StringVar(&i.opts.Name, "name", "", "`name` of the API; without it, the document's title")
 	f.StringVar(&i.protocol, "protocol", "", "rest or http; without it, what the document is of: http for what only HTTP APIs have, else rest")
 	f.StringVar(&i.opts.OpenAPI.BasePath, "basepath", openapi.BasePathIgnore, "what becomes of the document's base path: ignore, prepend or split")
+	f.StringVar(&i.opts.OpenAPI.Server, "server", "", "`URL` that the operations of a document without extensions go to, instead of the servers that it names")
 	f.StringVar(&i.opts.Stage, "stage", "", "`name` of the stage; without it, the one that the document was exported from")
 	f.StringToStringVar(&i.opts.Variables, "stage-variable", nil, "`name=value` of a stage variable; may stand often")
 	f.BoolVar(&i.opts.OpenAPI.AllowUnsupported, "allow-unsupported", false, "leave out what is unsupported")

@@ -137,6 +137,8 @@ func TestWrong(t *testing.T) {
 		"resources":           {"Resources: [a]", `a.yaml:1:12: "Resources" must be an object, not a list (wrong-type)`},
 		"parameters":          {"Parameters: x\nResources: {}", `a.yaml:1:13: "Parameters" must be an object, not text (wrong-type)`},
 		"no type":             {"Resources: {A: {Properties: {}}}", `a.yaml:1:13: the resource "A" has no Type (required)`},
+		"a null resource":     {"Resources: {A: null}", `a.yaml:1:13: the resource "A" must be an object, not empty (wrong-type)`},
+		"a null type":         {"Resources: {A: {Type: null}}", `a.yaml:1:13: the resource "A" has no Type (required)`},
 		"type":                {"Resources: {A: {Type: []}}", `a.yaml:1:23: "Type" must be text, not a list (wrong-type)`},
 		"unknown ref":         {template("", "!Ref Tabel"), `a.yaml:13:19: there is no parameter and no resource "Tabel" (unknown-reference); did you mean "Table"?`},
 		"unknown pseudo":      {template("", "!Ref AWS::Regoin"), `a.yaml:13:19: there is no pseudo parameter "AWS::Regoin" (unknown-reference); did you mean "AWS::Region"?`},

@@ -139,12 +139,13 @@ func (t *template) loadResource(m *document.Member) {
 		t.find(openapi.Unsupported, m.Pos, m.Key, "resources that a transform writes are not read: import the processed template, which the console shows")
 		return
 	}
-	if !t.is(m.Value, document.Object, m.Key) {
+	if m.Value.Shape != document.Object {
+		t.wrong(m.Pos, document.RuleWrongType, "the resource "+document.Quote(m.Key)+" must be an object, not "+m.Value.Shape.String(), "")
 		return
 	}
 	kind := m.Value.Get("Type")
 	if !t.is(kind, document.Text, "Type") {
-		if kind == nil {
+		if kind == nil || kind.Shape == document.Null {
 			t.wrong(m.Pos, document.RuleRequired, "the resource "+document.Quote(m.Key)+" has no Type", "")
 		}
 		return

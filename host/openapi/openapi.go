@@ -41,6 +41,9 @@ type Options struct {
 	BasePath         string        // one of the BasePath constants; "" is BasePathIgnore
 	AllowUnsupported bool          // what does not run is reported and left out, and is no error
 
+	// Server is the URL that the operations of a document without extensions are sent to; "" for the servers that it names.
+	Server string
+
 	// Unqualified drops the aliases and versions of functions, which only a host knows: the function of the name answers.
 	Unqualified bool
 

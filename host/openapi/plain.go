@@ -97,6 +97,11 @@ type server struct {
 
 // server returns the server of an operation: its own, its path's or the document's.
 func (r *reader) server(o *operation) *server {
+	if r.opts.Server != "" {
+		s := &server{pos: o.pos}
+		s.set(r.opts.Server)
+		return s
+	}
 	if r.version == swagger2 {
 		return r.swaggerServer(o)
 	}
@@ -106,7 +111,7 @@ func (r *reader) server(o *operation) *server {
 			return r.found(list, of == r.root, func() *server { return r.firstServer(list) })
 		}
 	}
-	return &server{pos: o.pos, problem: "nothing says where requests go: add servers: [{url: https://…}] with the address of the upstream"}
+	return &server{pos: o.pos, problem: "nothing says where requests go: add servers: [{url: https://…}] with the address of the upstream, or import it with --server"}
 }
 
 // found returns the server that stands at a node, which is read once. What is to be known of it is told of the API if it is the document's, and of the
@@ -192,7 +197,7 @@ func (s *server) set(text string) {
 	case err != nil:
 		s.problem = "the server's URL " + document.Quote(text) + " is none"
 	case u.Scheme == "":
-		s.problem = "the server " + document.Quote(text) + " is relative to where the document was published, which it does not say: write https:// and a host before it"
+		s.problem = "the server " + document.Quote(text) + " is relative to where the document was published, which it does not say: write https:// and a host before it, or import it with --server"
 	case u.Scheme != "http" && u.Scheme != "https":
 		s.problem = "the server " + document.Quote(text) + " must begin with http:// or https://: requests go to these alone"
 	case u.Host == "":

@@ -86,8 +86,7 @@ func (r *reader) authorizer(m *document.Member, n, auth, authorizers *document.N
 	arn, err := mapping.ParseARN(r.pseudo(uri.Text))
 	switch {
 	case err != nil || arn.Function == "":
-		r.wrong(uri.Pos, document.RuleInvalidValue, "authorizerUri is not the ARN of a function: "+document.Quote(uri.Text), "")
-		return &scheme{subject: "authorizer", missing: "nothing says which function it is"}
+		return &scheme{subject: "authorizer", missing: "authorizerUri is not the ARN of a function: " + document.Quote(uri.Text)}
 	case strings.Contains(arn.Function+arn.Qualifier, "{"):
 		return &scheme{subject: "authorizer", missing: "its function is named by a stage variable: write the name of the function into authorizerUri"}
 	}

@@ -312,7 +312,7 @@ func (im *ImportedProject) attribute(e *definition.Error) bool {
 	for _, report := range im.Reports {
 		for _, o := range report.Operations {
 			path := definition.KeyPath(definition.KeyPath("apis", report.API)+".routes", o.Key)
-			if o.LeftOut || e.Path != path && !strings.HasPrefix(e.Path, path+".") && !strings.HasPrefix(e.Path, path+"[") {
+			if e.Path != path && !strings.HasPrefix(e.Path, path+".") && !strings.HasPrefix(e.Path, path+"[") {
 				continue
 			}
 			message := e.Message

@@ -159,6 +159,26 @@ func TestImportedProjectRuns(t *testing.T) {
 	}
 }
 
+// All that is wrong with an operation is said of it, and the others are imported.
+func TestImportOfAnOperationWithManyFaults(t *testing.T) {
+	im := importShop(t, shopDocument(`"/t": {"get": {"responses": {"200": {}}, "x-amazon-apigateway-integration": {"type": "mock", "responses": {"default": {"statusCode": "200",
+"responseParameters": {"method.response.header.A": "'1'", "method.response.header.B": "'2'"}}}}}}`), project.ImportOptions{OpenAPI: openapi.Options{AllowUnsupported: true}})
+	if o := im.Reports[0].Operations[1]; !o.LeftOut || len(o.Findings) != 2 {
+		t.Errorf("the findings are %v", o.Findings)
+	}
+}
+
+func TestImportFromAServer(t *testing.T) {
+	const doc = `{"openapi": "3.0.1", "info": {"title": "pets"}, "servers": [{"url": "/v3"}], "paths": {"/pets/{id}": {"get": {"responses": {}}}}}`
+	if _, err := project.Import("pets.json", []byte(doc), project.ImportOptions{}); !errors.Is(err, project.ErrUnsupported) {
+		t.Error(err)
+	}
+	im := importShop(t, doc, project.ImportOptions{OpenAPI: openapi.Options{Server: "http://127.0.0.1:9000/api/v3"}})
+	if got := im.Definition.Get("apis").Get("pets").Get("routes").Get("GET /pets/{id}").Get("integration").Get("http").Text; got != "http://127.0.0.1:9000/api/v3/pets/{id}" {
+		t.Error(got)
+	}
+}
+
 func TestImportSaysWhatIsWrong(t *testing.T) {
 	const queue = `"/q": {"post": {"x-amazon-apigateway-integration": {"type": "aws", "httpMethod": "POST", "uri": "arn:aws:apigateway:eu-west-1:sqs:action/SendMessage"}}}`
 	for name, c := range map[string]struct {
