@@ -97,12 +97,13 @@ func (a *application) addFlags(cmd *cobra.Command) {
 	f.StringVar(&a.project, "project", "", "the project's `name` on the host; the folder's name without it")
 	a.addTo(cmd, 0)
 	formatFlag(cmd, &a.format)
+	a.settings.addDocument()
 	a.settings.addBuild(cmd)
 }
 
 // definedStages are the stages of the definition in the folder that is named.
 func definedStages(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	p, err := project.Define(firstOf(append(args, ".")...))
+	p, err := project.Define(firstOf(append(args, ".")...), project.Options{AllowUnsupported: true})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -37,12 +37,13 @@ The TLS listener shows a certificate that is made in memory: curl -k takes it.` 
 			return develop(cmd, s, dir, std)
 		},
 	}
+	s.addDocument()
 	s.addHost(cmd, true)
 	return cmd
 }
 
 func develop(cmd *cobra.Command, s *settings, dir string, std *streams) error {
-	if _, err := project.Define(dir); errors.Is(err, host.NotFound) {
+	if _, err := project.Define(dir, project.Options{}); errors.Is(err, host.NotFound) {
 		return err // a wrong folder is not waited for; a definition that is broken is
 	}
 	if err := s.resolve(); err != nil {

@@ -26,7 +26,7 @@ every limit with the place that sets it. URL is a path, or a whole URL whose hos
 			if err := errors.Join(s.resolve(), checkDir(dir, std)); err != nil {
 				return err
 			}
-			loaded, err := project.Define(dir)
+			loaded, err := project.Define(dir, s.projectOptions(std))
 			if err != nil {
 				return err
 			}
@@ -42,6 +42,7 @@ every limit with the place that sets it. URL is a path, or a whole URL whose hos
 	}
 	cmd.Flags().StringVar(&dir, "dir", ".", "the project's `folder`, or an OpenAPI document")
 	s.addDomain()
+	s.addDocument()
 	cmd.Flags().AddFlagSet(s.flags)
 	cmd.Flags().StringVarP(&format, "output", "o", formatText, "text or json")
 	return cmd

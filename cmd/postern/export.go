@@ -23,13 +23,14 @@ var exportFormats = map[string]string{"oas30": "3.0", "oas31": "3.1", "swagger":
 type exporting struct {
 	std         *streams
 	remote      *remote
+	settings    *settings
 	to, dir     string
 	format, api string
 	yaml        bool
 }
 
 func newExport(std *streams) *cobra.Command {
-	e := &exporting{std: std, remote: &remote{std: std}}
+	e := &exporting{std: std, remote: &remote{std: std}, settings: newSettings()}
 	cmd := &cobra.Command{
 		Use:   "export [PROJECT] --to DIR | --format oas30|oas31|swagger",
 		Short: "Write a project as it was applied into a folder, or an API as an OpenAPI document",
@@ -44,7 +45,7 @@ standard error names it. The document goes to standard output, or into the file 
   postern export orders --format oas30 --api shop --to shop.yaml`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := e.check(cmd, args); err != nil {
+			if err := errors.Join(e.check(cmd, args), e.settings.resolve()); err != nil {
 				return err
 			}
 			if e.dir != "" {
@@ -60,6 +61,8 @@ standard error names it. The document goes to standard output, or into the file 
 	f.StringVar(&e.api, "api", "", "`name` of the API, where the project has several")
 	f.StringVar(&e.dir, "dir", "", "`folder` of a project, or an OpenAPI document, instead of a host")
 	f.BoolVar(&e.yaml, "yaml", false, "write YAML; a file that ends in .yaml or .yml is YAML anyway")
+	e.settings.addDocument()
+	f.AddFlagSet(e.settings.flags)
 	e.remote.addTo(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"oas30", "oas31", "swagger"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -122,7 +125,7 @@ func (e *exporting) run(cmd *cobra.Command, c *admin.Client, args []string) erro
 
 // local exports from a folder.
 func (e *exporting) local() error {
-	exported, report, err := project.ExportAPI(e.dir, e.api, exportFormats[e.format])
+	exported, report, err := project.ExportAPI(e.dir, e.settings.projectOptions(e.std), e.api, exportFormats[e.format])
 	if err != nil {
 		return err
 	}

@@ -108,5 +108,5 @@ func (g *gateway) close() error {
 
 // projectOptions are the settings that building a project needs. A build that takes long is told on standard error.
 func (s *settings) projectOptions(std *streams) project.Options {
-	return project.Options{NoBuild: s.noBuild, CacheDir: s.cacheDir, Progress: func(line string) { fmt.Fprintln(std.err, line) }}
+	return project.Options{AllowUnsupported: s.allowUnsupported, NoBuild: s.noBuild, CacheDir: s.cacheDir, Progress: func(line string) { fmt.Fprintln(std.err, line) }}
 }

@@ -89,6 +89,7 @@ The exit code is 0 for a result or a status below 500, and 1 otherwise.`,
 	f.StringVar(&in.record, "record", "", "write the call of a function, with all that it did, to a `file` for postern replay")
 	in.remote.addTo(cmd)
 	in.settings.addDomain()
+	in.settings.addDocument()
 	in.settings.addBuild(cmd)
 	return cmd
 }

@@ -61,6 +61,7 @@ The exit code is 0 when all was the same, and 1 otherwise.`,
 		},
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", formatText, "text or json")
+	s.addDocument()
 	s.addBuild(cmd)
 	return cmd
 }

@@ -48,6 +48,7 @@ certificate.` + precedence,
 		},
 	}
 	s.addState()
+	s.addDocument()
 	s.addHost(cmd, false)
 	return cmd
 }

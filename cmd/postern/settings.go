@@ -36,6 +36,7 @@ type settings struct {
 	cacheDir           string
 	pluginMemory       byteSize
 	noBuild            bool
+	allowUnsupported   bool
 	config             string
 
 	// Of a host with a state.
@@ -89,6 +90,11 @@ func (s *settings) addHost(cmd *cobra.Command, development bool) {
 
 func (s *settings) addDomain() {
 	s.flags.StringVar(&s.domain, "domain", server.DefaultDomain, "base `domain`: an API answers at {api}.execute-api.{domain}")
+}
+
+// addDocument adds the flag of the commands that take an OpenAPI document for a project.
+func (s *settings) addDocument() {
+	s.flags.BoolVar(&s.allowUnsupported, "allow-unsupported", false, "run an OpenAPI document without what it asks for and Postern does not do")
 }
 
 // addBuild adds the flags of every command that builds a project, and puts all settings on the command.

@@ -60,6 +60,7 @@ never has its secrets.`,
 	f.BoolVar(&t.conformance, "conformance", false, "run the conformance cases")
 	f.StringVar(&t.runtime, "runtime", "", "run scripts on js or quickjs, whatever their definition says")
 	f.StringVarP(&t.format, "output", "o", formatText, "text or json")
+	t.settings.addDocument()
 	t.settings.addBuild(cmd)
 	return cmd
 }

@@ -44,6 +44,7 @@ error is reported, with file, line and column. The exit code is 0 when all is we
 		},
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", formatText, "text or json")
+	s.addDocument()
 	s.addBuild(cmd)
 	return cmd
 }

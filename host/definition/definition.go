@@ -34,6 +34,9 @@ type Options struct {
 	// FunctionHint says what to do about a function that something names and the file does not define; nil names similar ones.
 	FunctionHint func(name string) string
 
+	// UnsupportedHint says how to go on without what an OpenAPI document asks for and is not done here; "" names the key of the definition.
+	UnsupportedHint string
+
 	// Document reads the OpenAPI document that an API is made of. Beside an error, the result is what could be made out, or nil. An error
 	// of Errors is told in their places, and others at the reference: with the rule and hint of an *Error. nil refuses such APIs.
 	Document func(DocumentRef) (*Document, error)

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -97,7 +98,7 @@ func (r *report) readDocument(opts Options, ref DocumentRef, at place) *document
 	var one *Error
 	switch {
 	case errors.As(err, &found):
-		allowable(found, ref, at.path)
+		allowable(found, cmp.Or(opts.UnsupportedHint, allowHint(ref, at.path)))
 		r.errs = append(r.errs, found...)
 	case errors.As(err, &one):
 		r.add(at, one.Rule, one.Message).Hint = one.Hint
@@ -119,12 +120,17 @@ func (r *report) readDocument(opts Options, ref DocumentRef, at place) *document
 	return doc.API
 }
 
-// allowable says at the first thing of a document that is unsupported how to go on without it.
-func allowable(errs Errors, ref DocumentRef, path string) {
+// allowHint is how a definition goes on without what is unsupported in the document of an API.
+func allowHint(ref DocumentRef, path string) string {
+	api := strings.TrimSuffix(strings.TrimPrefix(path, "apis."), ".openapi")
+	return fmt.Sprintf("to do without all that is unsupported, write in postern.yaml: apis: {%s: {openapi: %s, allowUnsupported: true}}", api, ref.Ref)
+}
+
+// allowable gives the hint to the first thing of a document that is unsupported.
+func allowable(errs Errors, hint string) {
 	i := slices.IndexFunc(errs, func(e *Error) bool { return e.Rule == RuleUnsupported && e.Hint == "" })
 	if i >= 0 {
-		api := strings.TrimSuffix(strings.TrimPrefix(path, "apis."), ".openapi")
-		errs[i].Hint = fmt.Sprintf("to do without all that is unsupported, write in postern.yaml: apis: {%s: {openapi: %s, allowUnsupported: true}}", api, ref.Ref)
+		errs[i].Hint = hint
 	}
 }
 

@@ -23,6 +23,7 @@ type definer struct {
 	project *Project
 	root    *os.Root
 	opts    definition.Options
+	without bool // a document that is run as it is goes without what is unsupported
 }
 
 // define reads what the project is made of: a definition, or a document that is run as it is.
@@ -132,6 +133,9 @@ func (d *definer) asItIs(file string, text []byte, root *document.Node) (*host.S
 	at := host.Position{File: file, Line: 1, Column: 1}
 	api, made := document.NewObject(at), document.NewObject(at)
 	api.Set("openapi", at, document.NewText(at, "./"+file))
+	if d.without {
+		api.Set("allowUnsupported", at, document.NewBool(at, true))
+	}
 	p.name = apiName(strings.TrimSuffix(file, path.Ext(file)))
 	if root != nil {
 		d.described(api, made, root)
@@ -141,6 +145,7 @@ func (d *definer) asItIs(file string, text []byte, root *document.Node) (*host.S
 	made.Members = append([]document.Member{{Key: "apis", Pos: at, Value: apis}}, made.Members...)
 	p.Text = document.YAML(made)
 	opts := d.opts
+	opts.UnsupportedHint = "--allow-unsupported does without all that is unsupported"
 	opts.FunctionHint = func(name string) string {
 		return fmt.Sprintf("put its code at ./%[1]s/%[2]s.js (or .ts, .mjs, .wasm), or into the folder ./%[1]s/%[2]s", functionsFolder, name)
 	}

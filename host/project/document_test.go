@@ -76,7 +76,7 @@ func TestDocumentOfAPI(t *testing.T) {
 	if again := load(t, dir, options(t)); again.Snapshot.Revision == p.Snapshot.Revision {
 		t.Error("another document has the same revision")
 	}
-	if defined, err := project.Define(dir); err != nil || len(defined.Snapshot.APIs[0].Routes) != 2 {
+	if defined, err := project.Define(dir, project.Options{}); err != nil || len(defined.Snapshot.APIs[0].Routes) != 2 {
 		t.Errorf("the definition alone: %v", err)
 	}
 }
@@ -194,7 +194,7 @@ func TestBadAsItIs(t *testing.T) {
 		"a type that is none": {map[string]string{"shop.json": strings.Replace(shop, `"mock"`, `"mick"`, 1), "functions/GetOrder.js": shopCode},
 			`shop.json:19:19: "mick" is no type of an integration`},
 		"what is not done here": {map[string]string{"shop.json": strings.Replace(shop, `"paths"`, `"x-amazon-apigateway-policy": {}, "paths"`, 1), "functions/GetOrder.js": shopCode},
-			`to do without all that is unsupported, write in postern.yaml: apis: {the-shop: {openapi: ./shop.json, allowUnsupported: true}}`},
+			`--allow-unsupported does without all that is unsupported`},
 		"a document that breaks off": {map[string]string{"shop.json": shop[:len(shop)-9]}, `shop.json:`},
 		"a version that nobody has":  {map[string]string{"shop.json": "{\"openapi\": \"9.9\",\n \"paths\": {}}"}, `shop.json:1:13: the version "9.9" of OpenAPI is not read`},
 		"a number for a version":     {map[string]string{"shop.json": `{"openapi": 4, "paths": {}}`}, `shop.json:1:13: the version "4" of OpenAPI is not read`},

@@ -69,7 +69,7 @@ upstreams:
 
 func snapshot(t *testing.T, text string) *host.Snapshot {
 	t.Helper()
-	p, err := project.Define(write(t, map[string]string{"postern.yaml": text}))
+	p, err := project.Define(write(t, map[string]string{"postern.yaml": text}), project.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,8 @@ const maxExportedText = 1 << 20
 
 // ExportAPI writes an API of the project in dir as an OpenAPI document of that version: "3.0", "3.1" or "2.0". api may be "" where there is one.
 // Errors are as Define's; an API that is not there has Kind Invalid.
-func ExportAPI(dir, api, version string) (*document.Node, *openapi.Report, error) {
-	p, err := Define(dir)
+func ExportAPI(dir string, opts Options, api, version string) (*document.Node, *openapi.Report, error) {
+	p, err := Define(dir, opts)
 	if err != nil {
 		return nil, nil, err
 	}

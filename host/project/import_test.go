@@ -148,7 +148,7 @@ func TestImportedProjectRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := project.Define(dir)
+	p, err := project.Define(dir, project.Options{})
 	if err != nil {
 		text, _ := os.ReadFile(file)
 		t.Fatalf("%v in\n%s", err, text)

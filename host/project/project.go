@@ -42,6 +42,9 @@ type Options struct {
 	// environment no value.
 	Host bool
 
+	// AllowUnsupported goes without what an OpenAPI document that is run as it is asks for and Postern does not do. A definition says so itself, for each API.
+	AllowUnsupported bool
+
 	NoBuild  bool                                      // refuse folders that need a compiler; scripts are bundled all the same
 	CacheDir string                                    // for built code; "" is postern in os.UserCacheDir
 	Progress func(string)                              // called with a line when a build takes long, from any goroutine; nil for none
@@ -80,7 +83,7 @@ func Validate(ctx context.Context, dir string, opts Options, check func(context.
 }
 
 func load(ctx context.Context, dir string, opts Options, check func(context.Context, *host.Snapshot) error) (*Project, error) {
-	p, snapshot, err := define(dir, definition.Options{Host: opts.Host})
+	p, snapshot, err := define(dir, opts)
 	var broken definition.Errors
 	if err != nil && (snapshot == nil || !errors.As(err, &broken)) {
 		return p, err
@@ -109,9 +112,10 @@ func load(ctx context.Context, dir string, opts Options, check func(context.Cont
 }
 
 // Define reads the definition alone: no plugin, secret or certificate is looked at, and the snapshot has no revision.
-// Its result and errors are as Load's. Nothing that only a host knows is refused.
-func Define(dir string) (*Project, error) {
-	p, snapshot, err := define(dir, definition.Options{Host: true})
+// Its result and errors are as Load's. Nothing that only a host knows is refused, whatever the options say.
+func Define(dir string, opts Options) (*Project, error) {
+	opts.Host = true
+	p, snapshot, err := define(dir, opts)
 	if err == nil {
 		p.Snapshot = snapshot
 	}
@@ -119,7 +123,7 @@ func Define(dir string) (*Project, error) {
 }
 
 // define returns beside definition.Errors what could be made out of the definition.
-func define(dir string, opts definition.Options) (*Project, *host.Snapshot, error) {
+func define(dir string, opts Options) (*Project, *host.Snapshot, error) {
 	p, err := find(dir)
 	if err != nil {
 		return p, nil, err
@@ -130,7 +134,7 @@ func define(dir string, opts definition.Options) (*Project, *host.Snapshot, erro
 	}
 	defer root.Close()
 	p.unqualified = !opts.Host
-	snapshot, err := (&definer{project: p, root: root, opts: opts}).define()
+	snapshot, err := (&definer{project: p, root: root, opts: definition.Options{Host: opts.Host}, without: opts.AllowUnsupported}).define()
 	return p, snapshot, err
 }
 
