@@ -97,6 +97,8 @@ func TestBadDocuments(t *testing.T) {
 		"empty":                      {files: map[string]string{"shop.json": ""}, want: []string{"shop.json:1:1: the file is empty"}},
 		"no document":                {files: map[string]string{"shop.json": `{"paths": {}}`}, want: []string{"shop.json:1:1: this is no OpenAPI document"}},
 		"with a template that fails": {files: map[string]string{"shop.json": strings.Replace(shop, `"{}"`, `"#if"`, 1)}, want: []string{"shop.json:20:100: line 1, column 4 of the template: "}},
+		"with what is not done here": {files: map[string]string{"shop.json": strings.Replace(shop, `"paths"`, `"x-amazon-apigateway-policy": {}, "paths"`, 1)},
+			want: []string{"write in postern.yaml: apis: {shop: {openapi: ./shop.json, allowUnsupported: true}}"}},
 		"outside": {make: func(t *testing.T, dir string) {
 			other := write(t, map[string]string{"shop.json": shop})
 			if err := os.Symlink(filepath.Join(other, "shop.json"), filepath.Join(dir, "shop.json")); err != nil {
