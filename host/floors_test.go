@@ -53,6 +53,7 @@ var floors = map[string]int{
 	"host/listener":     2,
 	"host/telemetry":    2,
 	"host":              1,
+	"host/atomicfile":   1,
 	"spec":              0,
 	"sdk":               0,
 	"sdk/go":            0,

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/atomicfile"
 	"github.com/postern/postern/host/datadir"
 	"github.com/postern/postern/host/definition"
 )
@@ -102,24 +103,11 @@ func (c *contexts) save() error {
 }
 
 // writePrivate replaces a file by one that only its owner can read, whole or not at all.
-func writePrivate(file string, data []byte) (err error) {
+func writePrivate(file string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(file), ".new-*") // it has the mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name()) // the first error is the one to tell
-		}
-	}()
-	_, err = temp.Write(data)
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), file)
+	return atomicfile.Replace(file, data, 0o600)
 }
 
 // get returns a context by its name.

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/atomicfile"
 )
 
 // Format is the number of the layout that this release writes:
@@ -129,7 +130,7 @@ func create(path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = os.MkdirAll(path, 0o700)
 		if err == nil {
-			err = syncFolder(filepath.Dir(path))
+			err = atomicfile.SyncFolder(filepath.Dir(path))
 		}
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/atomicfile"
 )
 
 // A marker is postern.json.
@@ -70,7 +71,7 @@ func (d *Dir) writeMarker(m marker, o Options) error {
 	if err != nil {
 		return fail(d.path, host.Internal, err, "")
 	}
-	if err := writeFile(d.Path(markerName), append(data, '\n')); err != nil {
+	if err := atomicfile.Replace(d.Path(markerName), append(data, '\n'), 0o600); err != nil {
 		return explain(d.path, err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/atomicfile"
 )
 
 // Endings of folders beside the data folder. The copy of an older format is made under "…-new" and gets its name when it is
@@ -39,7 +40,7 @@ func (d *Dir) migrate(ctx context.Context, m marker, o Options) error {
 		return err
 	}
 	o.Logger.Info("data folder is migrated", "folder", d.path, "from", m.Format, "to", o.Format, "copy", kept)
-	if err := writeFile(d.Path(migratingName), []byte(filepath.Base(kept))); err != nil {
+	if err := atomicfile.Replace(d.Path(migratingName), []byte(filepath.Base(kept)), 0o600); err != nil {
 		return explain(d.path, err)
 	}
 	for _, step := range steps {
@@ -54,7 +55,7 @@ func (d *Dir) migrate(ctx context.Context, m marker, o Options) error {
 	if err := os.Remove(d.Path(migratingName)); err != nil {
 		return explain(d.path, err)
 	}
-	return explainSync(d.path, syncFolder(d.path))
+	return explainSync(d.path, atomicfile.SyncFolder(d.path))
 }
 
 // due returns the steps from m's format to o's, and refuses a list that has a gap.
@@ -98,7 +99,7 @@ func (d *Dir) keep(ctx context.Context, kept string) error {
 	if err := os.Rename(fresh, kept); err != nil {
 		return explain(d.path, err)
 	}
-	return explainSync(d.path, syncFolder(filepath.Dir(d.path)))
+	return explainSync(d.path, atomicfile.SyncFolder(filepath.Dir(d.path)))
 }
 
 // restore puts back what a migration that did not end has begun to change. It can be killed too: the mark goes last.
@@ -134,7 +135,7 @@ func (d *Dir) restore(o Options) error {
 	if err := os.Remove(d.Path(migratingName)); err != nil {
 		return explain(d.path, err)
 	}
-	return explainSync(d.path, syncFolder(d.path))
+	return explainSync(d.path, atomicfile.SyncFolder(d.path))
 }
 
 func explainSync(path string, err error) error {
@@ -177,7 +178,7 @@ func copyTree(ctx context.Context, from, to string) error {
 			if err := os.MkdirAll(target, 0o700); err != nil {
 				return err
 			}
-			return syncFolder(filepath.Dir(target))
+			return atomicfile.SyncFolder(filepath.Dir(target))
 		case e.Type().IsRegular():
 			return copyFile(path, target)
 		}

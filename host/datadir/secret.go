@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/atomicfile"
 )
 
 // maxSecret bounds a file of Secret, in bytes.
@@ -54,7 +55,7 @@ func (d *Dir) newSecret(path string, make func() ([]byte, error)) ([]byte, error
 	if len(data) == 0 || len(data) > maxSecret {
 		return nil, fail(d.path, host.Internal, fmt.Errorf("a secret of %d bytes for %s", len(data), filepath.Base(path)), "")
 	}
-	if err := writeFile(path, data); err != nil {
+	if err := atomicfile.Replace(path, data, 0o600); err != nil {
 		return nil, explain(d.path, err)
 	}
 	return data, nil

@@ -40,5 +40,3 @@ func Foreign(fs.FileInfo) bool { return false }
 func checkOwner(string) error { return nil }
 
 func openToOthers(fs.FileInfo) bool { return false }
-
-func syncFolder(string) error { return nil }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/postern/postern/host"
@@ -53,22 +52,4 @@ func freeText(path string) string {
 		return "how much is free is not known"
 	}
 	return fmt.Sprintf("%.1f MiB are free", float64(free)/(1<<20))
-}
-
-// writeFile writes a file whole or not at all, and returns when it is on the disk.
-func writeFile(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the first error says more
-		return err
-	}
-	return syncFolder(filepath.Dir(name))
 }

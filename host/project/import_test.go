@@ -11,6 +11,7 @@ import (
 
 	"github.com/postern/postern/host"
 	"github.com/postern/postern/host/definition"
+	"github.com/postern/postern/host/document"
 	"github.com/postern/postern/host/openapi"
 	"github.com/postern/postern/host/project"
 )
@@ -122,6 +123,7 @@ func TestImportThatIsNotWritten(t *testing.T) {
 		"on one line": {"apis: {other: {routes: {GET /: {integration: {mock: {}}}}}}\n", "write it as a block"},
 		"broken":      {"apis:\n  other: [\n", "syntax"},
 		"a document":  {"apis:\n  shop:\n    openapi: ./shop.json\n", "is made of the document"},
+		"too large":   {"apis: {} # " + strings.Repeat("-", document.DefaultBytes) + "\n", "too-large"},
 		"would break": {"apis:\n  shop:\n    protocol: rest\n    routes:\n      GET /{id}: {integration: {http: \"http://h\"}}\n      GET /{other}/x: {integration: {http: \"http://h\"}}\n", "one variable"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,6 +139,27 @@ func TestImportThatIsNotWritten(t *testing.T) {
 				t.Errorf("the file is\n%s", got)
 			}
 		})
+	}
+}
+
+// A definition that is a symbolic link, as in a folder that is made of a checkout, goes on being one; and it keeps its mode.
+func TestImportIntoALink(t *testing.T) {
+	dir, target := t.TempDir(), filepath.Join(t.TempDir(), "real.yaml")
+	link := filepath.Join(dir, project.FileName)
+	if err := errors.Join(os.WriteFile(target, []byte("# mine\n"), 0o600), os.Symlink(target, link)); err != nil {
+		t.Skip(err)
+	}
+	if _, err := importShop(t, shopDocument(), project.ImportOptions{}).Write(dir, project.ImportMerge); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is now %v, %v", info.Mode(), err)
+	}
+	if info, err := os.Stat(target); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode is now %v, %v", info.Mode(), err)
+	}
+	if text, _ := os.ReadFile(target); !strings.HasPrefix(string(text), "# mine\n") || !strings.Contains(string(text), "shop:") {
+		t.Errorf("it holds\n%s", text)
 	}
 }
 

@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/atomicfile"
+	"github.com/postern/postern/host/cloudformation"
 	"github.com/postern/postern/host/definition"
 	"github.com/postern/postern/host/document"
 )
@@ -30,7 +34,7 @@ var keptKeys = []string{"stages", "root", "defaultEndpoint"}
 // another file where one is to be; and a definition that would be wrong with what was imported (definition.Errors): then nothing is written.
 func (im *ImportedProject) Write(dir, mode string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+		return "", notWritten(err)
 	}
 	p, err := find(dir)
 	file := filepath.Join(dir, FileName)
@@ -38,15 +42,14 @@ func (im *ImportedProject) Write(dir, mode string) (string, error) {
 		if err := im.writeFiles(dir); err != nil {
 			return "", err
 		}
-		return file, im.create(file)
+		return file, notWritten(atomicfile.Create(file, document.YAML(im.Definition), 0o644))
 	}
 	if err != nil {
 		return "", err
 	}
-	file = filepath.Join(p.Dir, p.File)
-	before, err := os.ReadFile(file)
+	before, err := definition.Read(os.DirFS(p.Dir), p.File)
 	if err != nil {
-		return "", &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+		return "", err
 	}
 	after, err := im.into(p.File, before, mode)
 	if err != nil {
@@ -58,27 +61,68 @@ func (im *ImportedProject) Write(dir, mode string) (string, error) {
 	if err := im.writeFiles(p.Dir); err != nil {
 		return "", err
 	}
-	return file, replaceFile(file, after)
+	file = filepath.Join(p.Dir, p.File)
+	return file, replace(file, after)
+}
+
+// replace replaces the text of a definition. Where it is a symbolic link, that goes on leading to it; and it keeps its mode.
+func replace(file string, text []byte) error {
+	target, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return notWritten(err)
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return notWritten(err)
+	}
+	return notWritten(atomicfile.Replace(target, text, info.Mode().Perm()))
+}
+
+// notWritten is why something could not be written; nil for none.
+func notWritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &host.Error{Op: opImport, Kind: host.Internal, Err: err}
 }
 
 // writeFiles writes the files that stand beside the definition. One that is there already, and is the same, stays; another is in the way.
 func (im *ImportedProject) writeFiles(dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+		return notWritten(err)
 	}
 	defer root.Close()
+	var missing []cloudformation.File
 	for _, f := range im.Files {
-		if before, err := root.ReadFile(f.Path); err == nil && !bytes.Equal(before, f.Data) {
+		switch same, err := holds(root, f); {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = append(missing, f)
+		case err != nil:
+			return notWritten(err)
+		case !same:
 			return &host.Error{Op: opImport, Kind: host.Conflict, Err: fmt.Errorf("%s is there, and is another file than the one to be written: move it away", f.Path)}
 		}
 	}
-	for _, f := range im.Files {
-		if err := errors.Join(root.MkdirAll(path.Dir(f.Path), 0o755), root.WriteFile(f.Path, f.Data, 0o644)); err != nil {
-			return &host.Error{Op: opImport, Kind: host.Internal, Err: err}
+	for _, f := range missing {
+		if err := root.MkdirAll(path.Dir(f.Path), 0o755); err != nil {
+			return notWritten(err)
+		}
+		if err := atomicfile.CreateIn(root, f.Path, f.Data, 0o644); err != nil {
+			return notWritten(err)
 		}
 	}
 	return nil
+}
+
+// holds reports whether a folder has a file with what is to be written.
+func holds(root *os.Root, f cloudformation.File) (bool, error) {
+	info, err := root.Stat(f.Path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(f.Data)) { // to open a pipe would block for ever
+		return false, err
+	}
+	before, err := root.ReadFile(f.Path)
+	return bytes.Equal(before, f.Data), err
 }
 
 // anyDocument stands for the documents of other APIs, which are not looked at.
@@ -86,34 +130,11 @@ func anyDocument(ref definition.DocumentRef) (*definition.Document, error) {
 	return &definition.Document{File: ref.Ref, API: document.NewObject(host.Position{File: ref.Ref})}, nil
 }
 
-func (im *ImportedProject) create(file string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return &host.Error{Op: opImport, Kind: host.Internal, Err: err}
-	}
-	_, err = f.Write(document.YAML(im.Definition))
-	return errors.Join(err, f.Close())
-}
-
-// replaceFile replaces a file at once: a reader sees the old one or the new one.
-func replaceFile(file string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".postern-import-*")
-	if err != nil {
-		return &host.Error{Op: opImport, Kind: host.Internal, Err: err}
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	return err
-}
-
 // into returns the text of a definition with what was imported.
 func (im *ImportedProject) into(name string, text []byte, mode string) ([]byte, error) {
 	for _, section := range []string{"apis", "functions", "aws"} {
 		for _, m := range im.members(section) {
-			root, err := document.Parse(name, text, document.Limits{})
+			root, err := parse(name, text)
 			if err != nil {
 				return nil, err
 			}
@@ -133,6 +154,17 @@ func (im *ImportedProject) into(name string, text []byte, mode string) ([]byte, 
 		}
 	}
 	return text, nil
+}
+
+// blank matches a text of empty lines and comments.
+var blank = regexp.MustCompile(`^\s*(#.*\s*)*$`)
+
+// parse reads a definition, which may be empty yet.
+func parse(name string, text []byte) (*document.Node, error) {
+	if blank.Match(text) {
+		return document.NewObject(host.Position{File: name, Line: 1, Column: 1}), nil
+	}
+	return document.Parse(name, text, document.Limits{})
 }
 
 func (im *ImportedProject) members(section string) []document.Member {

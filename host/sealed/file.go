@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/postern/postern/host"
+	"github.com/postern/postern/host/atomicfile"
 )
 
 // maxFile bounds a key file, in bytes: some hundreds of identities.
@@ -94,35 +94,10 @@ func Create(path string) (*Key, error) {
 		return nil, about(path, host.Internal, err)
 	}
 	text := fmt.Sprintf("# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), identity.Recipient(), identity)
-	if err := write(path, []byte(text)); err != nil {
+	if err := atomicfile.Create(path, []byte(text), 0o600); err != nil {
 		return nil, about(path, fileKind(err), err)
 	}
 	return newKey([]age.Identity{identity})
-}
-
-// write puts a file in place with a link, because a rename would replace a key that another process has just made.
-func write(path string, data []byte) error {
-	folder := filepath.Dir(path)
-	f, err := os.CreateTemp(folder, ".key-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // its second name
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil {
-		return err
-	}
-	if runtime.GOOS == "windows" {
-		return nil // a folder cannot be synced there
-	}
-	dir, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func fileKind(err error) host.Kind {
