@@ -109,7 +109,7 @@ func (r *reader) read(data []byte) *Node {
 	if isJSON(r.file, trimmed) {
 		return r.json(trimmed)
 	}
-	return r.yaml(trimmed)
+	return r.yaml(bytes.ReplaceAll(trimmed, []byte("\r\n"), []byte("\n"))) // one line break either way (YAML 1.2.2, 5.4); the lexer counts two after a comment
 }
 
 // isJSON reports whether a document is to be read as JSON. A scalar is the same in YAML.

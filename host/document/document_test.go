@@ -90,6 +90,7 @@ func TestParseErrors(t *testing.T) {
 		"bytes":          {"a.json", `"` + strings.Repeat("x", 200) + `"`, "a.json:1:1: the file has more than 200 bytes (too-large)"},
 		"deep":           {"a.json", "[[[[\n[]]]]]", "a.json:2:1: values are nested more than 4 deep (too-large)"},
 		"deep yaml":      {"a.yaml", "[[[[\n[a]]]]]", "a.yaml:2:1: values are nested more than 4 deep (too-large)"},
+		"line ends":      {"a.yaml", "# one\r\na: 1 # two\r\n# three\r\nb: |\r\n  x\r\n\r\na: 2\r\n", `a.yaml:7:1: "a" is already set in line 2 (duplicate-key); remove one of them`},
 		"many":           {"a.json", "[1,1,1,1,1,1,1,1,1,\n1]", "a.json:2:1: the file has more than 10 values (too-large)"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -139,6 +140,42 @@ func TestImportThatIsNotWritten(t *testing.T) {
 				t.Errorf("the file is\n%s", got)
 			}
 		})
+	}
+}
+
+// Two imports at once lose nothing of each other.
+func TestImportsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	var group sync.WaitGroup
+	for i := range 8 {
+		im := importShop(t, shopDocument(), project.ImportOptions{Name: fmt.Sprintf("shop-%d", i)})
+		group.Go(func() {
+			if _, err := im.Write(dir, project.ImportMerge); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	text, err := os.ReadFile(filepath.Join(dir, project.FileName))
+	if got := strings.Count(string(text), "\n  shop-"); err != nil || got != 8 {
+		t.Errorf("%d of 8 APIs are in\n%s%v", got, text, err)
+	}
+}
+
+// A definition with the line ends of Windows keeps them.
+func TestImportWithCarriageReturns(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, project.FileName)
+	before := "# ours\r\napis:\r\n  other:\r\n    routes:\r\n      GET /: {integration: {mock: {}}}\r\n# the functions\r\nfunctions:\r\n  mine: {plugin: ./mine.js}\r\n"
+	if err := os.WriteFile(file, []byte(before), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := importShop(t, shopDocument(), project.ImportOptions{}).Write(dir, project.ImportMerge); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Replace(before, "# the functions", "  shop:\r\n    protocol: rest\r\n    routes:\r\n      GET /orders: {integration: {function: orders}}\r\n# the functions", 1)
+	if text, _ := os.ReadFile(file); string(text) != want {
+		t.Errorf("it holds %q", text)
 	}
 }
 

@@ -36,6 +36,11 @@ func (im *ImportedProject) Write(dir, mode string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", notWritten(err)
 	}
+	unlock, err := lockFolder(dir) // of two imports at once, the second sees what the first has written
+	if err != nil {
+		return "", notWritten(err)
+	}
+	defer unlock()
 	p, err := find(dir)
 	file := filepath.Join(dir, FileName)
 	if host.KindOf(err) == host.NotFound {
@@ -213,10 +218,13 @@ func setMember(name string, text []byte, root *document.Node, section, key strin
 	}
 	at := root.Member(section)
 	from, to, indent := len(lines), len(lines), 2
-	head := ""
+	head, end := "", "\n"
+	if bytes.Contains(text, []byte("\r\n")) {
+		end = "\r\n"
+	}
 	switch {
 	case at == nil:
-		head = section + ":\n"
+		head = section + ":" + end
 	case at.Value.Shape == document.Null:
 		from, to = at.Pos.Line, at.Pos.Line
 	case at.Value.Shape != document.Object || len(at.Value.Members) == 0 || at.Value.Members[0].Pos.Line == at.Pos.Line:
@@ -234,7 +242,7 @@ func setMember(name string, text []byte, root *document.Node, section, key strin
 		if line != "\n" {
 			out.WriteString(strings.Repeat(" ", indent))
 		}
-		out.WriteString(line)
+		out.WriteString(strings.TrimSuffix(line, "\n") + end)
 	}
 	out.WriteString(strings.Join(lines[to:], ""))
 	after := []byte(out.String())

@@ -19,3 +19,13 @@ func lock(name string) (unlock func(), err error) {
 	}
 	return func() { _ = f.Close() }, nil
 }
+
+// lockFolder is lock of a folder, which gets no file by it. Where the file system has no such locks, as with some network ones, it does nothing.
+func lockFolder(name string) (unlock func(), err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	return func() { _ = f.Close() }, nil
+}
