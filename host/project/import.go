@@ -293,7 +293,7 @@ func (im *ImportedProject) problems(file string, data []byte) definition.Errors 
 	}
 	outer.Set("apis", outer.Pos, stubs)
 	var errs definition.Errors
-	snapshot, err := definition.Parse(FileName, document.YAML(&outer), definition.Options{Host: true, Document: func(ref definition.DocumentRef) (*definition.Document, error) {
+	snapshot, err := definition.Build(&outer, data, definition.Options{Host: true, Document: func(ref definition.DocumentRef) (*definition.Document, error) {
 		return &definition.Document{API: im.api(strings.TrimPrefix(ref.Ref, "./")), File: file, Text: data}, nil
 	}})
 	if err != nil {
