@@ -351,7 +351,7 @@ func (r *reader) is(n *document.Node, shape document.Shape, what string) bool {
 	case n.Shape == shape, shape == document.Text && n.Shape != document.Object && n.Shape != document.List: // numbers are often written for text
 		return true
 	}
-	r.wrong(n.Pos, document.RuleWrongType, fmt.Sprintf("%s must be %s, not %s", document.Quote(what), shape, n.Shape), "")
+	r.wrong(n.Pos, document.RuleWrongType, fmt.Sprintf("%s must be %s, not %s", document.Quote(what), shape, n.Shape), intrinsic(n))
 	return false
 }
 

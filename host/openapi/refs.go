@@ -83,3 +83,11 @@ func (r *reader) pointer(ref *document.Node) *document.Node {
 	}
 	return at
 }
+
+// intrinsic says what to do about a function of CloudFormation, which only a template can use; "" for other values.
+func intrinsic(n *document.Node) string {
+	if len(n.Members) != 1 || n.Members[0].Key != "Ref" && !strings.HasPrefix(n.Members[0].Key, "Fn::") {
+		return ""
+	}
+	return n.Members[0].Key + " belongs to a template of CloudFormation: import the template that includes the document, or write the value itself"
+}

@@ -84,7 +84,7 @@ func read(file string, data []byte, opts ImportOptions) (*ImportedProject, error
 			return readTemplate(root, opts)
 		}
 	}
-	root, err := document.Parse(file, data, openapi.Limits())
+	root, err := cloudformation.Parse(file, data, openapi.Limits()) // with tags, so that !Sub is told of as Fn::Sub is
 	if err != nil {
 		return nil, err
 	}

@@ -248,6 +248,7 @@ func TestImportSaysWhatIsWrong(t *testing.T) {
 	}{
 		"not JSON":        {`{"openapi": `, false, "shop.json:1:"},
 		"no document":     {`{"a": 1}`, false, `neither "openapi" nor "swagger"`},
+		"an intrinsic":    {shopDocument(`"/x": {"get": {"x-amazon-apigateway-integration": {"type": "mock", "uri": {"Fn::Sub": "x"}}}}`), false, "Fn::Sub belongs to a template"},
 		"empty":           {``, false, "shop.json:1:1"},
 		"a stage's value": {shopDocument(`"/x": {"get": {"x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "GET", "uri": "http://${stageVariables.h}/x"}}}`), false, "shop.json:3:102: the stage variable \"h\" has no value"},
 		"template": {shopDocument(`"/t": {"get": {"x-amazon-apigateway-integration": {"type": "mock", "requestTemplates": {"application/json": "#if"}, "responses": {"default": {"statusCode": 200}}}}}`),
