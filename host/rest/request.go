@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,17 +47,21 @@ func CompileOutbound(route *host.Route) (*Outbound, error) {
 // CheckFilled refuses a URI with a {name} that no request can fill, so that each would be a 500: nothing is mapped to it, the route has no such
 // parameter that goes on, and there is no mapping of the body that could override it. The error has Kind Invalid and the integration's position.
 func (o *Outbound) CheckFilled(route *host.Route) error {
-	if o.uri == nil || len(route.Mappings) > 0 {
+	uri := o.uri
+	if call := route.Integration.Service; call != nil {
+		uri, _ = mapping.ParsePath("/" + cmp.Or(call.Path, "?Action="+call.Action)) // what is wrong with it, the service's client says
+	}
+	if uri == nil || len(route.Mappings) > 0 {
 		return nil
 	}
-	for _, name := range o.uri.Params() {
+	for _, name := range uri.Params() {
 		mapped := slices.ContainsFunc(route.Integration.Parameters, func(p host.ParameterMapping) bool {
 			return p.Target == "integration.request.path."+name
 		})
 		own := strings.Contains(route.Pattern, "{"+name+"}") || strings.Contains(route.Pattern, "{"+name+"+}")
 		if !mapped && (!own || o.kind != TypeHTTPProxy) {
 			return &host.Error{Op: "integration of " + route.Key, Kind: host.Invalid, Pos: route.Integration.Pos,
-				Err: fmt.Errorf("nothing is mapped to {%s} in %s: write parameters: {integration.request.path.%s: method.request.path.NAME}", name, o.uri, name)}
+				Err: fmt.Errorf("nothing is mapped to {%s} in %s: write parameters: {integration.request.path.%s: method.request.path.NAME}", name, uri, name)}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	gocmp "cmp"
 	"errors"
 	"io"
 	"strings"
@@ -248,8 +249,18 @@ func TestCheckFilled(t *testing.T) {
 		{"a proxy, and the route has none", host.IntegrationConfig{URI: "http://h/{proxy}", Proxy: true}, nil, false},
 		{"no variable", host.IntegrationConfig{URI: "http://h/"}, nil, true},
 	}
+	for _, call := range []*host.ServiceCall{{Service: "s3", Path: "things/{id}"}, {Service: "sqs", Action: "SendMessage&DelaySeconds={id}"}} {
+		for _, parameters := range [][]host.ParameterMapping{nil, mapped} {
+			tests = append(tests, struct {
+				name        string
+				integration host.IntegrationConfig
+				mappings    []host.Mapping
+				ok          bool
+			}{call.Service, host.IntegrationConfig{Type: host.IntegrationService, Service: call, Parameters: parameters}, nil, parameters != nil})
+		}
+	}
 	for _, test := range tests {
-		test.integration.Type, test.integration.Pos = host.IntegrationHTTP, host.Position{File: "postern.yaml", Line: 9, Column: 2}
+		test.integration.Type, test.integration.Pos = gocmp.Or(test.integration.Type, host.IntegrationHTTP), host.Position{File: "postern.yaml", Line: 9, Column: 2}
 		route := &host.Route{Key: "GET /{id}/{path+}", Pattern: "/{id}/{path+}", Integration: test.integration, Mappings: test.mappings}
 		o, err := rest.CompileOutbound(route)
 		if err != nil {

@@ -104,6 +104,8 @@ func TestUpstreamsThatMisbehave(t *testing.T) {
 		"reset in its trailers":     {thenReset(chunked + "3\r\none\r\n0\r\nX-A: b"), "", "one", true},
 		"a status that is none":     {then("HTTP/1.1 abc OK\r\n\r\n"), upstream.CauseMalformed, "", false},
 		"a status of four digits":   {then("HTTP/1.1 2000 OK\r\n\r\n"), upstream.CauseMalformed, "", false},
+		"a status beyond the last":  {then("HTTP/1.1 600 What\r\nContent-Length: 3\r\n\r\none"), upstream.CauseMalformed, "", false},
+		"a status that is internal": {then("HTTP/1.1 999 Denied\r\nContent-Length: 3\r\n\r\none"), upstream.CauseMalformed, "", false},
 		"another protocol":          {then("SSH-2.0-OpenSSH_9.6\r\n"), upstream.CauseMalformed, "", false},
 		"HTTP/2 unasked":            {then("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), upstream.CauseMalformed, "", false},
 		"a NUL in a field":          {then("HTTP/1.1 200 OK\r\nX-A: a\x00b\r\nContent-Length: 3\r\n\r\none"), upstream.CauseMalformed, "", false},

@@ -60,16 +60,12 @@ func roundTrip(ctx context.Context, t *http.Transport, a *attempt) (*host.Respon
 	if err != nil {
 		return nil, classify(ctx, req, err)
 	}
-	if name := badField(res.Header); name != "" {
+	if err := malformed(res, upgrade != nil); err != nil {
 		_ = res.Body.Close()
-		return nil, failed(req, host.BadGateway, CauseMalformed, fmt.Errorf("the upstream's field %q is malformed", name))
-	}
-	if res.StatusCode == http.StatusSwitchingProtocols && upgrade != nil {
-		return upgrade.switched(a, res)
+		return nil, failed(req, host.BadGateway, CauseMalformed, err)
 	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		_ = res.Body.Close()
-		return nil, failed(req, host.BadGateway, CauseMalformed, errors.New("the upstream switched protocols unasked"))
+		return upgrade.switched(a, res)
 	}
 	return convert(ctx, a, res), nil
 }
@@ -210,6 +206,19 @@ func convert(ctx context.Context, a *attempt, res *http.Response) *host.Response
 		r.out.Trailer = r.trailer
 	}
 	return &r.out
+}
+
+// malformed is what makes the head of an answer unfit to be sent on, though net/http takes it; nil when it is fit.
+func malformed(res *http.Response, upgrades bool) error {
+	switch name := badField(res.Header); {
+	case name != "":
+		return fmt.Errorf("the upstream's field %q is malformed", name)
+	case res.StatusCode > 599: // RFC 9110, 15: invalid, and as a server's failure to its client
+		return fmt.Errorf("the upstream answered with %d, which is no status of HTTP", res.StatusCode)
+	case res.StatusCode == http.StatusSwitchingProtocols && !upgrades:
+		return errors.New("the upstream switched protocols unasked")
+	}
+	return nil
 }
 
 // badField returns the name of a field that cannot be sent on: net/http takes names with spaces, and passes on any value.
