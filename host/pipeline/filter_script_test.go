@@ -92,6 +92,9 @@ func TestScriptsAsFilters(t *testing.T) {
 	g.Log.Wait(t, "where the script failed", func(l servertest.Line) bool { return strings.HasPrefix(l.Text("at"), "throws.js:1") })
 }
 
+// waiting is how many goroutines may wait for the next call of so many scripts.
+func waiting(scripts int) int { return scripts * runtime.GOMAXPROCS(0) }
+
 func TestScriptsAsFiltersStream(t *testing.T) {
 	up := &streaming{lines: make(chan string, 10), pieces: make(chan string)}
 	ended := make(chan struct{}, 10)
@@ -126,14 +129,11 @@ func TestScriptsAsFiltersStream(t *testing.T) {
 	}
 	leave() // the one instance comes free again
 	g.Client.CloseIdleConnections()
-	goroutines := runtime.NumGoroutine()
-	for range 5 {
+	goroutines := runtime.NumGoroutine() + waiting(2)
+	for range 2 * waiting(2) {
 		leave()
 	}
-	servertest.Eventually(t, "no goroutine is left over", func() bool {
-		g.Client.CloseIdleConnections()
-		return runtime.NumGoroutine() <= goroutines
-	})
+	servertest.NoGoroutineLeft(t, goroutines, g.Client.CloseIdleConnections)
 }
 
 // One plugin may stand twice on a request's way, or in another order on another route's, at any concurrency.

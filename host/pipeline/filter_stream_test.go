@@ -239,10 +239,7 @@ func TestFilterClientsThatLeave(t *testing.T) {
 	for range 5 {
 		all()
 	}
-	servertest.Eventually(t, "no goroutine is left over", func() bool {
-		g.Client.CloseIdleConnections()
-		return runtime.NumGoroutine() <= goroutines
-	})
+	servertest.NoGoroutineLeft(t, goroutines, g.Client.CloseIdleConnections)
 }
 
 func TestFilterSpans(t *testing.T) {

@@ -114,14 +114,11 @@ func TestClientsThatLeave(t *testing.T) {
 	}
 	all() // what is made once is made now
 	g.Client.CloseIdleConnections()
-	stats, goroutines := g.Stats(), runtime.NumGoroutine()
-	for range 5 {
+	stats, goroutines := g.Stats(), runtime.NumGoroutine()+waiting(4)
+	for range 1 + waiting(4) {
 		all()
 	}
-	servertest.Eventually(t, "no goroutine is left over", func() bool {
-		g.Client.CloseIdleConnections()
-		return runtime.NumGoroutine() <= goroutines
-	})
+	servertest.NoGoroutineLeft(t, goroutines, g.Client.CloseIdleConnections)
 	if now := g.Stats(); now != stats {
 		t.Errorf("open were %+v, now %+v", stats, now)
 	}

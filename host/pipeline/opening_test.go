@@ -287,7 +287,7 @@ func TestClosingWhileFunctionsOpen(t *testing.T) {
 			t.Errorf("obedient %v: left open: %+v", obedient, left)
 		}
 	}
-	servertest.Eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+	servertest.NoGoroutineLeft(t, before, nil)
 	if strings.Contains(w.log.String(), "cannot be opened") {
 		t.Error("the end is told as a failure")
 	}
@@ -358,5 +358,5 @@ func TestPipelinesInTurn(t *testing.T) {
 	if left := w.shared.Stats(); left != (pipeline.Stats{}) {
 		t.Errorf("left open: %+v", left)
 	}
-	servertest.Eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+	servertest.NoGoroutineLeft(t, before, nil)
 }

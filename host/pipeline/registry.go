@@ -44,9 +44,11 @@ func (r *registry[T]) acquire(key string, open func() (T, error)) (T, func(conte
 	e.open.Do(func() {
 		e.value, e.err = open()
 		e.isOpen.Store(e.err == nil)
+		if e.err != nil {
+			r.forget(key) // before anyone hears of it, and tries again
+		}
 	})
 	if e.err != nil {
-		r.drop(key, e)
 		return e.value, nil, e.err
 	}
 	return e.value, r.releaser(key, e), nil
@@ -82,10 +84,15 @@ func (r *registry[T]) drop(key string, e *entry[T]) bool {
 	if e.holders > 0 {
 		return false
 	}
-	if r.entries[key] == e {
-		delete(r.entries, key)
-	}
+	delete(r.entries, key)
 	return true
+}
+
+// forget leaves a failed opening to those who waited for it.
+func (r *registry[T]) forget(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.entries, key)
 }
 
 // values returns those that are open now.

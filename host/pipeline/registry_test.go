@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -129,5 +130,42 @@ func TestRegistryKeepsNoFailedOpening(t *testing.T) {
 	}
 	if err := release(t.Context()); err != nil || r.size() != 0 {
 		t.Error(err, r.size())
+	}
+}
+
+// Who shared an opening that failed may try again at once, whoever else still waits for it.
+func TestRegistryTriesAgain(t *testing.T) {
+	for range 200 {
+		var r registry[*lamp]
+		var open atomic.Int64
+		var wait sync.WaitGroup
+		gate := make(chan struct{})
+		for range 8 {
+			wait.Go(func() {
+				if _, _, err := r.acquire("key", func() (*lamp, error) { <-gate; return nil, errors.New("broken") }); err == nil {
+					t.Error("a broken opening gave something")
+				}
+				l, release, err := r.acquire("key", func() (*lamp, error) {
+					l := &lamp{open: &open}
+					l.lit.Store(true)
+					open.Add(1)
+					return l, nil
+				})
+				if err != nil {
+					t.Errorf("the second attempt is the first one's failure: %v", err)
+				} else if !l.lit.Load() || release(t.Context()) != nil {
+					t.Error("it is closed")
+				}
+			})
+		}
+		for waiting := 0; waiting < 8; runtime.Gosched() {
+			r.mu.Lock()
+			if e := r.entries["key"]; e != nil {
+				waiting = e.holders
+			}
+			r.mu.Unlock()
+		}
+		close(gate)
+		wait.Wait()
 	}
 }

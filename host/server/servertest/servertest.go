@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
@@ -217,6 +219,22 @@ func Eventually(tb testing.TB, what string, ok func() bool) {
 	for deadline := time.Now().Add(Patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			tb.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// NoGoroutineLeft waits until no more goroutines run than before, calling settle between two looks, and fails the test with what they do
+// when they never do. settle may be nil.
+func NoGoroutineLeft(tb testing.TB, before int, settle func()) {
+	tb.Helper()
+	for deadline := time.Now().Add(Patience); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+		if settle != nil {
+			settle()
+		}
+		if time.Now().After(deadline) {
+			var all strings.Builder
+			_ = pprof.Lookup("goroutine").WriteTo(&all, 1)
+			tb.Fatalf("%d goroutines run, and %d did before:\n%s", runtime.NumGoroutine(), before, all.String())
 		}
 	}
 }
